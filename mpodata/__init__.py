@@ -1,0 +1,21 @@
+"""mpodata: on-policy refusal preference pairs, carried into other languages, checked, versioned and published."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from mpodata.records import Pair, Side
+
+try:
+    __version__ = version("mpodata")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0.0.0"
+
+__all__ = ["Pair", "Side", "__version__", "load"]
+
+
+def __getattr__(name: str) -> object:
+    """`mpodata.load` is imported when asked: it brings pyarrow."""
+    if name == "load":
+        from mpodata.versions.load import load
+
+        return load
+    raise AttributeError(f"module 'mpodata' has no attribute {name!r}")

@@ -1,0 +1,82 @@
+"""The command line of mpodata: finds the command, runs it, turns a user's mistake into one sentence.
+
+A command is a module of `mpodata.commands` with `HELP` (one line), `EXAMPLE`, `arguments(parser)` and `run(args)`; it
+is imported when asked for, so that `mpodata --help` stays fast.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+from mpodata import __version__
+from mpodata.errors import MpoError
+
+ABOUT = "Multilingual refusal preference data: build, check, version, publish."
+
+COMMANDS = {
+    "build": "build refusal preference pairs and carry them into other languages",
+    "plan": "say what a build would do, cost and be licensed as, before it does it",
+    "audit": "run the quality checks over any multilingual preference data",
+    "publish": "publish a built version to the Hub or to a folder registry",
+    "versions": "list the versions of a dataset",
+    "diff": "compare two versions: rows, configs, quality",
+    "verify": "check a version: hashes, schema, pairs, card",
+    "show": "show one pair, its languages side by side",
+    "export": "write a version for TRL, LLaMA-Factory, axolotl or in the released MPO schema",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `mpodata`; returns the exit code: 0, 1 (a bug), 2 (what the user can mend), 130 (Ctrl-C)."""
+    return dispatch("mpodata", ABOUT, "mpodata.commands", COMMANDS, sys.argv[1:] if arguments is None else arguments)
+
+
+def dispatch(program: str, about: str, package: str, commands: Mapping[str, str], arguments: Sequence[str]) -> int:
+    """Run one command of `package`; shared by mpodata and mpotrain."""
+    listing = "\n".join(f"  {name:<10} {text}" for name, text in commands.items())
+    parser = argparse.ArgumentParser(
+        program,
+        description=about,
+        epilog=f"commands:\n{listing}\n\nRun `{program} COMMAND --help` for its options and an example.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    parser.add_argument("command", choices=list(commands), metavar="COMMAND")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    chosen = parser.parse_args(arguments)
+    return _run(program, package, chosen.command, chosen.rest)
+
+
+def _run(program: str, package: str, name: str, rest: Sequence[str]) -> int:
+    try:
+        command = import_module(f"{package}.{name}")
+        parser = argparse.ArgumentParser(
+            f"{program} {name}",
+            description=command.HELP,
+            epilog=f"example:\n  {command.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.arguments(parser)
+        # A command that reads its own flags (TRL's parser for `mpotrain train`) takes what argparse does not know.
+        args, unknown = parser.parse_known_args(rest)
+        if unknown and not getattr(command, "OWN_FLAGS", False):
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        args.rest = unknown
+        args.words = [program, name, *rest]  # the command line as typed, for records that must repeat it
+        return int(command.run(args) or 0)
+    except MpoError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\n{program}: stopped. Run the same command again to continue.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `mpodata show ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""`mpodata publish`: one folder, one commit, one tag."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from mpodata.versions.publish import publish
+
+HELP = "Publish a built version to the Hub or to a folder registry: one commit, one tag, reloaded and checked."
+EXAMPLE = "mpodata publish out/ --to user/name    (a folder registry: --to ./registry/name)"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="the folder that `mpodata build` wrote")
+    parser.add_argument("--to", required=True, metavar="NAME", help="user/name on the Hub, or a folder ROOT/NAME")
+    parser.add_argument("--version", metavar="X.Y.Z", help="raise the version; the default is the smallest allowed")
+    parser.add_argument(
+        "--public", action="store_true", help="publish to a public dataset (a new one is private otherwise)"
+    )
+    parser.add_argument(
+        "--no-gated", dest="gated", action="store_false", help="let everyone read harmful completions without asking"
+    )
+    parser.add_argument(
+        "--replace", action="store_true", help="drop configs that DIR does not have (else they are kept)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    published = publish(
+        args.folder,
+        args.to,
+        version=args.version,
+        public=args.public,
+        gated=args.gated,
+        replace_all=args.replace,
+        say=lambda step: print(f"  {step} ...", file=sys.stderr),
+    )
+    if args.json:
+        print(json.dumps({**asdict(published), "reference": published.reference}, indent=2))
+        return 0
+    for note in published.notes:
+        print(f"  {note}")
+    for line in published.changes:
+        print(f"  {line}")
+    if published.new:
+        print(f"Published {published.reference} (commit {published.commit[:12]}); every hash was checked.")
+    else:
+        print(
+            f"{published.reference} holds this content already (commit {published.commit[:12]}, every hash checked): "
+            "nothing was changed."
+        )
+    return 0

@@ -1,0 +1,73 @@
+"""`mpodata show`: one pair, its languages side by side; harmful text only when asked for."""
+
+import argparse
+import json
+import shutil
+import textwrap
+from dataclasses import asdict
+
+from mpodata.records import COUNTERWEIGHT
+from mpodata.versions.load import load
+from mpodata.versions.show import Shown, rows_of_pair
+
+HELP = "Show one pair in every language. Harmful prompts and rejected answers stay hidden without --reveal."
+EXAMPLE = "mpodata show user/name@v1.2.0 --pair 17"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reference", metavar="REF", help="a version; #translator leaves the other translators out")
+    parser.add_argument("--pair", required=True, metavar="N|ID", help="a number from 1, or a pair_id")
+    parser.add_argument("--reveal", action="store_true", help="show harmful text too")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON, hidden text as null")
+
+
+def run(args: argparse.Namespace) -> int:
+    version = load(args.reference)
+    found = rows_of_pair(version, args.pair)
+    if args.json:
+        print(json.dumps([_as_json(shown, args.reveal) for shown in found], indent=2, ensure_ascii=False))
+        return 0
+    first = found[0].row
+    print(
+        f"pair {first.pair_id} of {version.reference} ({first.category or 'no category'}, {first.source_id or 'no id'})"
+    )
+    for shown in found:
+        _print(shown, args.reveal)
+    return 0
+
+
+def _print(shown: Shown, reveal: bool) -> None:
+    print(f"\n{shown.config} ({shown.split})")
+    quality = asdict(shown.row.quality)
+    width = min(shutil.get_terminal_size().columns, 120) - 13
+    for field in ("prompt", "chosen", "rejected"):
+        text = _visible(shown, field, reveal)
+        lines = [f"({len(getattr(shown.row.side, field))} characters, hidden: --reveal)"] if text is None else [
+            part for line in text.splitlines() for part in textwrap.wrap(line, width) or [""]
+        ]  # fmt: skip
+        for number, line in enumerate(lines or ["(empty)"]):
+            print(f"  {field if number == 0 else '':<9} {line}")
+        measured = {
+            key.removeprefix(f"{field}_").replace("_", " "): value
+            for key, value in quality.items()
+            if key.startswith(field) and value is not None
+        }
+        if measured:
+            print(f"  {'':<9} [{', '.join(f'{key} {_figure(value)}' for key, value in measured.items())}]")
+
+
+def _visible(shown: Shown, field: str, reveal: bool) -> str | None:
+    """The text of a field; None where it may be harmful and was not asked for."""
+    harmless = shown.row.category == COUNTERWEIGHT or field == "chosen"
+    text: str = getattr(shown.row.side, field)
+    return text if reveal or harmless else None
+
+
+def _as_json(shown: Shown, reveal: bool) -> dict[str, object]:
+    row = asdict(shown.row)
+    texts = {field: _visible(shown, field, reveal) for field in ("prompt", "chosen", "rejected")}
+    return {"config": shown.config, "split": shown.split, **row, "side": {**row["side"], **texts}}
+
+
+def _figure(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

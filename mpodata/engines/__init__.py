@@ -1,0 +1,48 @@
+"""Who answers: engines turn conversations into answers of the policy model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from mpodata.records import Message
+
+ENGINES = {
+    "transformers": "mpodata.engines.transformers:TransformersEngine",
+    "vllm": "mpodata.engines.vllm:VllmEngine",
+    "openai": "mpodata.engines.openai:OpenAIEngine",
+    "replay": "mpodata.engines.replay:ReplayEngine",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How an answer is drawn. Part of every journal key: other sampling, other answers."""
+
+    candidates: int = 1  # answers per conversation
+    temperature: float = 0.0  # 0 is greedy
+    top_p: float = 1.0
+    max_tokens: int = 512  # new tokens
+    repetition_penalty: float = 1.0
+    seed: int = 42
+    prefix: str = ""  # opens the assistant turn (LIDR primes it with a tag); answers do not repeat it
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One sampled answer."""
+
+    text: str
+    finish: Literal["stop", "length", "error"]  # only "stop" may become a training answer
+    tokens: int = 0  # new tokens
+
+
+class Engine(Protocol):
+    """A policy model that answers. The constructor is cheap: models load at the first call."""
+
+    def answers(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> list[list[Answer]]:
+        """`sampling.candidates` answers per conversation, in order. A batch never changes a row's answer."""
+        ...
+
+    def provenance(self) -> dict[str, Any]:
+        """What the manifest and journal keys record: engine, model, revision, chat-template hash, dtype."""
+        ...

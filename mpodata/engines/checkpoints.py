@@ -1,0 +1,81 @@
+"""Finding a model: a Hub id, a folder or an embedded name; its tokenizer, end-of-turn tokens and identity."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from mpodata.errors import ModelError
+from mpodata.registry import require
+
+EMBEDDED = {"pocket-chat": Path(__file__).parents[1] / "pocket" / "chat"}
+
+IDENTIFYING = (  # the files of a model folder that decide what it answers
+    "config.json", "generation_config.json", "adapter_config.json", "tokenizer.json", "tokenizer_config.json",
+    "tokenizer.model", "chat_template.jinja", "*.safetensors", "pytorch_model*.bin",
+)  # fmt: skip
+SAMPLES = 32  # places read of each weight file; training moves every tensor, so any place tells
+SAMPLE_BYTES = 1 << 16
+
+
+def located(model: str) -> str:
+    """`model` as transformers and vLLM take it: a Hub id unchanged, a folder as a path that exists."""
+    if model in EMBEDDED:
+        return str(EMBEDDED[model])
+    path = Path(model).expanduser()
+    if path.exists():
+        if not any((path / name).is_file() for name in ("config.json", "adapter_config.json")):
+            raise ModelError(f"{model} is not a model folder: it holds no config.json and no adapter_config.json.")
+        return str(path)
+    if path.is_absolute() or model.startswith((".", "~")) or model.count("/") != 1:
+        raise ModelError(
+            f"There is no model {model!r}: not a folder here, not a Hub id (owner/name), not one of "
+            f"{', '.join(sorted(EMBEDDED))}."
+        )
+    return model
+
+
+def load(kind: str, model: str, revision: str | None = None, **options: Any) -> Any:
+    """`transformers.<kind>.from_pretrained`, its many ways to fail turned into one sentence. No remote code."""
+    transformers = require("transformers", package="transformers", purpose=f"Model {model!r}", extra="transformers")
+    safetensors = require("safetensors", package="safetensors", purpose=f"Model {model!r}", extra="transformers")
+    place = located(model)
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    transformers.utils.logging.disable_progress_bar()  # the command line shows progress of its own
+    try:
+        return getattr(transformers, kind).from_pretrained(place, revision=revision, **options)
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        at = f" at revision {revision}" if revision else ""
+        raise ModelError(
+            f"Model {model!r}{at} cannot be loaded ({kind}): {reason} "
+            "Check the name and revision; a gated model needs `hf auth login`."
+        ) from error
+    finally:
+        if bars:
+            transformers.utils.logging.enable_progress_bar()
+
+
+def stop_ids(tokenizer: Any, *configs: Any) -> list[int]:
+    """The tokens that end an answer: every EOS that the tokenizer, model and generation configurations name."""
+    found: set[int] = set()
+    for holder in (tokenizer, *configs):
+        eos = getattr(holder, "eos_token_id", None)
+        found.update([eos] if isinstance(eos, int) else eos or [])
+    return sorted(found)
+
+
+def identity(model: str, revision: str | None) -> str:
+    """What weights these are: the Hub commit, or for a folder a hash of its files (weights: samples of them)."""
+    place = Path(located(model))
+    if not place.is_dir():
+        commit = getattr(load("AutoConfig", model, revision), "_commit_hash", None)
+        return str(commit or revision or "main")
+    digest = hashlib.sha256()
+    for path in sorted({path for form in IDENTIFYING for path in place.glob(form)}):
+        digest.update(json.dumps([path.name, path.stat().st_size]).encode())
+        with path.open("rb") as content:
+            for offset in sorted({path.stat().st_size * n // SAMPLES for n in range(SAMPLES)}):
+                content.seek(offset)
+                digest.update(content.read(SAMPLE_BYTES))
+    return f"files-{digest.hexdigest()[:16]}"

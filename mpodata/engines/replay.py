@@ -1,0 +1,123 @@
+"""Recorded answers in place of a model: what another tool generated, or what a run must repeat exactly."""
+
+import sqlite3
+import tempfile
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from mpodata.engines import Answer, Sampling
+from mpodata.engines.templates import without_surrogates
+from mpodata.errors import DataError
+from mpodata.records import Dropped, Message, content_id
+from mpodata.sources.conversation import answer_text, prompt_text
+from mpodata.sources.reading import Row, Upstream
+
+PROMPTS = ("prompt", "instruction", "question", "messages", "input")
+ANSWERS = ("answers", "answer", "response", "completion", "output", "text")
+ENDS = {"eos": "stop", "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
+FINISHES = get_args(Answer.__annotations__["finish"])
+MISSING = Answer("", "error")
+
+
+class ReplayEngine:
+    """Answers read from a file (JSON, JSONL, CSV, TSV, Parquet) or a Hub dataset, found by the prompt's text.
+
+    A row has a prompt and an answer, or a list of answers; rows with the same prompt are its candidates in file order.
+    `finish` (or `finish_reason`) says how an answer ended; without it an answer counts as complete. A prompt without
+    enough recorded answers gets `error` answers, which are dropped by name and never journaled. Sampling settings
+    other than `candidates` are not looked at. The index lies on disk, so a million answers take little memory.
+    """
+
+    def __init__(self, *, path: str, prompt: str | None = None, answer: str | None = None, model: str = "") -> None:
+        """path: a file or Hub id. prompt, answer: their columns, by default the first known name. model: whose answers
+        these are, for the manifest.
+        """
+        self._upstream = Upstream(path)
+        self._columns = (prompt, answer)
+        self._model = model
+        self._index: sqlite3.Connection | None = None
+
+    def answers(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> list[list[Answer]]:
+        """The first `sampling.candidates` recorded answers per conversation; raises DataError on unusable columns."""
+        if self._index is None:
+            self._index = self._indexed()
+        return [self._recorded(conversation, sampling.candidates) for conversation in conversations]
+
+    def provenance(self) -> dict[str, Any]:
+        """Engine, whose answers, and the file's own provenance with its hash."""
+        return {"engine": "replay", "model": self._model, "recorded": self._upstream.provenance()}
+
+    def _recorded(self, conversation: Sequence[Message], candidates: int) -> list[Answer]:
+        assert self._index is not None
+        found = self._index.execute(
+            "SELECT answer, finish FROM answers WHERE prompt = ? ORDER BY place LIMIT ?",
+            (_key(conversation), candidates),
+        ).fetchall()
+        answers = [Answer(text, finish) for text, finish in found]
+        return answers + [MISSING] * (candidates - len(answers))
+
+    def _indexed(self) -> sqlite3.Connection:
+        folder = tempfile.TemporaryDirectory(prefix="mpodata-replay-")
+        index = sqlite3.connect(Path(folder.name) / "answers.sqlite", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, _closed, index, folder)
+        index.execute("PRAGMA journal_mode=OFF")
+        index.execute("PRAGMA synchronous=OFF")
+        index.execute("CREATE TABLE answers (prompt TEXT, place INTEGER PRIMARY KEY, answer TEXT, finish TEXT)")
+        index.execute("BEGIN")
+        index.executemany("INSERT INTO answers (prompt, answer, finish) VALUES (?, ?, ?)", self._entries())
+        index.execute("COMMIT")
+        index.execute("CREATE INDEX by_prompt ON answers (prompt, place)")
+        return index
+
+    def _entries(self) -> Iterator[tuple[str, str, str]]:
+        columns: tuple[str, str] | None = None
+        for row in self._upstream.rows():
+            if isinstance(row, Dropped):
+                continue  # its prompt is then missing, and counted where it is asked for
+            if columns is None:
+                columns = self._chosen_columns(row)
+            prompt = prompt_text(row.get(columns[0]))
+            if not isinstance(prompt, str):
+                continue
+            value = row.get(columns[1])
+            finish = _finish(row)
+            for text in map(answer_text, _listed(value)):
+                if isinstance(text, str):
+                    yield content_id(prompt.strip()), without_surrogates(text), finish
+
+    def _chosen_columns(self, row: Row) -> tuple[str, str]:
+        chosen = []
+        for wanted, known, what in zip(self._columns, (PROMPTS, ANSWERS), ("prompt", "answer"), strict=True):
+            name = wanted or next((name for name in known if name in row), None)
+            if name is None or name not in row:
+                looked = repr(wanted) if wanted else f"one of {', '.join(known)}"
+                raise DataError(
+                    f"{self._upstream.path} has no column for the {what} ({looked}). "
+                    f"It has: {', '.join(map(str, row))}. Name it with engine.{what}."
+                )
+            chosen.append(name)
+        return chosen[0], chosen[1]
+
+
+def _key(conversation: Sequence[Message]) -> str:
+    last = next((message["content"] for message in reversed(conversation) if message["role"] == "user"), "")
+    return content_id(last.strip())
+
+
+def _listed(value: Any) -> list[Any]:
+    """The answers of a cell: a list of texts is several, a list of turns is one."""
+    several = isinstance(value, list) and all(isinstance(answer, str) for answer in value)
+    return list(value) if several else [value]
+
+
+def _finish(row: Row) -> str:
+    value = str(row.get("finish") or row.get("finish_reason") or "stop")
+    value = ENDS.get(value, value)
+    return value if value in FINISHES else "error"
+
+
+def _closed(index: sqlite3.Connection, folder: "tempfile.TemporaryDirectory[str]") -> None:
+    index.close()
+    folder.cleanup()

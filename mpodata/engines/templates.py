@@ -1,0 +1,178 @@
+"""Conversations as token ids: the chat template applied once, and text that stays text.
+
+Three traps are closed here for every engine and for the trainer: a second BOS (templated text tokenised again with
+special tokens), a dataset row that writes `<|eot_id|>` and so ends or opens a turn, and a prompt that depends on the
+day it was built (templates that print today's date).
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import jinja2
+
+from mpodata.errors import ModelError
+from mpodata.records import Message
+
+FIXED_DATE = {"%d": "26", "%b": "Jul", "%B": "July", "%m": "07", "%Y": "2024"}  # Llama 3.1's own default date
+SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a tokenizer puts around the text of a conversation."""
+
+    template: str  # Jinja; "" where the tokenizer has none
+    controls: re.Pattern[str] | None  # where a control token's string starts, in any text; None: there are none
+    options: dict[str, Any]  # template variables: no thinking, a fixed date
+
+
+_frames: "WeakKeyDictionary[Any, Frame]" = WeakKeyDictionary()
+
+
+def chat_ids(
+    tokenizer: Any, messages: Sequence[Message], *, add_generation_prompt: bool = True, prefix: str = ""
+) -> list[int]:
+    """Token ids of a conversation, ready for the model: nothing is to be added.
+
+    `add_generation_prompt` opens the assistant's turn; `prefix` are the words that turn begins with. Strings of control
+    tokens inside messages or prefix are tokenised as plain characters; a template whose turn marks are ordinary text
+    (`[INST]` in Mistral 7B v0.1) cannot be defended that way. A system message goes into the first user turn where the
+    template knows no system role. Raises ModelError: no chat template, or one that refuses the conversation.
+    """
+    if prefix and not add_generation_prompt:
+        raise ValueError("a prefix opens the assistant's turn: it needs add_generation_prompt=True")
+    frame = frame_with_template(tokenizer)
+    mark = _unused_character([*(message["content"] for message in messages), prefix])
+    inert = [Message(role=m["role"], content=_inert(m["content"], frame, mark)) for m in messages]
+    text = _render(tokenizer, frame, inert, add_generation_prompt) + _inert(prefix, frame, mark)
+    return _encode(tokenizer, text, mark)
+
+
+def plain_ids(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of bare text, without BOS or EOS; strings of control tokens in it are plain characters."""
+    mark = _unused_character([text])
+    return _encode(tokenizer, _inert(text, frame_of(tokenizer), mark), mark)
+
+
+def without_surrogates(text: str) -> str:
+    """`text` with lone surrogates, which neither tokenizers nor UTF-8 take, replaced by U+FFFD."""
+    if not SURROGATES.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def template_hash(tokenizer: Any) -> str:
+    """16 hex digits that change when the chat template or the way it is filled changes."""
+    frame = frame_of(tokenizer)
+    options = sorted(key for key in frame.options)
+    return hashlib.sha256("\0".join([frame.template, *options]).encode()).hexdigest()[:16]
+
+
+def frame_of(tokenizer: Any) -> Frame:
+    """The tokenizer's chat frame, worked out once per tokenizer and template."""
+    template = str(tokenizer.get_chat_template()) if getattr(tokenizer, "chat_template", None) else ""
+    known = _frames.get(tokenizer)
+    if known is None or known.template != template:
+        known = _frames[tokenizer] = Frame(template, _controls(tokenizer, template), _options(template))
+    return known
+
+
+def frame_with_template(tokenizer: Any) -> Frame:
+    """The tokenizer's frame; raises ModelError where it has no chat template."""
+    frame = frame_of(tokenizer)
+    if not frame.template:
+        name = getattr(tokenizer, "name_or_path", "") or "this model"
+        raise ModelError(
+            f"The tokenizer of {name} has no chat template. Use the instruction-tuned model of that family, "
+            "or put a chat_template.jinja into its folder."
+        )
+    return frame
+
+
+def _controls(tokenizer: Any, template: str) -> re.Pattern[str] | None:
+    """Added tokens that mean something: special ones, and ordinary ones the template itself writes."""
+    strings = {
+        str(token.content)
+        for token in tokenizer.added_tokens_decoder.values()
+        if len(token.content) > 1 and (token.special or token.content in template) and not token.content.isspace()
+    }
+    if not strings:
+        return None
+    longest_first = sorted(strings, key=lambda string: (-len(string), string))
+    return re.compile(f"(?=({'|'.join(map(re.escape, longest_first))}))")
+
+
+def _options(template: str) -> dict[str, Any]:
+    """Only what the template names: Qwen3 and others think aloud by default, Llama 3.2 and others print the date."""
+    offered = {
+        "enable_thinking": False,
+        "thinking": False,
+        "date_string": "26 Jul 2024",
+        "strftime_now": _fixed_date,
+    }
+    return {name: value for name, value in offered.items() if re.search(rf"\b{name}\b", template)}
+
+
+def _fixed_date(form: str) -> str:
+    return re.sub("%[A-Za-z]", lambda code: FIXED_DATE.get(code[0], "00"), form)
+
+
+def _render(tokenizer: Any, frame: Frame, messages: list[Message], add_generation_prompt: bool) -> str:
+    def render(conversation: list[Message]) -> str:
+        return str(
+            tokenizer.apply_chat_template(
+                conversation, tokenize=False, add_generation_prompt=add_generation_prompt, **frame.options
+            )
+        )
+
+    try:
+        return _with_system(render, messages)
+    except (jinja2.TemplateError, ValueError, TypeError) as error:
+        roles = ", ".join(message["role"] for message in messages) or "none"
+        raise ModelError(f"The model's chat template refuses a conversation with the turns {roles}: {error}") from error
+
+
+def _with_system(render: Callable[[list[Message]], str], messages: list[Message]) -> str:
+    """Gemma's template raises on a system turn and others leave it out; it then goes into the first user turn."""
+    if len(messages) < 2 or messages[0]["role"] != "system":
+        return render(messages)
+    system = messages[0]["content"]
+    try:
+        text = render(messages)
+    except jinja2.TemplateError:
+        text = ""
+    if text and system.strip() in text:
+        return text
+    first = messages[1]
+    return render([Message(role=first["role"], content=f"{system}\n\n{first['content']}"), *messages[2:]])
+
+
+def _unused_character(texts: Sequence[str]) -> str:
+    """A private-use character that stands in none of `texts`."""
+    return next(mark for mark in map(chr, range(0xE000, 0xF900)) if not any(mark in text for text in texts))
+
+
+def _inert(text: str, frame: Frame, mark: str) -> str:
+    """`text` with `mark` inside every control string."""
+    text = without_surrogates(text)
+    if frame.controls is None:
+        return text
+    cuts = [match.start() + 1 for match in frame.controls.finditer(text)]
+    return mark.join(text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True))
+
+
+def _encode(tokenizer: Any, text: str, mark: str) -> list[int]:
+    """Ids of `text`; the tokens of `mark` are taken out again, which leaves the control strings in pieces."""
+    if mark not in text:
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    if tokenizer.is_fast:
+        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        spans = [text[start:end] for start, end in encoded["offset_mapping"]]
+        if all(span == mark or mark not in span for span in spans):
+            return [token for token, span in zip(encoded["input_ids"], spans, strict=True) if span != mark]
+    pieces = [tokenizer(piece, add_special_tokens=False)["input_ids"] for piece in text.split(mark)]
+    return [token for piece in pieces for token in piece]

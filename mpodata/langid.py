@@ -1,0 +1,173 @@
+"""Which language is a text in? py3langid restricted to the languages that can occur, and the script where it decides.
+
+The script comes first: Bengali letters are never Swahili, whatever a model says of them. Only languages that share a
+script (English and Swahili; Chinese and Japanese without kana; Arabic and Persian) are left to the model.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable
+from functools import cache
+from typing import Any, Final
+
+from mpodata.languages import languages
+
+UNDETERMINED: Final = "und"  # ISO 639-2's code for "no language can be said"
+
+MIN_LETTERS: Final = 2  # fewer letters say nothing; two are enough where the script decides ("はい")
+MIN_LATIN_LETTERS: Final = 4  # "OK" and "Yes" are words of many languages
+MAX_CHARACTERS: Final = 1000  # the model gains nothing from more, and its time grows with the text
+
+# What py3langid calls some varieties, and the language of our table they belong to. Restricting the model to `ar`
+# includes Egyptian and Moroccan Arabic, which it would otherwise have to call something else.
+VARIETIES: Final = {
+    "arz": "ar",
+    "ary": "ar",
+    "wuu": "zh",
+    "yue": "zh",
+    "nn": "no",
+    "uzs": "uz",
+    "hbo": "he",
+    "grc": "el",
+}
+
+# Names, brands and code stay in Latin letters in every language, and one Han character carries what three letters do:
+# beside another script a Latin letter counts a third. (NTREX identified rightly: zh .984 -> .999, th .984 -> .999.)
+LATIN_WEIGHT: Final = 1 / 3
+
+# The scripts of `languages.tsv` and the word that opens the Unicode names of their letters.
+SCRIPTS: Final = {
+    "latin": "LATIN",
+    "han": "CJK",
+    "kana": "HIRAGANA",
+    "hangul": "HANGUL",
+    "arabic": "ARABIC",
+    "bengali": "BENGALI",
+    "thai": "THAI",
+    "cyrillic": "CYRILLIC",
+    "greek": "GREEK",
+    "hebrew": "HEBREW",
+    "devanagari": "DEVANAGARI",
+    "tamil": "TAMIL",
+    "telugu": "TELUGU",
+    "ethiopic": "ETHIOPIC",
+    "khmer": "KHMER",
+    "myanmar": "MYANMAR",
+    "javanese": "JAVANESE",
+}
+_BY_UNICODE_NAME = {name: script for script, name in SCRIPTS.items()} | {"KATAKANA": "kana"}
+
+_NOISE = re.compile(r"https?://\S+|www\.\S+|[\w.]+@[\w.]+|```.*?```|`[^`\n]*`|<[^<>\n]{1,80}>|\{\w+\}|%\w", re.DOTALL)
+
+_NOISE_MARKS = ("://", "www.", "@", "`", "<", "{", "%")
+
+
+def identify(texts: Iterable[str], among: Collection[str]) -> list[tuple[str, float]]:
+    """The most likely language of each text and its share of belief, 0..1.
+
+    `among` holds the codes that can occur (`languages.tsv`). A text whose script none of them uses is named by the best
+    known language of that script, so that Hindi among {en, bn} is "hi", not a wrong guess of the two. Texts with hardly
+    a letter give ("und", 0.0).
+    """
+    allowed = frozenset(among)
+    return [_identify(text, allowed) for text in texts]
+
+
+def script_shares(text: str) -> dict[str, float]:
+    """The share of letters in each script, largest first; empty for a text without letters."""
+    counts = _script_counts(text)
+    total = sum(counts.values())
+    return {script: count / total for script, count in counts.most_common()}
+
+
+def without_noise(text: str) -> str:
+    """`text` without what belongs to no language: URLs, addresses, code, tags, placeholders."""
+    return _NOISE.sub(" ", text) if any(mark in text for mark in _NOISE_MARKS) else text
+
+
+def _identify(text: str, among: frozenset[str]) -> tuple[str, float]:
+    text = without_noise(text[: 2 * MAX_CHARACTERS])[:MAX_CHARACTERS]
+    counts = _script_counts(text)
+    letters = sum(counts.values())
+    if letters < MIN_LETTERS:
+        return UNDETERMINED, 0.0
+    script, count = _leading(counts)
+    if script == "latin" and count < MIN_LATIN_LETTERS:
+        return UNDETERMINED, 0.0
+    share = (counts["han"] + counts["kana"] if script == "kana" else count) / letters
+    candidates = _writing(script, among) or _writing(script, frozenset(languages()))
+    if not candidates:
+        return UNDETERMINED, 0.0
+    if len(candidates) == 1:
+        return next(iter(candidates)), share
+    code, belief = _identifier(candidates).classify(text)
+    return VARIETIES.get(code, code), float(belief) * share
+
+
+def _leading(counts: Counter[str]) -> tuple[str, int]:
+    """The script that names the language: kana beside Han is Japanese, whatever their numbers."""
+    if counts["kana"] and counts["kana"] * 10 >= counts["han"]:
+        together = counts["kana"] + counts["han"]
+        counts = Counter({**counts, "kana": together, "han": 0})
+    latin = counts["latin"]
+    script, count = Counter({**counts, "latin": 0}).most_common(1)[0]
+    return (script, count) if count > latin * LATIN_WEIGHT else ("latin", latin)
+
+
+def _script_counts(text: str) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for character, number in Counter(text).items():
+        script = _script(character)
+        if script:
+            counts[script] += number
+    return counts
+
+
+@cache
+def _script(character: str) -> str | None:
+    """The script of a letter; None for digits, marks, punctuation and symbols. Combining signs are no letters."""
+    if not character.isalpha() or character == "ー":
+        return None
+    name = unicodedata.name(character, "")
+    return _BY_UNICODE_NAME.get(name.split(" ")[0].split("-")[0], "other")
+
+
+@cache
+def _writing(script: str, among: frozenset[str]) -> frozenset[str]:
+    """The languages of `among` that write in `script`; Japanese may come in Han alone."""
+    if script == "javanese":  # the table has Javanese in Latin letters, as today's web and the translators write it
+        return frozenset({"jv"})
+    known = languages()
+    scripts = {script, "kana"} if script == "han" else {script}
+    found = frozenset(code for code in among if code in known and known[code].script in scripts)
+    if script == "han" and "zh" not in found and found:
+        return found | {"zh"}  # Han alone is Chinese more often than Japanese
+    return found
+
+
+@cache
+def _identifier(candidates: frozenset[str]) -> Any:
+    from py3langid.langid import LanguageIdentifier
+
+    identifier = LanguageIdentifier(**_model(), norm_probs=True)
+    varieties = {variety for variety, code in VARIETIES.items() if code in candidates}
+    identifier.set_languages((candidates | varieties) & set(identifier.labels))
+    return identifier
+
+
+@cache
+def _model() -> dict[str, Any]:
+    """py3langid's tables, read once; each identifier of a language set is a view of them."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    whole = LanguageIdentifier.from_model_file(MODEL_FILE)
+    ptc, pc, classes = whole._full_model
+    return {
+        "nb_ptc": ptc,
+        "nb_pc": pc,
+        "nb_classes": classes,
+        "tk_nextmove": whole.tk_nextmove,
+        "tk_output": whole.tk_output,
+        "tk_row": whole.tk_row,
+    }

@@ -1,0 +1,140 @@
+"""What a text and its translation share without a dictionary: numbers, names, Latin words, marks, lengths.
+
+Names are compared by their consonants. The letters of most scripts say how they sound in their Unicode names
+("BENGALI LETTER KA", "KATAKANA LETTER TO", "HANGUL SYLLABLE GAM"), so one rule reads them all; sounds that languages
+merge (p b f v; k g c q; l r; m n; s z j sh ch) count as one. Chinese writes names by meaning or by characters whose
+names say nothing, and is left to the other anchors.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Final
+
+from mpodata.quality.measures import character_class, size
+
+MIN_CONSONANTS: Final = 3  # of a name; two are found anywhere
+PREFIX: Final = 4  # letters that cognates and inflected names share
+
+_SENTENCE: Final = re.compile(r"(?<=[.!?。！？؟।॥…])[\s\"'”’」』）)]*|\n+")
+_NUMBER: Final = re.compile(r"\d+(?:[.,٫٬،:]\d+)*")
+_WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_LATIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]+")
+_CLASSES: Final = str.maketrans("bfvgcqxlmzjd", "pppkkkkrnsst")  # p b f v; k g c q x; r l; n m; s z j; t d
+_CONSONANTS: Final = re.compile(r"[bcdfgjklmnpqrstvxz]+")
+MARKS: Final = {
+    "question": "?？؟",
+    "exclamation": "!！",
+    "quote": '"“”„«»「」『』《》',
+    "bracket": "(（",
+    "colon": ":：",
+    "comma": ",，、،",
+}
+
+# Scripts whose letters are named by their sound; in the first group the last word of the name is the sound.
+_NAMED_LAST: Final = frozenset(
+    {"bengali", "devanagari", "gujarati", "gurmukhi", "kannada", "malayalam", "oriya", "sinhala", "tamil", "telugu"}
+    | {
+        "katakana",
+        "hangul",
+        "ethiopic",
+        "khmer",
+        "lao",
+        "myanmar",
+        "georgian",
+        "armenian",
+        "cyrillic",
+        "greek",
+        "hebrew",
+    }
+)
+_READABLE: Final = _NAMED_LAST | {"arabic", "thai"}
+_READ_AS: Final = {
+    "waw": "", "yeh": "", "heh": "", "hah": "", "ain": "", "alef": "", "hamza": "", "tcheh": "s", "marbuta": "",
+    "sara": "", "mai": "", "maitaikhu": "", "maiyamok": "", "ho": "", "o": "", "yo": "", "wo": "",
+    "ca": "s", "cha": "s", "nga": "n", "ng": "n", "nya": "n", "mark": "",
+    "alpha": "", "eta": "", "ve": "v", "che": "s", "es": "s", "er": "r", "el": "l", "em": "m", "en": "n", "ef": "f",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """What one sentence offers to compare."""
+
+    size: int  # characters without white space
+    numbers: frozenset[str]
+    names: tuple[str, ...]  # consonants of capitalised words
+    sounds: tuple[str, ...]  # consonants of every word
+    latin: frozenset[str]  # Latin words, lower case
+    prefixes: frozenset[str]  # first letters of longer Latin words, without accents
+    marks: tuple[int, ...]  # counts of ? ! quotes brackets colons commas
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, told by their marks and by line breaks."""
+    return [part for part in (piece.strip() for piece in _SENTENCE.split(text)) if any(c.isalnum() for c in part)]
+
+
+def anchors(text: str) -> Anchors:
+    """The anchors of one sentence."""
+    words = _WORD.findall(text if text.isascii() else _signs().sub("", text))
+    return Anchors(
+        size=size(text),
+        numbers=frozenset(_number(found) for found in _NUMBER.findall(text)),
+        names=tuple(c for word in words if word[0].isupper() and len(c := consonants(word)) >= MIN_CONSONANTS),
+        sounds=tuple(c for word in words if len(c := consonants(word)) >= MIN_CONSONANTS),
+        latin=frozenset(word.lower() for word in _LATIN.findall(text)),
+        prefixes=frozenset(
+            plain[:PREFIX] for word in words if len(plain := _plain(word)) >= PREFIX + 1 and plain.isascii()
+        ),
+        marks=tuple(sum(text.count(mark) for mark in marks) for marks in MARKS.values()),
+    )
+
+
+@cache
+def _signs() -> re.Pattern[str]:
+    """Vowel signs and other marks of category M, which would tear words apart."""
+    return character_class(lambda c: unicodedata.category(c)[0] == "M")
+
+
+@lru_cache(maxsize=1 << 16)
+def consonants(word: str) -> str:
+    """The consonant classes of a word in order, doubles once."""
+    classes = "".join(_sound(c) for c in _read(word)).translate(_CLASSES)
+    return re.sub(r"(.)\1+", r"\1", classes)
+
+
+def _read(word: str) -> str:
+    """Latin spelling as it sounds, roughly: ch and sh are s, ph is p, soft c is s; other scripts stay."""
+    word = word.lower()
+    if word.isascii():
+        word = re.sub(r"ch|sh|c(?=[eiy])", "s", word).replace("ph", "p").replace("x", "ks")
+    return word
+
+
+@cache
+def _sound(character: str) -> str:
+    """The consonants of one letter, from its Unicode name."""
+    plain = unicodedata.normalize("NFD", character)[0] if not "가" <= character <= "힣" else character
+    if plain.isascii():
+        return plain if plain in "bcdfgjklmnpqrstvxz" else ""
+    words = unicodedata.name(plain, "").lower().split()
+    if len(words) < 3 or words[0] not in _READABLE:
+        return ""
+    spoken = words[-1] if words[0] in _NAMED_LAST else words[2]
+    spoken = _READ_AS.get(spoken, spoken)
+    if words[0] == "hangul":
+        return "".join(_CONSONANTS.findall(_read(spoken)))
+    found = _CONSONANTS.match(_read(spoken))
+    return found.group() if found else ""
+
+
+@lru_cache(maxsize=1 << 16)
+def _plain(word: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", word.lower()) if not unicodedata.combining(c))
+
+
+def _number(text: str) -> str:
+    """A number with ASCII digits and without separators."""
+    return "".join(str(unicodedata.digit(c)) for c in text if c.isdigit()).lstrip("0") or "0"

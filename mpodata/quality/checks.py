@@ -1,0 +1,179 @@
+"""The checks of a pair: each names what is wrong with the target side, or nothing. The first reason wins."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mpodata.langid import UNDETERMINED
+from mpodata.quality import measures
+from mpodata.quality.agreement import agreement
+from mpodata.quality.anchors import sentences
+from mpodata.quality.thresholds import Thresholds, thresholds
+from mpodata.records import Pair
+from mpodata.sources.cleaning import normalised
+
+FIELDS: Final = ("prompt", "chosen", "rejected")
+SHORTEST_COPY: Final = 12  # letters and digits; a shorter text may be a name, which stays as it is
+SHORTEST_SENTENCE: Final = 20  # characters; a shorter sentence may be a quotation that stays as it is
+COPIED_SHARE: Final = 0.25  # of the translation that may be sentences of the original
+SHORTEST_LENGTH: Final = 16  # characters of an original that can say what is missing
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a pair: the original, its translation and what was measured of it."""
+
+    name: str  # "prompt", "chosen" or "rejected"
+    dominant: str
+    target: str
+    language: str  # the target language
+    detected: str | None  # the language the translation is in
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with one field."""
+
+    reason: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Called with a pair and its thresholds: the reason, or None."""
+
+    reason: str
+    wrong: Callable[[Field, Thresholds], bool]
+    compares: bool = False  # with the original's text: makes sense for fields that are translations of it only
+
+    def __call__(self, pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> str | None:
+        return self.reason if self.where(pair, limits, translated) else None
+
+    def where(self, pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> list[str]:
+        """The fields that are wrong."""
+        looked_at = (field for field in fields(pair) if not self.compares or field.name in translated)
+        return [field.name for field in looked_at if self.wrong(field, limits)]
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffled:
+    """The target side belongs to another row: names, numbers, marks and lengths of all its fields speak against it."""
+
+    reason: str = "shuffled"
+    compares: bool = True
+
+    def __call__(self, pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> str | None:
+        return self.reason if self.where(pair, limits, translated) else None
+
+    def where(self, pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> list[str]:
+        """All translated fields, or none."""
+        total, count = row_agreement(pair, limits, translated)
+        against = total < limits.agreement + count * limits.agreement_sentence
+        return list(translated) if against else []
+
+
+def row_agreement(pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> tuple[float, int]:
+    """The evidence that both sides of a row belong together, and of how many sentences it is."""
+    looked_at = [field for field in fields(pair) if field.name in translated]
+    evidence = [agreement(field.dominant, field.target, limits) for field in looked_at]
+    return sum(one for one, _ in evidence), sum(count for _, count in evidence)
+
+
+def fields(pair: Pair) -> tuple[Field, ...]:
+    """Prompt, chosen and rejected of a pair."""
+    return tuple(
+        Field(
+            name,
+            getattr(pair.dominant, name),
+            getattr(pair.target, name),
+            pair.target.language,
+            getattr(pair.quality, f"{name}_language"),
+        )
+        for name in FIELDS
+    )
+
+
+def first_reason(pair: Pair, *, translated: Sequence[str] = FIELDS) -> str | None:
+    """Why a measured pair should not be trained on, or None.
+
+    `translated` names the fields that translate the dominant side; answers sampled in the target language (MAPO, ICR,
+    native LIDR) do not, and are not compared with it.
+    """
+    limits = thresholds(pair.target.language, pair.dominant.language)
+    return next((reason for check in CHECKS if (reason := check(pair, limits, translated))), None)
+
+
+def faults(pair: Pair, *, translated: Sequence[str] = FIELDS) -> Iterator[Fault]:
+    """Everything that is wrong with a measured pair."""
+    limits = thresholds(pair.target.language, pair.dominant.language)
+    for check in CHECKS:
+        for name in check.where(pair, limits, translated):
+            yield Fault(check.reason, name)
+
+
+def empty(field: Field, _: Thresholds) -> bool:
+    """Nothing is left."""
+    return not field.target.strip()
+
+
+def copied(field: Field, _: Thresholds) -> bool:
+    """The translator handed the original back, or a good part of its sentences."""
+    original = normalised(field.dominant)
+    if len(original) >= SHORTEST_COPY and original == normalised(field.target):
+        return True
+    same = [part for part in sentences(field.dominant) if len(part) >= SHORTEST_SENTENCE and part in field.target]
+    return sum(map(len, same)) > COPIED_SHARE * len(field.target)
+
+
+def wrong_language(field: Field, _: Thresholds) -> bool:
+    """The text is in another language than the one it is stored under."""
+    return field.detected not in (None, UNDETERMINED, field.language)
+
+
+def leftovers(field: Field, _: Thresholds) -> bool:
+    """HTML entities or tokeniser marks that the original does not have."""
+    return measures.leftovers(field.target) > measures.leftovers(field.dominant)
+
+
+def looping(field: Field, limits: Thresholds) -> bool:
+    """The text repeats itself more than its original does: a decoder that could not stop."""
+    repeated = measures.repetition(field.target)
+    return repeated > limits.repetition and repeated - measures.repetition(field.dominant) > limits.repetition
+
+
+def lost_newlines(field: Field, limits: Thresholds) -> bool:
+    """Lines were run together."""
+    original = measures.lines(field.dominant)
+    return original > 1 and measures.lines(field.target) < original * limits.lines
+
+
+def unterminated(field: Field, limits: Thresholds) -> bool:
+    """The text breaks off in mid-sentence, and is shorter than usual."""
+    if not measures.terminated(field.dominant) or measures.terminated(field.target):
+        return False
+    z = _z(field, limits)
+    return z is not None and z < limits.unterminated
+
+
+def length_ratio(field: Field, limits: Thresholds) -> bool:
+    """Far shorter or longer than a translation of this original would be: half is missing, or something was added."""
+    z = _z(field, limits)
+    return z is not None and not limits.shortest <= z <= limits.longest
+
+
+def _z(field: Field, limits: Thresholds) -> float | None:
+    dominant, target = measures.size(field.dominant), measures.size(field.target)
+    return limits.z(dominant, target) if dominant >= SHORTEST_LENGTH and target else None
+
+
+CHECKS: Final[tuple[Check | Shuffled, ...]] = (
+    Check("empty", empty),
+    Check("copied", copied),
+    Check("wrong-language", wrong_language),
+    Check("leftover-entities", leftovers),
+    Check("looping", looping),
+    Check("lost-newlines", lost_newlines, compares=True),
+    Check("unterminated", unterminated, compares=True),
+    Check("length-ratio", length_ratio, compares=True),
+    Shuffled(),
+)

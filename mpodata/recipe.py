@@ -1,0 +1,243 @@
+"""A build's recipe: YAML, `--set key=value` and flags, read into frozen records; mistakes name their file and line."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from mpodata.engines import ENGINES, Sampling
+from mpodata.errors import RecipeError, UnknownName
+from mpodata.languages import language
+from mpodata.refusals import DETECTORS
+from mpodata.registry import check_name
+from mpodata.sources import SOURCES
+from mpodata.translators import TRANSLATORS
+
+ON_POLICY = Sampling(candidates=4, temperature=0.7, top_p=0.95)
+SHIPPED = Path(__file__).with_name("recipes")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChoice:
+    """Where rows come from."""
+
+    name: str = ""  # a key of SOURCES; empty: recognised from the file
+    path: str | None = None  # a file, a folder or a Hub dataset id
+    revision: str | None = None  # of a Hub dataset
+    columns: dict[str, str] = field(default_factory=dict)  # our name -> the table's: {"prompt": "question"}
+    options: dict[str, Any] = field(default_factory=dict)  # what else the source's factory takes
+
+
+@dataclass(frozen=True, slots=True)
+class Counterweight:
+    """Harmless prompts: chosen = the policy's helpful answer, rejected = a refusal. They stop over-refusal."""
+
+    share: float = 0.0  # of all pairs, 0 <= share < 1
+    source: SourceChoice = SourceChoice()
+    refusals: tuple[str, ...] = ()  # sentences in the dominant language; empty: the detector's table
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A component by name, with its own options."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides a dataset's bytes, and nothing else."""
+
+    name: str = "refusal-pairs"
+    dominant: str = "en"
+    languages: tuple[str, ...] = ()
+    samples: int | None = None  # harmful prompts; none: all
+    seed: int = 42
+    source: SourceChoice = SourceChoice()
+    counterweight: Counterweight = Counterweight()
+    stratify: bool = False  # sample evenly over the source's categories
+    near_duplicates: float | None = None  # Jaccard similarity above which a prompt is a duplicate; none: exact only
+    decontaminate: tuple[str, ...] = ()  # evaluation files whose prompts must not be trained on
+    chosen: Literal["policy", "source"] = "policy"
+    model: str | None = None
+    revision: str | None = None
+    engine: Component = Component("transformers")
+    sampling: Sampling = ON_POLICY
+    detector: Component = Component("rules")
+    translator: Component = Component("nllb-600m")
+    checks: Literal["drop", "keep"] | None = None  # a row that fails a check: dropped, or kept and counted
+    round_trip: bool = False  # translate back and measure chrF
+    test_share: float = 0.1  # of the prompt groups
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for the manifest."""
+        return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}
+
+
+def read_recipe(
+    recipe: str | Path | None, settings: Iterable[str] = (), flags: Mapping[str, Any] | None = None
+) -> Recipe:
+    """A recipe from a shipped name or a YAML file, then `key=value` settings, then command-line flags.
+
+    Raises RecipeError naming the file and line, or the setting, that cannot be right.
+    """
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    if recipe is not None:
+        path = recipe_path(recipe)
+        values, places = _read_yaml(path)
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise RecipeError(f"--set takes key=value, got {setting!r}. Example: --set sampling.temperature=0.7")
+        _put(values, places, key.strip(), yaml.safe_load(text), f"--set {key.strip()}")
+    for key, value in (flags or {}).items():
+        _put(values, places, key, value, f"--{key.split('.')[0].replace('_', '-')}")
+    result: Recipe = _convert(values, Recipe, "", places)
+    _check(result, places)
+    return result
+
+
+def recipe_path(recipe: str | Path) -> Path:
+    """The file behind a recipe's path or shipped name."""
+    path = Path(recipe)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise RecipeError(f"No recipe file {path}. Give a YAML file, or one of: {', '.join(shipped_recipes())}.")
+        return path
+    if str(recipe) not in shipped_recipes():
+        raise UnknownName("recipe", str(recipe), shipped_recipes())
+    return SHIPPED / f"{recipe}.yaml"
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes that ship with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path} must hold `key: value` lines, found {type(values).__name__}.")
+    return values, dict(_places(node, "", path.name))
+
+
+def _places(node: Any, prefix: str, file: str) -> Iterable[tuple[str, str]]:
+    """Every key's dotted path with the file and line it stands on."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            dotted = f"{prefix}{key.value}"
+            yield dotted, f"{file}, line {key.start_mark.line + 1}"
+            yield from _places(value, f"{dotted}.", file)
+
+
+def _put(values: dict[str, Any], places: dict[str, str], dotted: str, value: Any, place: str) -> None:
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        below = values.setdefault(parent, {})
+        if isinstance(below, str):  # `translator: nllb-600m` is short for `translator: {name: nllb-600m}`
+            below = values[parent] = {"name": below}
+        values = below
+    values[last] = value
+    places[dotted] = place
+
+
+def _convert(value: Any, expected: Any, dotted: str, places: Mapping[str, str]) -> Any:
+    """`value` as the annotated type `expected`; raises RecipeError with the place it came from."""
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if dataclasses.is_dataclass(expected) and isinstance(expected, type):
+        return _record(value, expected, dotted, places)
+    if origin in (typing.Union, types.UnionType):
+        return (
+            None
+            if value is None
+            else _convert(value, next(a for a in arguments if a is not type(None)), dotted, places)
+        )
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise RecipeError(
+            f"{dotted} must be one of {', '.join(map(str, arguments))}, got {value!r}{_at(dotted, places)}."
+        )
+    if origin is tuple:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        return tuple(_convert(item, arguments[0], dotted, places) for item in items)
+    if origin is dict and isinstance(value, dict):
+        return {str(key): item for key, item in value.items()}
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if origin is None and isinstance(value, expected) and not (expected is int and isinstance(value, bool)):
+        return value
+    name = getattr(origin or expected, "__name__", str(expected))
+    raise RecipeError(f"{dotted} must be {name}, got {value!r}{_at(dotted, places)}.")
+
+
+def _record(value: Any, record: type, dotted: str, places: Mapping[str, str]) -> Any:
+    if isinstance(value, str) and record in (Component, SourceChoice):
+        value = {"name": value}
+    if not isinstance(value, dict):
+        raise RecipeError(f"{dotted or 'The recipe'} must hold `key: value` lines, got {value!r}{_at(dotted, places)}.")
+    annotations = typing.get_type_hints(record)
+    read = {}
+    for key, item in value.items():
+        path = f"{dotted}.{key}" if dotted else str(key)
+        if key not in annotations:
+            raise UnknownName(f"recipe key{_at(path, places)}:", str(key), annotations)
+        read[key] = _convert(item, annotations[key], path, places)
+    try:
+        return record(**read)
+    except TypeError as error:
+        raise RecipeError(f"{dotted} lacks a name{_at(dotted, places)}.") from error
+
+
+def _at(dotted: str, places: Mapping[str, str]) -> str:
+    return f" ({places[dotted]})" if dotted in places else ""
+
+
+def _check(recipe: Recipe, places: Mapping[str, str]) -> None:
+    """What types cannot say."""
+    for code in (recipe.dominant, *recipe.languages):
+        language(code)
+    if recipe.dominant in recipe.languages:
+        raise RecipeError(
+            f"languages holds the dominant language {recipe.dominant!r}{_at('languages', places)}. Leave it out."
+        )
+    if len(set(recipe.languages)) < len(recipe.languages):
+        raise RecipeError(f"languages names a language twice{_at('languages', places)}.")
+    check_name("engine", ENGINES, recipe.engine.name)
+    check_name("detector", DETECTORS, recipe.detector.name)
+    check_name("translator", TRANSLATORS, recipe.translator.name)
+    for choice in (recipe.source, recipe.counterweight.source):
+        if choice.name:
+            check_name("source", SOURCES, choice.name)
+    ranges = {
+        "samples": (recipe.samples is None or recipe.samples > 0, "be positive"),
+        "test_share": (0 <= recipe.test_share < 1, "be at least 0 and below 1"),
+        "counterweight.share": (0 <= recipe.counterweight.share < 1, "be at least 0 and below 1"),
+        "sampling.temperature": (recipe.sampling.temperature >= 0, "be >= 0"),
+        "sampling.candidates": (recipe.sampling.candidates > 0, "be positive"),
+        "sampling.max_tokens": (recipe.sampling.max_tokens > 0, "be positive"),
+        "sampling.top_p": (0 < recipe.sampling.top_p <= 1, "be above 0 and at most 1"),
+    }
+    for dotted, (fine, demand) in ranges.items():
+        if not fine:
+            value: Any = recipe
+            for part in dotted.split("."):
+                value = getattr(value, part)
+            raise RecipeError(f"{dotted} must {demand}, got {value}{_at(dotted, places)}.")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,49 @@
+"""Is this a refusal? Phrase rules per language, guard models, an LLM judge: one verdict type."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+DETECTORS = {
+    "rules": "mpodata.refusals.rules:RuleDetector",
+    "llama-guard-3": "mpodata.refusals.guards:llama_guard_3",
+    "polyguard": "mpodata.refusals.guards:polyguard",
+    "qwen3guard": "mpodata.refusals.guards:qwen3guard",
+    "wildguard": "mpodata.refusals.guards:wildguard",
+    "openai-judge": "mpodata.refusals.judge:openai_judge",
+    "refuseu": "mpodata.refusals.layers:refuseu",
+    "layers": "mpodata.refusals.layers:layers",
+}
+
+Label = Literal["refusal", "partial", "compliance", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a detector says of one answer."""
+
+    label: Label  # "unknown": the detector does not cover the language or its output could not be parsed
+    source: str  # the detector's name
+    unsafe: bool | None = None  # guards: is the answer harmful? None where the detector does not say
+    detail: str = ""  # the phrase that matched, the guard's category
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a detector judges: one prompt and one answer in one language."""
+
+    language: str
+    prompt: str
+    answer: str
+
+
+class Detector(Protocol):
+    """Judges answers; models load at the first call."""
+
+    def verdicts(self, exchanges: Sequence[Exchange]) -> list[Verdict]: ...
+
+    def languages(self) -> frozenset[str] | None:
+        """The languages it is known to cover; None where it covers all."""
+        ...
+
+    def provenance(self) -> dict[str, Any]: ...

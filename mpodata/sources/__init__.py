@@ -1,0 +1,43 @@
+"""Where prompts and dispreferred answers come from."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from mpodata.records import Dropped, Pair, SourceRow
+
+SOURCES = {
+    "table": "mpodata.sources.table:table",
+    "pku-saferlhf": "mpodata.sources.pku_saferlhf:pku_saferlhf",
+    "refuseu": "mpodata.sources.refuseu:refuseu",
+    "beavertails": "mpodata.sources.beavertails:beavertails",
+    "hh-rlhf": "mpodata.sources.hh_rlhf:hh_rlhf",
+    "trl": "mpodata.sources.trl:trl",
+    "pocket": "mpodata.sources.pocket:pocket",
+    "released-mpo": "mpodata.sources.released_mpo:released_mpo",  # a CarriedSource: its rows are pairs already
+}
+
+
+class Source(Protocol):
+    """Rows of one upstream dataset, streamed in upstream order."""
+
+    def rows(self) -> Iterator[SourceRow | Dropped]:
+        """Usable rows, and a Dropped for each row that is not, so that nothing vanishes uncounted."""
+        ...
+
+    def provenance(self) -> dict[str, Any]:
+        """What the manifest records: name, path or id, revision, sha256 of a file, licence, languages, parallel."""
+        ...
+
+
+class CarriedSource(Protocol):
+    """Pairs that somebody carried into other languages already: nothing is left to answer or to translate."""
+
+    translator: str  # the name its configs stand under: "released"
+
+    def pairs(self) -> Iterator[Pair | Dropped]:
+        """Usable pairs in upstream order, and a Dropped for each row that is not."""
+        ...
+
+    def provenance(self) -> dict[str, Any]:
+        """As Source.provenance."""
+        ...

@@ -1,0 +1,74 @@
+"""HH-RLHF (Bai et al. 2022, arXiv 2204.05862, MIT): two transcripts per row that differ in the last answer.
+
+`rejected` is what annotators liked less, which is not always unsafe; the card says so. Only exchanges of one question
+and one answer are used: rows with more turns are dropped as `multi-turn`, rows whose two prompts differ as
+`different-prompts`, because a pair has one user turn.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mpodata.errors import DataError
+from mpodata.records import Dropped, SourceRow
+from mpodata.sources.cleaning import MENDED
+from mpodata.sources.reading import Row, Upstream
+from mpodata.sources.rows import source_row
+
+HUB_ID: Final = "Anthropic/hh-rlhf"
+_TURN: Final = re.compile(r"\n\n(Human|Assistant):")
+
+
+def hh_rlhf(
+    *, path: str = HUB_ID, split: str | None = None, config: str | None = None, revision: str | None = None
+) -> "HhRlhf":
+    """HH-RLHF by its Hub id or from a local file (`harmless-base/train.jsonl.gz` holds the harmful requests)."""
+    return HhRlhf(Upstream(path, split, config, revision))
+
+
+@dataclass(frozen=True)
+class HhRlhf:
+    """The single-turn rows of HH-RLHF."""
+
+    upstream: Upstream
+
+    def rows(self) -> Iterator[SourceRow | Dropped]:
+        if not {"chosen", "rejected"} <= set(self.upstream.columns):
+            raise DataError(
+                f"{self.upstream.path} is not HH-RLHF: it needs chosen and rejected; "
+                f"its columns: {', '.join(self.upstream.columns)}."
+            )
+        for number, row in enumerate(self.upstream.rows()):
+            yield row if isinstance(row, Dropped) else _row(row, f"row-{number}")
+
+    def provenance(self) -> dict[str, Any]:
+        return {
+            "name": "hh-rlhf",
+            **self.upstream.provenance(),
+            "rule": "single-turn rows; rejected = what annotators liked less, not always unsafe",
+            "licence": "mit",
+            "languages": ["en"],
+            "cleaning": MENDED,
+            "parallel": False,
+        }
+
+
+def is_transcript(value: Any) -> bool:
+    """Does a cell hold a whole `Human: ... Assistant: ...` transcript?"""
+    return isinstance(value, str) and value.startswith("\n\nHuman:") and "\n\nAssistant:" in value
+
+
+def _row(row: Row, source_id: str) -> SourceRow | Dropped:
+    exchanges = []
+    for column in ("chosen", "rejected"):
+        if not is_transcript(row.get(column)):
+            return Dropped("not-a-transcript", f"{source_id}: {column}")
+        parts = _TURN.split(row[column])[1:]  # speaker, text, speaker, text, ...
+        if parts[::2] != ["Human", "Assistant"]:
+            return Dropped("multi-turn", source_id)
+        exchanges.append((parts[1], parts[3]))
+    (prompt, safe), (other, unsafe) = exchanges
+    if prompt.strip() != other.strip():
+        return Dropped("different-prompts", source_id)
+    return source_row(prompt, unsafe, safe, source_id=source_id, needs_unsafe=True)

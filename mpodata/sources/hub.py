@@ -1,0 +1,70 @@
+"""Rows of a dataset on the Hugging Face Hub, streamed, pinned to the commit they were read from."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from mpodata.errors import DataError, RemoteError
+
+_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_FILE_SUFFIXES: Final = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".gz", ".txt", ".ndjson")
+
+
+def looks_like_hub_id(path: str) -> bool:
+    """`user/name`, and not the name of a file."""
+    return bool(_ID.fullmatch(path)) and not path.lower().endswith(_FILE_SUFFIXES)
+
+
+def hub_revision(repository: str, revision: str | None) -> str:
+    """The commit that `revision` (a branch, tag or commit; default main) stands for now."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        commit = HfApi().dataset_info(repository, revision=revision, timeout=30).sha
+    except GatedRepoError as error:
+        raise DataError(
+            f"Hub dataset {repository} is gated: ask for access on its page, then `hf auth login`."
+        ) from error
+    except RevisionNotFoundError as error:
+        raise DataError(
+            f"Hub dataset {repository} has no revision {revision!r}. Check its tags and branches."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise DataError(
+            f"{repository} is neither a file here nor a dataset on the Hub that you may see. Check the name, or log in."
+        ) from error
+    except _transport_errors() as error:
+        raise RemoteError(
+            f"{repository} is no file here, and the Hub did not answer ({type(error).__name__}). "
+            "Check the path and the connection, then try again."
+        ) from error
+    if commit is None:
+        raise RemoteError(f"The Hub named no commit for dataset {repository}. Try again.")
+    return commit
+
+
+def hub_rows(repository: str, split: str, config: str | None, commit: str) -> Iterator[dict[str, Any]]:
+    """Every row of one split of one config, in upstream order. Loading scripts are never run."""
+    import datasets
+
+    try:
+        stream = datasets.load_dataset(repository, config, split=split, revision=commit, streaming=True)
+        yield from stream
+    except ValueError as error:  # datasets says so of an unknown config or split, and names those that exist
+        raise DataError(f"Hub dataset {repository}: {_first_line(error)}") from error
+    except datasets.exceptions.DatasetsError as error:
+        raise DataError(f"Hub dataset {repository} cannot be read: {_first_line(error)}") from error
+    except _transport_errors() as error:
+        raise RemoteError(f"Reading {repository} from the Hub failed ({type(error).__name__}). Try again.") from error
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """What a refusing, failing or unreachable Hub raises; the base is of the HTTP library this huggingface_hub uses."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return (*(base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception)), OSError)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".") + "."

@@ -1,0 +1,59 @@
+"""How an upstream row becomes a SourceRow: cleaned, identified, grouped by prompt."""
+
+from typing import Any
+
+from mpodata.records import COUNTERWEIGHT, Dropped, Kind, SourceRow, content_id
+from mpodata.sources.cleaning import clean_text, field, normalised
+
+
+def prompt_group(prompt: str) -> str:
+    """Rows whose prompts differ in case, punctuation or spacing only belong together."""
+    return content_id(normalised(prompt) or prompt)
+
+
+def source_row(
+    prompt: Any,
+    unsafe: Any = None,
+    safe: Any = None,
+    *,
+    source_id: str,
+    category: Any = None,
+    kind: Kind = "harmful",
+    needs_unsafe: bool = False,
+) -> SourceRow | Dropped:
+    """One row from raw cells. A missing safe answer is no fault; a missing unsafe one is where `needs_unsafe`."""
+    texts: dict[str, str | None] = {}
+    for name, value in (("prompt", prompt), ("rejected", unsafe), ("chosen", safe)):
+        if value is None and name != "prompt" and not (needs_unsafe and name == "rejected"):
+            texts[name] = None
+            continue
+        text = field(value, name)
+        if isinstance(text, Dropped):
+            if name == "chosen" and text.reason == "empty-chosen":
+                texts[name] = None
+                continue
+            return Dropped(text.reason, f"{source_id}: {text.detail}".rstrip(": "))
+        texts[name] = text
+    cleaned = texts["prompt"]
+    assert cleaned is not None  # field() gave a text or returned above
+    return SourceRow(
+        pair_id=content_id(cleaned, texts["rejected"] or "", texts["chosen"] or ""),
+        source_id=source_id,
+        group=prompt_group(cleaned),
+        prompt=cleaned,
+        kind=kind,
+        unsafe=texts["rejected"],
+        safe=texts["chosen"],
+        category=COUNTERWEIGHT if kind == "harmless" else category_name(category),
+    )
+
+
+def category_name(value: Any) -> str:
+    """A category as text: a name, the first of a list, the first true key of a mapping (PKU-SafeRLHF, BeaverTails)."""
+    if isinstance(value, dict):
+        value = next((name for name, holds in value.items() if holds), None)
+    if isinstance(value, list | tuple):
+        value = value[0] if value else None
+    if value is None or value != value:
+        return ""
+    return clean_text(str(value))[:200]

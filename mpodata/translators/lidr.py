@@ -1,0 +1,106 @@
+"""LIDR, language imbalance driven rewarding, as its authors' code does it (Yang et al., arXiv 2410.08964).
+
+Prompts come translated; the policy answers them natively (greedy, repetition penalty 1.1, at most 2,400 tokens); its
+dominant answer is self-translated. Target row: chosen = the dominant answer in the target language, rejected = the
+native answer. (The reading in MPO's appendix H.4, the policy translating the whole triplet, is `selftrans`.)
+
+Two deviations for refusal data. A native answer that is itself a refusal cannot be what is unlearnt: its row is dropped
+as "native-refusal". And the authors' English row (rejected = the native answer translated back) is not made: the
+dominant side of a version is stored once and is the same for all translators.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from mpodata.engines import Answer, Engine, Sampling
+from mpodata.journal import Journal
+from mpodata.records import Dropped, Side
+from mpodata.refusals import Detector
+from mpodata.translators.carry import Carried
+from mpodata.translators.policy import Policy, Wanted, joined, policy_of
+from mpodata.translators.selftrans import SelfTranslation
+
+NATIVE: Final = Sampling(temperature=0.0, repetition_penalty=1.1, max_tokens=2400, seed=42)
+
+
+class Lidr:
+    """A Translator."""
+
+    translated = ("prompt", "chosen")  # rejected is a native answer: no check compares it with the dominant text
+
+    def __init__(self, policy: Policy, translation: Carried) -> None:
+        self.policy = policy
+        self.translation = translation
+
+    def provenance(self) -> dict[str, Any]:
+        return {
+            "name": "lidr",
+            **self.policy.provenance(),
+            "answers": self.translation.provenance(),
+            "native": {
+                "temperature": 0.0,
+                "repetition_penalty": NATIVE.repetition_penalty,
+                "max_tokens": NATIVE.max_tokens,
+            },
+        }
+
+    def sides(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
+        """Counterweight pairs have no native answer to unlearn: their rejected refusal is self-translated too."""
+        dominant = self.policy.dominant
+        prompts = self.policy.carrier.texts([side.prompt for side in sides], dominant, language)
+        wanted = self.policy.wanted(sides)
+        chosen = self.translation.texts([side.chosen for side in sides], dominant, language)
+        rejected = self._rejected(sides, prompts, wanted, language)
+        return [joined(language, *fields) for fields in zip(prompts, chosen, rejected, strict=True)]
+
+    def _rejected(
+        self, sides: Sequence[Side], prompts: Sequence[str | Dropped], wanted: Sequence[Wanted], language: str
+    ) -> list[str | Dropped]:
+        results: list[str | Dropped] = [Dropped("no-prompt") for _ in sides]
+        native = {
+            at: prompt for at, prompt in enumerate(prompts) if isinstance(prompt, str) and wanted[at] == "refusal"
+        }
+        answers = [answers[0] for answers in self.policy.answers(list(native.values()), NATIVE)]
+        for (at, prompt), answer in zip(native.items(), answers, strict=True):
+            results[at] = self._native(prompt, answer, language)
+        helpful = [at for at, one in enumerate(wanted) if one == "compliance"]
+        carried = self.translation.texts([sides[at].rejected for at in helpful], self.policy.dominant, language)
+        for at, text in zip(helpful, carried, strict=True):
+            results[at] = text
+        return results
+
+    def _native(self, prompt: str, answer: Answer, language: str) -> str | Dropped:
+        if answer.finish != "stop":
+            return Dropped("service" if answer.finish == "error" else "truncated", "native answer")
+        judged = self.policy.judged(prompt, [answer], language)
+        if not judged:
+            return Dropped("empty", "native answer")
+        if judged[0].label == "refusal":
+            return Dropped("native-refusal")
+        return judged[0].text if judged[0].sound else Dropped("unsound-answer", "native answer")
+
+
+def lidr(
+    *,
+    engine: Engine,
+    detector: Detector,
+    prompts: str = "nllb-600m",
+    prompts_model: str | None = None,
+    dominant: str = "en",
+    journal: Journal | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Lidr:
+    """A Translator; `prompts` names the translator that carries the prompts, `prompts_model` its model."""
+    policy = policy_of(
+        engine=engine,
+        detector=detector,
+        prompts=prompts,
+        prompts_model=prompts_model,
+        dominant=dominant,
+        journal=journal,
+        progress=progress,
+    )
+    translation = Carried(
+        SelfTranslation(engine, detector), dominant=dominant, journal=policy.journal, progress=progress
+    )
+    return Lidr(policy, translation)

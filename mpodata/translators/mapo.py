@@ -1,0 +1,190 @@
+"""MAPO: answers ranked by how well they align with the English ones (She et al., arXiv 2401.06838).
+
+The policy answers the translated prompt `samples` times (20, temperature 0.8, at most 512 tokens). An answer's score is
+how well NLLB-600M forced-decodes the English answer from it: encoder input = the answer, decoder labels = the English
+answer, score = 1 / mean cross-entropy over true tokens without the language token, averaged over English reference
+answers. Better = chosen, worse = rejected.
+
+For safety data a score is not enough (the authors rank reasoning): the chosen answer must be a refusal in the right
+language, the rejected one unsafe or, by a clear margin, worse; otherwise pairs of two gibberish answers come out.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from mpodata.engines import Engine, Sampling
+from mpodata.errors import RecipeError
+from mpodata.journal import Journal
+from mpodata.records import Dropped, Side
+from mpodata.refusals import Detector
+from mpodata.translators.nllb import SIZES, Device, Nllb
+from mpodata.translators.policy import Candidate, Policy, Wanted, chosen_and_rejected, joined, policy_of, scored
+
+LONGEST: Final = 1000  # tokens of an answer or reference that are scored; NLLB has 1,024 positions
+BATCH: Final = 4096  # tokens with padding
+SCORING: Final = 1  # raise when the score changes: it is part of every journal key
+
+
+class Aligner:
+    """Scores answers by forced decoding."""
+
+    def __init__(self, nllb: Nllb, journal: Journal) -> None:
+        self.nllb = nllb
+        self.journal = journal
+
+    def provenance(self) -> dict[str, Any]:
+        measured = {"beam", "licence"}  # neither changes a forced decoding
+        return {key: value for key, value in self.nllb.provenance().items() if key not in measured} | {
+            "scoring": SCORING
+        }
+
+    def scores(self, pairs: Sequence[tuple[str, str]], language: str, dominant: str) -> list[float]:
+        """1 / mean cross-entropy (nats a token) of each (answer in `language`, reference in `dominant`)."""
+        spec = {**self.provenance(), "source": language, "target": dominant}
+        compute = lambda part: self._scores(part, language, dominant)  # noqa: E731
+        return [float(score) for score in self.journal.through("alignment", spec, [*pairs], compute, block=4096)]
+
+    def _scores(self, pairs: Sequence[tuple[str, str]], language: str, dominant: str) -> list[float]:
+        tokens = [self.nllb.tokens(list(texts)) for texts in zip(*pairs, strict=True)]
+        sources = [self.nllb.source_tokens(answer[:LONGEST], language) for answer in tokens[0]]
+        targets = [[self.nllb.code(dominant), *reference[:LONGEST]] for reference in tokens[1]]
+        results = self.nllb.translator.score_batch(
+            sources, targets, offset=1, max_input_length=0, max_batch_size=BATCH, batch_type="tokens"
+        )
+        return [-len(result.log_probs) / sum(result.log_probs) for result in results]
+
+
+class Mapo:
+    """A Translator that chooses among sampled answers."""
+
+    translated = ("prompt",)  # answers are native: no check compares it with the dominant text
+
+    def __init__(
+        self, policy: Policy, aligner: Aligner, *, sampling: Sampling, references: int = 1, margin: float = 0.1
+    ) -> None:
+        if references < 1:
+            raise RecipeError(f"translator.options.references must be at least 1, got {references}.")
+        if margin < 0:
+            raise RecipeError(f"translator.options.margin must be >= 0, got {margin}.")
+        self.policy = policy
+        self.aligner = aligner
+        self.sampling = sampling
+        self.references = references
+        self.margin = margin
+
+    def provenance(self) -> dict[str, Any]:
+        return {
+            "name": "mapo",
+            **self.policy.provenance(),
+            "aligner": self.aligner.provenance(),
+            "sampling": asdict(self.sampling),
+            "references": self.references,
+            "margin": self.margin,
+        }
+
+    def sides(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
+        """Counterweight pairs take the policy's best helpful answer; where it never refuses, a carried refusal."""
+        policy = self.policy
+        prompts = policy.carrier.texts([side.prompt for side in sides], policy.dominant, language)
+        asked = [at for at, prompt in enumerate(prompts) if isinstance(prompt, str)]
+        drawn = dict(zip(asked, policy.answers([str(prompts[at]) for at in asked], self.sampling), strict=True))
+        wanted = policy.wanted(sides)
+        references = self._references([sides[at] for at in asked], [wanted[at] for at in asked])
+        judged = [policy.judged(str(prompts[at]), drawn[at], language) for at in asked]
+        ranked = dict(zip(asked, self._ranked(judged, references, language), strict=True))
+        results: list[Side | Dropped] = []
+        for at, prompt in enumerate(prompts):
+            fields = _fields(ranked[at], wanted[at], self.margin) if at in ranked else (Dropped("no-prompt"),) * 2
+            results.append(joined(language, prompt, *fields))
+        return self._with_carried_refusals(sides, prompts, results, ranked, wanted, language)
+
+    def _references(self, sides: Sequence[Side], wanted: Sequence[Wanted]) -> list[list[str]]:
+        """The English answers to align with: the pair's own and, if asked, samples that are of its kind."""
+        found = [[side.chosen] for side in sides]
+        if self.references == 1:
+            return found
+        for own, side, kind, answers in zip(
+            found, sides, wanted, self.policy.answers([side.prompt for side in sides], self.sampling), strict=True
+        ):
+            same = [
+                one.text for one in self.policy.judged(side.prompt, answers, self.policy.dominant) if one.is_what(kind)
+            ]
+            own.extend([text for text in same if text != side.chosen][: self.references - 1])
+        return found
+
+    def _ranked(
+        self, judged: Sequence[Sequence[Candidate]], references: Sequence[Sequence[str]], language: str
+    ) -> list[list[Candidate]]:
+        pairs = [(c.text, r) for many, against in zip(judged, references, strict=True) for c in many for r in against]
+        scores = iter(self.aligner.scores(pairs, language, self.policy.dominant))
+        return [
+            scored(many, [sum(next(scores) for _ in against) / len(against) for _ in many])
+            for many, against in zip(judged, references, strict=True)
+        ]
+
+    def _with_carried_refusals(
+        self,
+        sides: Sequence[Side],
+        prompts: Sequence[str | Dropped],
+        results: list[Side | Dropped],
+        ranked: dict[int, list[Candidate]],
+        wanted: Sequence[Wanted],
+        language: str,
+    ) -> list[Side | Dropped]:
+        lacking = [at for at, one in enumerate(results) if wanted[at] == "compliance" and _lacks_rejected(one)]
+        refusals = self.policy.carrier.texts([sides[at].rejected for at in lacking], self.policy.dominant, language)
+        for at, refusal in zip(lacking, refusals, strict=True):
+            chosen, _ = _fields(ranked[at], wanted[at], self.margin)
+            results[at] = joined(language, prompts[at], chosen, refusal)
+        return results
+
+
+def _fields(candidates: Sequence[Candidate], wanted: Wanted, margin: float) -> tuple[str | Dropped, str | Dropped]:
+    found = chosen_and_rejected(candidates, wanted, margin=margin)
+    if isinstance(found, Dropped):
+        return found, found
+    chosen, rejected = found
+    return chosen.text, rejected.text if rejected else Dropped("no-rejected-candidate")
+
+
+def _lacks_rejected(result: Side | Dropped) -> bool:
+    return isinstance(result, Dropped) and result.reason == "no-rejected-candidate"
+
+
+def mapo(
+    *,
+    engine: Engine,
+    detector: Detector,
+    samples: int = 20,
+    temperature: float = 0.8,
+    max_tokens: int = 512,
+    references: int = 1,
+    margin: float = 0.1,
+    prompts: str = "nllb-600m",
+    prompts_model: str | None = None,
+    aligner: str = "nllb-600m",
+    aligner_model: str | None = None,
+    device: Device = "auto",
+    dominant: str = "en",
+    journal: Journal | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Mapo:
+    """A Translator; `aligner` names the NLLB size that scores, `prompts` the translator of the prompts."""
+    if samples < 2:
+        raise RecipeError(f"translator.options.samples must be at least 2, got {samples}.")
+    if aligner not in SIZES:
+        raise RecipeError(f"translator.options.aligner must be one of {', '.join(SIZES)}, got {aligner!r}.")
+    policy = policy_of(
+        engine=engine,
+        detector=detector,
+        prompts=prompts,
+        prompts_model=prompts_model,
+        dominant=dominant,
+        journal=journal,
+        progress=progress,
+    )
+    size = SIZES[aligner]
+    nllb = Nllb(size.name, aligner_model or size.model, licence=size.licence, device=device)
+    sampling = Sampling(candidates=samples, temperature=temperature, max_tokens=max_tokens)
+    return Mapo(policy, Aligner(nllb, policy.journal), sampling=sampling, references=references, margin=margin)

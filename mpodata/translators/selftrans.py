@@ -1,0 +1,105 @@
+"""The policy translates the triplet itself: how MPO (arXiv 2505.16869, appendix H.4) describes LIDR.
+
+The form is the one of LIDR's code (arXiv 2410.08964): the text in `<sentence>` tags, the answer in `<translated>` tags
+with the assistant's turn opened by the tag, greedy, at most 4,096 tokens; no closing tag is a failed translation. The
+other reading, with native answers of the policy, is `lidr`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from mpodata.engines import Answer, Engine, Sampling
+from mpodata.engines.licences import model_licence
+from mpodata.errors import RecipeError
+from mpodata.journal import Journal
+from mpodata.languages import language as language_of
+from mpodata.records import Dropped, user_turn
+from mpodata.refusals import Detector, Exchange
+from mpodata.translators.carry import Carried
+from mpodata.translators.segments import Unit
+
+PROMPT_VERSION: Final = 1  # raise when PROMPT changes: it is part of every journal key
+PROMPT: Final = (
+    "Translate the text between the sentence tags from {source} into {target}. Keep its line breaks, lists, links, "
+    "code and numbers. Write the {target} translation between translated tags and nothing else.\n\n"
+    "<sentence>{text}</sentence>"
+)
+OPEN, CLOSE = "<translated>", "</translated>"
+DECODING: Final = Sampling(temperature=0.0, repetition_penalty=1.0, max_tokens=4096, seed=42, prefix=OPEN)
+ANOTHER: Final = replace(DECODING, temperature=0.7, top_p=0.95)  # the second attempt
+
+
+class SelfTranslation:
+    """A SentenceTranslator that asks the policy, whole fields at a time unless told otherwise."""
+
+    max_segment = 8_000
+    block = 256
+
+    def __init__(self, engine: Engine, detector: Detector, *, unit: Unit = "text") -> None:
+        if unit not in ("text", "line", "sentence"):
+            raise RecipeError(f"translator.options.unit must be text, line or sentence, got {unit!r}.")
+        self.engine = engine
+        self.detector = detector
+        self.unit = unit
+
+    def provenance(self) -> dict[str, Any]:
+        return {
+            "name": "selftrans",
+            "policy": self.engine.provenance(),
+            "detector": self.detector.provenance(),
+            "prompt": PROMPT_VERSION,
+            "unit": self.unit,
+            "licence": model_licence(str(self.engine.provenance().get("model", ""))),
+        }
+
+    def segments(self, texts: Sequence[str], source: str, target: str, *, attempt: int = 0) -> list[str | Dropped]:
+        """One result per text. A policy that refuses to translate is "refused-to-translate", not a failure to."""
+        names = {"source": language_of(source).name, "target": language_of(target).name}
+        # The tags of the form are not part of any text; what looks like one may not end the sentence early.
+        asked = [user_turn(PROMPT.format(**names, text=_without_tags(text))) for text in texts]
+        drawn = self.engine.answers(asked, ANOTHER if attempt else DECODING)
+        found = [_inside(answers[0]) for answers in drawn]
+        refused = self._refused(texts, [answers[0].text for answers in drawn], source, target)
+        return [Dropped("refused-to-translate") if no else one for one, no in zip(found, refused, strict=True)]
+
+    def _refused(self, texts: Sequence[str], answers: Sequence[str], source: str, target: str) -> list[bool]:
+        """Is an answer a refusal where its text is none?"""
+        bare = [answer.partition(CLOSE)[0].replace(OPEN, "").strip() for answer in answers]
+        judged = [
+            [
+                verdict.label == "refusal"
+                for verdict in self.detector.verdicts([Exchange(code, "", one) for one in many])
+            ]
+            for code, many in ((target, bare), (source, bare), (source, texts))
+        ]
+        return [(in_target or in_source) and not itself for in_target, in_source, itself in zip(*judged, strict=True)]
+
+
+def _inside(answer: Answer) -> str | Dropped:
+    """What stands before the closing tag."""
+    if answer.finish == "error":
+        return Dropped("service", "the engine did not answer")
+    text, closed, _ = answer.text.partition(CLOSE)
+    if closed:
+        return text.removeprefix(OPEN).strip() or Dropped("empty")
+    return Dropped("truncated") if answer.finish == "length" else Dropped("no-closing-tag")
+
+
+def _without_tags(text: str) -> str:
+    for tag in ("<sentence>", "</sentence>", OPEN, CLOSE):
+        text = text.replace(tag, "")
+    return text
+
+
+def selftrans(
+    *,
+    engine: Engine,
+    detector: Detector,
+    unit: Unit = "text",
+    dominant: str = "en",
+    journal: Journal | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Carried:
+    """A Translator that asks the policy to translate prompt, chosen and rejected."""
+    return Carried(SelfTranslation(engine, detector, unit=unit), dominant=dominant, journal=journal, progress=progress)

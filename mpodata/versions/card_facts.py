@@ -1,0 +1,148 @@
+"""What the card says of a version, computed from its manifest."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mpodata.languages import language
+from mpodata.versions.manifest import Config, Manifest
+from mpodata.versions.schema import MEASURED_NUMBERS
+
+FEW_ROWS = 100  # the paper's smallest setting: 100 prompts per language
+MANY_DROPS = 0.2  # share of rows lost in one language that a reader should know of
+
+# What is known of each family of translators (FLORES-style names first part): said on every card that holds its text.
+_TRANSLATOR_LIMITS = {
+    "nllb": "NLLB was trained on single sentences; long or formatted answers are translated piece by piece.",
+    "pocket": "`pocket-nllb` is a model organism for tests and demonstrations: its text is not real translation.",
+    "google": "Google Translate changes without notice; the same text may be translated otherwise tomorrow.",
+    "selftrans": "The policy translated its own text: languages it speaks badly are translated badly.",
+    "lidr": "LIDR takes the policy's native answers as rejected: they are checked, but not known, to be harmful.",
+    "mapo": "MAPO picks among sampled answers by translation likelihood, which does not measure harm.",
+    "icr": "ICR picks among sampled answers by an implicit reward, which does not measure harm.",
+}
+
+
+def cell(value: object, limit: int = 300) -> str:
+    """`value` on one line of a Markdown table, without what would open a cell, a tag or a template."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    line = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("{{", "{ {")
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def provenance_lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(part, "key value · key value") of everything that made a build and says something."""
+    parts: list[tuple[str, Mapping[str, Any]]] = [
+        ("source", facts["source"]),
+        ("policy", facts["policy"]),
+        ("sampling", facts["sampling"]),
+        ("refusal check", facts["detector"]),
+        ("quality checks", {key: value for key, value in facts["checks"].items() if key != "flagged"}),
+        *((f"translator `{name}`", made) for name, made in facts["translators"].items()),
+        ("libraries", facts["libraries"]),
+    ]
+    return [(name, _line(made)) for name, made in parts if made]
+
+
+def _line(made: Mapping[str, Any]) -> str:
+    """Names first, then the rest in the manifest's order."""
+    ordered = sorted(made.items(), key=lambda item: item[0] not in ("name", "engine", "model"))
+    return " · ".join(f"{key} {cell(value)}" for key, value in ordered if value not in (None, "", {}, []))
+
+
+def quality_rows(manifest: Manifest) -> list[dict[str, str]]:
+    """One row per config for the quality table; a dash where nothing was measured."""
+    ordered = sorted(manifest.configs.items(), key=lambda item: (item[1].translator is not None, item[0]))
+    return [_quality_row(name, config) for name, config in ordered]
+
+
+def _quality_row(name: str, config: Config) -> dict[str, str]:
+    lost = sum(config.dropped.values())
+    measured = measures(config)
+    return {
+        "config": name,
+        "rows": str(config.rows),
+        "kept": _percent(config.rows, config.rows + lost),
+        "language": _share(measured, "chosen_in_language"),
+        "refusals": _share(measured, "chosen_is_refusal"),
+        "ratio": _number(measured, "chosen_length_ratio"),
+        "repetition": _number(measured, "chosen_repetition"),
+        "chrf": _number(measured, "round_trip_chrf"),
+    }
+
+
+def measures(config: Config) -> dict[str, float]:
+    """The quality of one config in a few figures, over all splits: shares in 0..1, means of the measured numbers."""
+    figures = {
+        "chosen_in_language": _label_share(config, "chosen_language", config.language),
+        "rejected_in_language": _label_share(config, "rejected_language", config.language),
+        "chosen_is_refusal": _label_share(config, "chosen_verdict", "refusal"),
+        "rejected_is_refusal": _label_share(config, "rejected_verdict", "refusal"),
+        **{name: _mean(config, name) for name in MEASURED_NUMBERS},
+    }
+    return {name: round(value, 4) for name, value in figures.items() if value is not None}
+
+
+def _label_share(config: Config, measure: str, label: str) -> float | None:
+    counts: Counter[str] = Counter()
+    for file in config.splits.values():
+        counts.update(file.quality.get(measure, {}))
+    return counts[label] / counts.total() if counts else None
+
+
+def _mean(config: Config, measure: str) -> float | None:
+    parts = [file.quality[measure] for file in config.splits.values() if measure in file.quality]
+    rows = sum(part["rows"] for part in parts)
+    return sum(part["mean"] * part["rows"] for part in parts) / rows if rows else None
+
+
+def _share(measured: Mapping[str, float], name: str) -> str:
+    return f"{100 * measured[name]:.1f} %" if name in measured else "–"
+
+
+def _number(measured: Mapping[str, float], name: str) -> str:
+    return f"{measured[name]:.2f}" if name in measured else "–"
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "–"
+
+
+def limits(manifest: Manifest) -> list[str]:
+    """What a user of these rows should know before training on them."""
+    return list(_limits(manifest))
+
+
+def _limits(manifest: Manifest) -> Iterator[str]:
+    yield (
+        "Text in the target languages is machine-made and was checked by programs, not by native speakers."
+        if manifest.translators()
+        else "The version holds the dominant side only."
+    )
+    for translator in manifest.translators():
+        family = translator.partition("-")[0]
+        if family in _TRANSLATOR_LIMITS:
+            yield _TRANSLATOR_LIMITS[family]
+    for facts in manifest.builds.values():
+        if facts["chosen"] == "policy" and facts["policy"].get("model"):
+            yield (
+                f"Chosen answers were sampled from {cell(facts['policy']['model'])}: they are on-policy for that model "
+                "only."
+            )
+        else:
+            yield "Chosen answers are the source's own: they are off-policy for every model."
+        for name, reasons in facts["checks"].get("flagged", {}).items():
+            found = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+            yield f"`{name}` keeps rows that the quality checks find fault with: {found}."
+    if not all(facts["decontamination"] for facts in manifest.builds.values()):
+        yield "Not every build was checked against evaluation sets: look for overlaps before reporting results."
+    for name, config in manifest.configs.items():
+        lost = sum(config.dropped.values())
+        if config.rows < FEW_ROWS:
+            yield f"`{name}` has only {config.rows} rows."
+        if lost > MANY_DROPS * (config.rows + lost):
+            yield (
+                f"`{name}` lost {_percent(lost, config.rows + lost)} of its rows on the way: what is left may be the "
+                f"easier part of {language(config.language).name}."
+            )

@@ -1,0 +1,168 @@
+"""`mpodata.load(ref)`: the rows of a version, found by name, joined with their dominant side."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpodata.errors import UnknownName, VersionError
+from mpodata.records import Pair
+from mpodata.versions.manifest import MANIFEST, SPLITS, Manifest, parse_manifest, read_manifest
+from mpodata.versions.reference import Reference, is_version_folder, parse_reference
+from mpodata.versions.schema import Row, read_rows
+from mpodata.versions.semver import SemVer
+from mpodata.versions.store import Store, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedVersion:
+    """One version that a reference resolved to. Its files are fetched when they are read."""
+
+    name: str  # "user/name", or the folder
+    version: str | None  # "1.2.0"; None where it was never published
+    commit: str  # the Hub commit, or the sha256 of the manifest for folders: what exactly was read
+    manifest: Manifest
+    translator: str | None  # what `#translator` picked
+    _folder: Path | None  # where a version that is a plain folder lies
+    _store: Store | None  # where the others are kept
+
+    @property
+    def dominant(self) -> str:
+        """The language code of the dominant side."""
+        return self.manifest.dominant
+
+    @property
+    def reference(self) -> str:
+        """The pinned reference that reads the same version again."""
+        pin = f"@v{self.version}" if self.version and self._store else ""
+        return f"{self.name}{pin}" + (f"#{self.translator}" if self.translator else "")
+
+    @property
+    def folder(self) -> Path:
+        """A local folder that holds the whole version."""
+        return self.fetch([MANIFEST, *self.manifest.files, *self.manifest.parquet_files()])
+
+    def fetch(self, paths: Iterable[str]) -> Path:
+        """A local folder that holds these files of the version."""
+        if self._store is not None:
+            return self._store.fetch(self.commit, paths)
+        assert self._folder is not None
+        return self._folder
+
+    def translators(self) -> tuple[str, ...]:
+        return self.manifest.translators()
+
+    def languages(self, translator: str | None = None) -> tuple[str, ...]:
+        """The target languages of one translator (the only one, or the one the reference picked, by default)."""
+        return self.manifest.languages(self._translator(translator))
+
+    def splits(self) -> tuple[str, ...]:
+        """The splits that any config has, train first."""
+        held = {split for config in self.manifest.configs.values() for split in config.splits}
+        return tuple(split for split in SPLITS if split in held)
+
+    def rows(self, config: str, split: str = "train") -> Iterator[Row]:
+        """The rows of one config in stored order; nothing where the config has no such split."""
+        if config not in self.manifest.configs:
+            raise UnknownName("config", config, self.manifest.configs)
+        if split not in self.splits():
+            raise UnknownName("split", split, self.splits())
+        file = self.manifest.configs[config].splits.get(split)
+        if file is not None:
+            yield from read_rows(self.fetch([file.path]) / file.path)
+
+    def pairs(
+        self, split: str = "train", translator: str | None = None, languages: Sequence[str] | None = None
+    ) -> Iterator[Pair]:
+        """Every pair of a split, target joined with dominant by pair_id, language after language.
+
+        `translator` may be left out where the version has one or the reference picked one.
+        Raises VersionError where a target row has no dominant one.
+        """
+        translator = self._translator(translator)
+        known = self.manifest.languages(translator)
+        for code in known if languages is None else languages:
+            if code not in known:
+                raise UnknownName(f"{translator} language", code, known)
+            yield from self._pairs(f"{translator}.{code}", split)
+
+    def _pairs(self, config: str, split: str) -> Iterator[Pair]:
+        for dominant, target in joined(self.rows(self.dominant, split), self.rows(config, split), f"{config}/{split}"):
+            yield Pair(target.pair_id, dominant.side, target.side, target.category, target.source_id, target.quality)
+
+    def _translator(self, asked: str | None) -> str:
+        known = self.translators()
+        chosen = asked or self.translator or (known[0] if len(known) == 1 else None)
+        if not known:
+            raise VersionError(f"{self.reference} has the dominant side only: there are no pairs to join.")
+        if chosen is None:
+            raise VersionError(
+                f"{self.reference} holds {', '.join(known)}: pick one, for example {self.reference}#{known[0]}."
+            )
+        if chosen not in known:
+            raise UnknownName("translator", chosen, known)
+        return chosen
+
+
+def load(reference: str | Path) -> LoadedVersion:
+    """The version behind a reference: a version's folder, `ROOT/NAME[@v1.2.0]` or `user/name[@v1.2.0]`.
+
+    Each may end in `#translator`. Without `@` it is the newest version; `version` and `commit` say which that was.
+    """
+    wanted = parse_reference(str(reference))
+    loaded = _load_folder(wanted) if is_version_folder(wanted.name) else load_from(open_store(wanted.name), wanted)
+    if wanted.translator is not None and wanted.translator not in loaded.translators():
+        raise UnknownName("translator", wanted.translator, loaded.translators())
+    return loaded
+
+
+def load_from(store: Store, wanted: Reference) -> LoadedVersion:
+    """The version of one dataset that a reference asks for."""
+    tags = store.tags()
+    version = wanted.version or max(tags, default=None)
+    if version is None:
+        raise VersionError(f"{store.name} has no published version in {store.place}. Publish one first.")
+    if version not in tags:
+        raise UnknownName(f"version of {store.name}:", version.tag, [known.tag for known in sorted(tags)])
+    commit = tags[version]
+    manifest = manifest_at(store, commit)
+    if manifest is None:
+        raise VersionError(f"{store.name}@{version.tag} holds no {MANIFEST}: mpodata did not publish it.")
+    store.remember(version)
+    return LoadedVersion(store.name, str(version), commit, manifest, wanted.translator, None, store)
+
+
+def manifest_at(store: Store, commit: str) -> Manifest | None:
+    """The manifest of a commit; None where it has none."""
+    data = store.read(commit, MANIFEST)
+    return None if data is None else parse_manifest(data, f"{store.name} ({MANIFEST} of commit {commit[:12]})")
+
+
+def _load_folder(wanted: Reference) -> LoadedVersion:
+    folder = Path(wanted.name).expanduser()
+    manifest = read_manifest(folder)
+    if wanted.version is not None and SemVer.parse(manifest.version or "0.0.0") != wanted.version:
+        raise VersionError(f"{folder} is one version, {manifest.version or 'unpublished'}, not {wanted.version.tag}.")
+    commit = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+    return LoadedVersion(str(folder), manifest.version, commit, manifest, wanted.translator, folder, None)
+
+
+def joined(dominant: Iterable[Row], targets: Iterable[Row], where: str) -> Iterator[tuple[Row, Row]]:
+    """(dominant row, target row) for every target row, in target order.
+
+    Configs are written in the dominant side's order, so that only the rows dropped on the way are held in memory; any
+    other order works too.
+    """
+    source = iter(dominant)
+    waiting: dict[str, Row] = {}
+    for target in targets:
+        match = waiting.pop(target.pair_id, None)
+        while match is None:
+            row = next(source, None)
+            if row is None:
+                raise VersionError(f"{where}: pair {target.pair_id} has no dominant side. Run `mpodata verify`.")
+            if row.pair_id == target.pair_id:
+                match = row
+            else:
+                waiting[row.pair_id] = row
+        yield match, target

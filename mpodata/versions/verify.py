@@ -1,0 +1,125 @@
+"""Is a version what its manifest says? Hashes, schema, pairs, card."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from mpodata.errors import VersionError
+from mpodata.versions.card import configs_metadata, parse_front_matter
+from mpodata.versions.files import hash_file
+from mpodata.versions.manifest import CARD, Config, Manifest, SplitFile, licence_of
+from mpodata.versions.schema import COLUMNS, differences, read_groups
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong."""
+
+    check: str  # "hash", "missing", "schema", "rows", "pairs", "card" or "manifest"
+    path: str  # the file or config
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.detail} [{self.check}]"
+
+
+def check_folder(folder: Path, manifest: Manifest) -> None:
+    """Raise VersionError with the first problem of a version's folder."""
+    for problem in problems(folder, manifest):
+        raise VersionError(f"{folder} is not a sound version. {problem}. `mpodata verify {folder}` lists everything.")
+
+
+def problems(folder: Path, manifest: Manifest, done: Callable[[str], None] = lambda _: None) -> Iterator[Problem]:
+    """Everything that is wrong with a version, cheapest checks first; `done` is told each file that was checked."""
+    yield from _manifest(manifest)
+    yield from _card(folder, manifest)
+    sound = set()
+    for path, file in manifest.parquet_files().items():
+        found = list(_file(folder, path, file))
+        yield from found
+        if not found:
+            sound.add(path)
+        done(path)
+    yield from _pairs(folder, manifest, sound)
+
+
+def _manifest(manifest: Manifest) -> Iterator[Problem]:
+    where = "manifest.json"
+    if manifest.dominant not in manifest.configs:
+        yield Problem("manifest", where, f"there is no config of the dominant language {manifest.dominant}")
+    for name, config in manifest.configs.items():
+        if name != (f"{config.translator}.{config.language}" if config.translator else config.language):
+            yield Problem("manifest", where, f"config {name} says it is {config.translator} in {config.language}")
+        if config.build not in manifest.builds:
+            yield Problem("manifest", where, f"config {name} names no known build")
+    if manifest.licence != licence_of(manifest.builds):
+        yield Problem("manifest", where, f"licence {manifest.licence} does not follow from the parts")
+    if manifest.version is not None and (not manifest.history or manifest.history[-1].version != manifest.version):
+        yield Problem("manifest", where, f"version {manifest.version} is not the newest of its history")
+
+
+def _card(folder: Path, manifest: Manifest) -> Iterator[Problem]:
+    for path, sha256 in manifest.files.items():
+        if not (folder / path).is_file():
+            yield Problem("missing", path, "the file is missing")
+        elif hash_file(folder / path) != sha256:
+            yield Problem("card", path, "the text was edited after the version was made")
+    card = folder / CARD
+    if card.is_file():
+        listed = parse_front_matter(card.read_text(encoding="utf-8", errors="replace")).get("configs")
+        if listed != [*configs_metadata(manifest), *manifest.other_configs]:
+            yield Problem("card", CARD, "its `configs` are not those of the manifest")
+
+
+def _file(folder: Path, path: str, file: SplitFile) -> Iterator[Problem]:
+    if not (folder / path).is_file():
+        yield Problem("missing", path, "the file is missing")
+        return
+    if hash_file(folder / path) != file.sha256:
+        yield Problem("hash", path, "its content is not what the manifest recorded")
+    try:
+        footer = pq.read_metadata(folder / path)
+        schema = pq.read_schema(folder / path).remove_metadata()
+    except (OSError, ValueError) as error:
+        yield Problem("schema", path, f"it is not readable as Parquet ({type(error).__name__})")
+        return
+    if not schema.equals(COLUMNS):
+        yield Problem("schema", path, differences(schema))
+    if footer.num_rows != file.rows:
+        yield Problem("rows", path, f"it has {footer.num_rows} rows, the manifest says {file.rows}")
+
+
+def _pairs(folder: Path, manifest: Manifest, sound: set[str]) -> Iterator[Problem]:
+    """Every target row has its dominant row in the same split, once; every dominant pair is there or counted lost."""
+    dominant = manifest.configs.get(manifest.dominant)
+    if dominant is None or not sound.issuperset(file.path for file in dominant.splits.values()):
+        return
+    home: dict[str, str] = {}  # pair_id -> split
+    for name, config in sorted(manifest.configs.items(), key=lambda item: item[0] != manifest.dominant):
+        if not sound.issuperset(file.path for file in config.splits.values()):
+            continue
+        seen: set[str] = set()
+        for split, pair_id, code in _keys(folder, config):
+            if pair_id in seen:
+                yield Problem("pairs", name, f"pair {pair_id} is there twice")
+            seen.add(pair_id)
+            if code != config.language:
+                yield Problem("pairs", name, f"pair {pair_id} is in {code}")
+            if name == manifest.dominant:
+                home[pair_id] = split
+            elif home.get(pair_id) != split:
+                yield Problem("pairs", name, f"pair {pair_id} of {split} has no dominant side in {split}")
+        lost = len(home) - len(seen) - sum(config.dropped.values())
+        # Later builds may add dominant rows; those of the same build were all either kept or counted.
+        if lost > 0 and config.build == dominant.build:
+            yield Problem("pairs", name, f"{lost} pairs are neither here nor counted as dropped")
+
+
+def _keys(folder: Path, config: Config) -> Iterator[tuple[str, str, str]]:
+    """(split, pair_id, language) of every row."""
+    for split, file in config.splits.items():
+        for table in read_groups(folder / file.path, ["pair_id", "language"]):
+            for row in table.to_pylist():
+                yield split, row["pair_id"], row["language"]

@@ -1,0 +1,225 @@
+"""Writes a version: streamed, aside, whole or not at all."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow.parquet as pq
+
+from mpodata.errors import DataError, VersionError, VersionExists
+from mpodata.versions.card import render_card
+from mpodata.versions.files import hash_file, sync_folder, sync_folders, write_durably
+from mpodata.versions.manifest import (
+    CARD,
+    MANIFEST,
+    SPLITS,
+    BuildFacts,
+    Config,
+    Manifest,
+    SplitFile,
+    build_id,
+    licence_of,
+    parse_config,
+    read_manifest,
+)
+from mpodata.versions.schema import COLUMNS, ROW_GROUP, Row, table_of
+from mpodata.versions.summary import Summary
+
+ABSENT = "absent"  # pairs that the target side never had, as in imported files with gaps
+
+
+@dataclass(slots=True)
+class _Written:
+    """The splits of one config as they are written."""
+
+    translator: str | None
+    language: str
+    splits: dict[str, SplitFile] = field(default_factory=dict)
+
+
+class VersionWriter:
+    """Write the version folder `out`: rows into a hidden folder beside it, the card, last the manifest; then rename.
+
+        with VersionWriter(out) as writer:
+            writer.add("en", "train", rows)
+            writer.add("nllb-3.3b.sw", "train", other_rows)
+            manifest = writer.finish(facts)
+
+    `base` is the folder of an existing version to add to: its configs that are not written again are copied in
+    byte by byte. An existing complete `out` raises VersionExists unless `replace`. Without `finish`, nothing
+    remains. Equal rows give equal bytes with equal versions of pyarrow.
+    """
+
+    def __init__(self, out: Path, *, base: Path | None = None, replace: bool = False) -> None:
+        self.out = Path(out)
+        self._base = None if base is None else Path(base)
+        self._replace = replace
+        self._configs: dict[str, _Written] = {}
+        self._old = self.out.parent / f".{self.out.name}.old"
+        if self._old.exists() and not self.out.exists():  # killed between the two renames of a replacement
+            self._old.rename(self.out)
+        _check_free(self.out, replace)
+        self._staging = self.out.parent / f".{self.out.name}.partial"
+        try:
+            self._staging.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise VersionError(f"The folder {self.out} cannot be made: {error.strerror}.") from error
+        self._lock = _locked(self._staging, self.out)
+        for stale in self._staging.iterdir():  # of a run that was killed
+            shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._staging.exists():
+            shutil.rmtree(self._staging)
+        os.close(self._lock)
+
+    def add(self, config: str, split: str, rows: Iterable[Row]) -> SplitFile | None:
+        """Write one split of one config; no file is made of no rows. Raises DataError naming a bad row."""
+        translator, language = parse_config(config)
+        if split not in SPLITS:
+            raise DataError(f"{split!r} is not a split. Known: {', '.join(SPLITS)}.")
+        written = self._configs.setdefault(config, _Written(translator, language))
+        if split in written.splits:
+            raise DataError(f"{config}/{split} was written already.")
+        folder = self._staging.joinpath(*([translator] if translator else []), language)
+        folder.mkdir(parents=True, exist_ok=True)
+        file = _write_parquet(folder, split, rows, f"{config}/{split}", language)
+        if file is not None:
+            file = replace(file, path=str(Path(folder.relative_to(self._staging), file.path)))
+            written.splits[split] = file
+        return file
+
+    def finish(self, facts: BuildFacts) -> Manifest:
+        """Write card and manifest, make everything durable, and give the folder its name."""
+        manifest = self._manifest(facts)
+        card = render_card(manifest).encode()
+        manifest = replace(manifest, files={CARD: hashlib.sha256(card).hexdigest()})
+        write_durably(self._staging / CARD, card)
+        write_durably(self._staging / MANIFEST, manifest.text().encode())
+        sync_folders(self._staging)
+        self._take_name()
+        return manifest
+
+    def _manifest(self, facts: BuildFacts) -> Manifest:
+        known = asdict(facts)
+        dropped = known.pop("dropped")
+        known["licences"] = facts.licences()
+        configs = {name: _config(written, "", dropped) for name, written in self._configs.items()}
+        known["dropped"] = {stage: dict(counts) for stage, counts in dropped.items() if stage not in configs}
+        build = build_id(known)
+        configs = {name: replace(config, build=build) for name, config in configs.items()}
+        builds: dict[str, Mapping[str, Any]] = {build: known}
+        if self._base is not None:
+            kept = self._keep_base(facts.dominant)
+            configs = {**{name: kept.configs[name] for name in kept.configs if name not in configs}, **configs}
+            builds = {**kept.builds, **builds}
+        if facts.dominant not in configs:
+            raise VersionError(f"A version needs its dominant side: nothing was written to config {facts.dominant!r}.")
+        configs = {name: _accounted(config, configs[facts.dominant]) for name, config in configs.items()}
+        used = {config.build for config in configs.values()}
+        builds = {key: value for key, value in builds.items() if key in used}
+        return Manifest(
+            dominant=facts.dominant,
+            configs=dict(sorted(configs.items())),
+            builds=builds,
+            licence=licence_of(builds),
+        )
+
+    def _keep_base(self, dominant: str) -> Manifest:
+        """Copy every config of the base version that was not written again."""
+        assert self._base is not None
+        base = read_manifest(self._base)
+        if base.dominant != dominant:
+            raise VersionError(f"{self._base} has the dominant language {base.dominant}, this build {dominant}.")
+        for name, config in base.configs.items():
+            if name not in self._configs:
+                for file in config.splits.values():
+                    target = self._staging / file.path
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(self._base / file.path, target)
+        return base
+
+    def _take_name(self) -> None:
+        if self._old.exists():
+            shutil.rmtree(self._old)
+        if self._replace and (self.out / MANIFEST).exists():
+            self.out.rename(self._old)
+        self._staging.rename(self.out)
+        sync_folder(self.out.parent)
+        if self._old.exists():
+            shutil.rmtree(self._old)
+
+
+def _check_free(out: Path, replace: bool) -> None:
+    if out.is_dir() and not any(out.iterdir()):
+        return
+    if (out / MANIFEST).exists():
+        if not replace:
+            raise VersionExists(f"{out} holds a complete version already. Choose another folder, or remove it first.")
+    elif out.exists():
+        raise VersionError(f"{out} exists and is not a dataset version. Choose another folder.")
+
+
+def _locked(staging: Path, out: Path) -> int:
+    """Hold the staging folder for this process; the lock goes with the process, however it ends."""
+    handle = os.open(staging, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise VersionError(
+            f"Another process is writing {out} right now. Wait for it, or choose another folder."
+        ) from error
+    return handle
+
+
+def _config(written: _Written, build: str, dropped: dict[str, dict[str, int]]) -> Config:
+    name = f"{written.translator}.{written.language}" if written.translator else written.language
+    reasons = dict(sorted(dropped.get(name, {}).items()))
+    return Config(written.language, written.translator, build, dict(sorted(written.splits.items())), reasons)
+
+
+def _accounted(config: Config, dominant: Config) -> Config:
+    """Dominant pairs that a config lacks without a counted reason become a counted reason: nothing vanishes."""
+    absent = dominant.rows - config.rows - sum(config.dropped.values())
+    if config.build != dominant.build or absent <= 0:
+        return config
+    return replace(config, dropped=dict(sorted({**config.dropped, ABSENT: absent}.items())))
+
+
+def _write_parquet(folder: Path, split: str, rows: Iterable[Row], where: str, language: str) -> SplitFile | None:
+    """Stream `rows` into `folder`, one row group in memory at a time; the file is named after its content."""
+    partial = folder / f"{split}.partial"
+    summary = Summary()
+    with pq.ParquetWriter(partial, COLUMNS, compression="zstd", compression_level=3, version="2.6") as writer:
+        for block in _blocks(rows):
+            for row in block:
+                if row.side.language != language:
+                    raise DataError(f"{where}, row {row.pair_id}: its language is {row.side.language!r}.")
+                summary.see(row)
+            writer.write_table(table_of(block, where), row_group_size=ROW_GROUP)
+    if summary.rows == 0:
+        partial.unlink()
+        return None
+    digest, size = hash_file(partial), partial.stat().st_size
+    name = f"{split}-{digest[:16]}.parquet"
+    partial.rename(folder / name)
+    return SplitFile(name, summary.rows, size, digest, summary.as_json(), dict(sorted(summary.categories.items())))
+
+
+def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    source = iter(rows)
+    while block := list(islice(source, ROW_GROUP)):
+        yield block

@@ -1,0 +1,1 @@
+"""mpotrain: MPO (Multilingual reward gaP Optimization, not TRL's Mixed Preference Optimization) and its baselines."""

@@ -1,0 +1,88 @@
+"""The card of a trained model: `cards/model.md.j2` filled from its run.json and metrics.jsonl, strict about holes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from mpodata.languages import language
+from mpodata.versions.card import cards_folder
+
+NOTABLE = {  # a switch is named where it is not what the method's paper does
+    "retain_weight": 1.0,
+    "gap": "dominant",
+    "nll_weight": 0.0,
+}
+
+
+def render_card(run: Mapping[str, Any], logs: Sequence[Mapping[str, float]], *, evaluated: bool = False) -> str:
+    """The README.md of a run. A pure function of run.json and the lines of metrics.jsonl."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(cards_folder()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, not HTML
+    )
+    data, base = run["data"], str(run["base_model"])
+    return environment.get_template("model.md.j2").render(
+        front_matter=yaml.safe_dump(front_matter(run), sort_keys=False, allow_unicode=True),
+        title=f"{Path(base).name} aligned with {run['method']}",
+        run=run,
+        base=base,
+        base_on_hub=_on_hub(base),
+        method=run["method"],
+        languages=[language(code).name for code in data["languages"]],
+        dominant=language(data["dominant"]).name,
+        switches={name.replace("_", " "): value for name, value in run["switches"].items()},
+        deviations=_deviations(run),
+        gaps=_gaps(logs),
+        evaluated=evaluated,
+    )
+
+
+def front_matter(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What the Hub reads: base model, data and its languages, how to load it."""
+    base, data = str(run["base_model"]), run["data"]
+    found: dict[str, Any] = {
+        "library_name": "peft" if run["adapter"] else "transformers",
+        "pipeline_tag": "text-generation",
+        "language": [data["dominant"], *data["languages"]],
+        "tags": ["safety", "alignment", "multilingual", str(run["method"]), "mpotrain"],
+    }
+    if _on_hub(base):
+        found["base_model"] = base
+        found["base_model_relation"] = "adapter" if run["adapter"] else "finetune"
+    if _on_hub(str(data["name"])):
+        found["datasets"] = [data["name"]]
+    return found
+
+
+def write_card(folder: Path) -> None:
+    """Write RUN/README.md from what RUN holds; again after an evaluation, to name it."""
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    metrics = folder / "metrics.jsonl"
+    lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []
+    card = render_card(run, [json.loads(line) for line in lines], evaluated=(folder / "eval/results.json").exists())
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _on_hub(name: str) -> bool:
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists()
+
+
+def _deviations(run: Mapping[str, Any]) -> list[str]:
+    switches = run["switches"]
+    found = [f"{name} = {switches[name]}" for name, usual in NOTABLE.items() if switches[name] != usual]
+    return ["a likelihood term on the chosen answers" if text.startswith("nll_weight") else text for text in found]
+
+
+def _gaps(logs: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
+    """First and last logged reward gap of every language."""
+    codes = dict.fromkeys(key.split("/")[1] for log in logs for key in log if key.startswith("reward_gap/"))
+    seen = {code: [log[f"reward_gap/{code}"] for log in logs if f"reward_gap/{code}" in log] for code in codes}
+    return [{"language": code, "first": values[0], "last": values[-1]} for code, values in seen.items()]

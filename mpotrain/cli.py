@@ -1,0 +1,26 @@
+"""The command line of mpotrain."""
+
+import sys
+from collections.abc import Sequence
+
+from mpodata.cli import dispatch
+
+ABOUT = "Train with MPO (Multilingual reward gaP Optimization) and its baselines; measure the result per language."
+
+COMMANDS = {
+    "train": "train a model on a dataset version",
+    "sweep": "train over a method's published search space",
+    "preview": "show training rows as tokens, with what is trained",
+    "gap": "measure the reward gap per language",
+    "eval": "answer benchmarks, judge the answers, measure per language",
+    "report": "write one page from training and evaluation runs",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `mpotrain`; exit codes as in `mpodata.cli.main`."""
+    return dispatch("mpotrain", ABOUT, "mpotrain.commands", COMMANDS, sys.argv[1:] if arguments is None else arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""`mpotrain eval`: answer benchmarks, judge the answers, measure per language."""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tqdm import tqdm
+
+from mpodata.engines import ENGINES, Engine, Sampling
+from mpodata.errors import RecipeError
+from mpodata.journal import Journal, cache_folder
+from mpodata.registry import construct
+from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
+from mpotrain.evaluation.costs import TASKS, Errand
+from mpotrain.evaluation.evaluate import Exam, Extras, Settings, evaluate, set_exam
+from mpotrain.evaluation.folder import STATES, UTILITY, write_lines
+from mpotrain.evaluation.judges import JUDGES
+from mpotrain.evaluation.judges.choice import SHARED, make_judges
+from mpotrain.evaluation.states import write_states
+from mpotrain.evaluation.subject import Subject, subject_of_run
+from mpotrain.evaluation.summary import lines
+from mpotrain.evaluation.utility import Result
+
+HELP = "Answer benchmarks, judge the answers, measure per language; every rate with its interval."
+EXAMPLE = (
+    "mpotrain eval --run runs/mpo --baseline --benchmarks multijail,xstest --data multijail=multijail.csv "
+    "--data xstest=xstest_prompts.csv --languages en,sw,bn --judge rules --out evals/mpo"
+)
+
+BASE = "base"  # the base model's evaluation, inside the trained one's folder
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's flags."""
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("--model", help="model to evaluate: a folder, a Hub id, pocket-chat")
+    who.add_argument("--run", type=Path, help="training run to evaluate: the folder `mpotrain train` wrote")
+    parser.add_argument("--revision", help="revision of a Hub model")
+    parser.add_argument("--name", help="what tables call the model (default: its own name)")
+    parser.add_argument("--baseline", action="store_true", help="evaluate the model that the run started from too")
+    names = ", ".join([*BENCHMARKS, DATASET])
+    parser.add_argument("--benchmarks", default="", help=f"comma-separated names or paths of tables; names: {names}")
+    parser.add_argument(
+        "--utility", default="",
+        help=f"comma-separated tasks that show what alignment costs, each with --data TASK=FOLDER: {', '.join(TASKS)}",
+    )  # fmt: skip
+    parser.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a file is")
+    parser.add_argument("--languages", help="comma-separated codes (default: all that a benchmark has)")
+    parser.add_argument("--limit", type=int, help="at most N prompts per language and kind, the same in every run")
+    judges = ", ".join(JUDGES)
+    parser.add_argument(
+        "--judge", default="rules",
+        help=f"comma-separated; the first makes the numbers, others show agreement: {judges}, or ENGINE:MODEL such as "
+        "openai:gpt-4.1 (default: rules)",
+    )  # fmt: skip
+    parser.add_argument("--engine", default="transformers", help=f"who answers: {', '.join(ENGINES)}")
+    parser.add_argument("--max-tokens", type=int, default=256, help="longest answer in tokens (default: 256)")
+    parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default)")
+    parser.add_argument("--seed", type=int, default=42, help="of sampled answers (temperature above 0)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+        help="an option of the engine, the judges or one judge: engine.device=cpu, judge.base_url=http://host/v1",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gap", default="auto", metavar="REF",
+        help="dataset version whose test pairs give reward gaps and states; off for none (default: the run's own)",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, help="folder to write (default: RUN/eval with --run)")
+    parser.add_argument("--json", action="store_true", help="print results.json instead of the table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate the model, and with --baseline the one it was trained from; print where each language stands."""
+    subject = _subject(args)
+    base = subject.base() if args.baseline else None
+    if args.baseline and base is None:
+        raise RecipeError("--baseline needs a training run that names its base model: use --run RUN.")
+    out = args.out or (args.run / "eval" if args.run else None)
+    if out is None:
+        raise RecipeError("Where to write? Add --out DIR.")
+    exam, errand = _asked(args, subject)
+    options = _options(args.settings)
+    with Journal(cache_folder() / "evaluation.sqlite") as journal:
+        settings = Settings(
+            judges=make_judges(_list(args.judge), options, journal),
+            sampling=Sampling(max_tokens=args.max_tokens, temperature=args.temperature, seed=args.seed),
+            command=shlex.join(["mpotrain", "eval", *sys.argv[2:]]),
+        )
+        errand.check(settings.judges, args.engine)
+        everything = (args, options, exam, errand, settings, journal)
+        if base is not None:
+            _evaluate(base, None, out / BASE, *everything)
+        results = _evaluate(subject, base, out, *everything)
+    if args.json:
+        print(json.dumps(results, ensure_ascii=False, indent=2))
+    else:
+        print(
+            "\n".join([*lines(results), "", f"wrote {out}. Compare and plot: mpotrain report {out} --out report.html"])
+        )
+    return 0
+
+
+def _evaluate(
+    subject: Subject,
+    base: Subject | None,
+    out: Path,
+    args: argparse.Namespace,
+    options: dict[str, dict[str, Any]],
+    exam: Exam,
+    errand: Errand,
+    settings: Settings,
+    journal: Journal,
+) -> dict[str, Any]:
+    engine: Engine = construct(
+        "engine", ENGINES, args.engine, options["engine"], model=subject.model, revision=subject.revision
+    )
+    progress = _progress(subject.title)
+    gaps: Mapping[str, Any] = {}
+    if reference := _gap_reference(args):
+        from mpotrain.evaluation.held_out import held_out
+
+        with Journal(cache_folder() / "reference.sqlite") as measured:
+            found = held_out(subject, base, reference, _list(args.languages or ""), measured)
+        write_states(out / STATES, found.states)
+        gaps = found.gaps
+    utility: list[Result] = []
+    if errand.tasks:
+        from mpotrain.evaluation import costs
+
+        done = progress("utility", len(errand.tasks))
+        utility, scores = costs.run(
+            errand, subject, engine, args.engine, settings.judges, settings.sampling, journal, done
+        )
+        write_lines(out / UTILITY, (asdict(score) for score in scores))
+    extras = Extras(gaps=gaps, utility=[asdict(row) for row in utility], baseline=BASE if base is not None else None)
+    return evaluate(subject, engine, exam, settings, journal, out, extras=extras, progress=progress)
+
+
+def _gap_reference(args: argparse.Namespace) -> str | None:
+    """The dataset version that gaps are measured on: the one asked for, else the run's, else none."""
+    if args.gap == "off":
+        return None
+    if args.gap != "auto":
+        return str(args.gap)
+    return subject_of_run(args.run).data.get("reference") if args.run else None
+
+
+def _subject(args: argparse.Namespace) -> Subject:
+    if args.run:
+        subject = subject_of_run(args.run)
+    else:
+        subject = Subject(Path(args.model).name or args.model, args.model, args.revision)
+    return replace(subject, title=args.name) if args.name else subject
+
+
+def _asked(args: argparse.Namespace, subject: Subject) -> tuple[Exam, Errand]:
+    """What is asked: benchmarks and utility tasks, with the files that --data names for them."""
+    names, tasks = _list(args.benchmarks), tuple(_list(args.utility))
+    if not names and not tasks:
+        raise RecipeError("What to ask? Add --benchmarks, for example multijail,xstest, or --utility.")
+    if args.limit is not None and args.limit < 1:
+        raise RecipeError(f"--limit must be at least 1, got {args.limit}.")
+    places = {}
+    for entry in args.data:
+        name, equals, place = entry.partition("=")
+        if not equals:
+            raise RecipeError(f"--data takes NAME=PATH, got {entry!r}. Example: --data multijail=multijail.csv")
+        if name not in (*names, *tasks):
+            raise RecipeError(f"--data {entry}: {name!r} is in neither --benchmarks nor --utility.")
+        places[name] = place
+    wanted = _list(args.languages or "") or None
+    trained = subject.data
+    dominant = str(trained.get("dominant") or "en")
+    exam = set_exam(names, places, wanted, args.limit, dataset=trained.get("reference"), dominant=dominant)
+    return exam, Errand(tasks, places, wanted, args.limit)
+
+
+def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`engine.device=cpu` as {"engine": {"device": "cpu"}}; other parts are judges."""
+    found: dict[str, dict[str, Any]] = {"engine": {}}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        part, dot, option = key.rpartition(".")
+        if not (equals and dot and (part in ("engine", SHARED) or part in JUDGES)):
+            raise RecipeError(
+                f"--set takes engine.KEY=VALUE, judge.KEY=VALUE or a judge's own, polyguard.KEY=VALUE: {setting!r}."
+            )
+        found.setdefault(part, {})[option] = yaml.safe_load(text)
+    return found
+
+
+def _progress(title: str) -> Callable[[str, int], Callable[[int], None]]:
+    def begin(what: str, total: int) -> Callable[[int], None]:
+        bar = tqdm(total=total, desc=f"{title}: {what}", unit="", leave=False, disable=not sys.stderr.isatty())
+
+        def done(count: int) -> None:
+            bar.update(count)
+            if bar.n >= total:
+                bar.close()
+
+        return done
+
+    return begin
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

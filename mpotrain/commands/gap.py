@@ -1,0 +1,79 @@
+"""`mpotrain gap`: the reward gap of a model per language."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+HELP = "Measure the reward gap per language: how much likelier a model finds the chosen answers than the rejected ones."
+EXAMPLE = (
+    "mpotrain gap --dataset user/refusals@v1.0.0#nllb-3.3b --model runs/mpo --base meta-llama/Llama-3.1-8B-Instruct"
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's flags."""
+    parser.add_argument("--dataset", required=True, help="dataset version: NAME@v1.2.0 or a version's folder")
+    parser.add_argument("--model", required=True, help="model to measure: a folder, a run's folder, a Hub id")
+    parser.add_argument("--base", help="model to compare with in DPO's form (default: the one a run started from)")
+    parser.add_argument("--translator", help="whose translations; needed where a version has several")
+    parser.add_argument("--languages", help="target languages: zh,sw (default: all)")
+    parser.add_argument("--split", default="test", help="which rows (default: test)")
+    parser.add_argument("--kind", choices=("harmful", "harmless", "all"), default="harmful", help="which pairs")
+    parser.add_argument("--beta", type=float, default=0.1, help="of DPO's form (default: 0.1)")
+    parser.add_argument("--dtype", default="float32", help="float32, bfloat16, auto (default: float32)")
+    parser.add_argument("--max-length", type=int, default=2048, help="longest prompt + answer in tokens")
+    parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print a table or JSON, and write JSON where asked."""
+    from trl import ModelConfig
+
+    from mpodata.journal import Journal, cache_folder
+    from mpodata.progress import Bars
+    from mpodata.versions.load import load
+    from mpotrain.config import DataConfig
+    from mpotrain.data import tokenise
+    from mpotrain.gaps import as_json, by_language, reward_gaps
+    from mpotrain.policy import load_tokenizer
+    from mpotrain.run import base_of, select, write_json
+
+    loaded = load(args.dataset)
+    data = DataConfig(dataset=args.dataset, translator=args.translator, languages=args.languages)
+    pairs = [pair for pair in select(loaded, data, args.split) if args.kind in ("all", pair.kind)]
+    rows = tokenise(pairs, load_tokenizer(args.model), args.max_length)
+    base = args.base or base_of(args.model)
+    with Journal(cache_folder() / "reference.sqlite") as journal:
+        gaps = reward_gaps(
+            ModelConfig(args.model, dtype=args.dtype),
+            rows.trained("all"),
+            base=None if base is None else ModelConfig(base, dtype=args.dtype),
+            beta=args.beta,
+            journal=journal,
+            progress=Bars(),
+        )
+    record: dict[str, Any] = {
+        "model": args.model,
+        "base": base,
+        "data": {"reference": loaded.reference, "commit": loaded.commit, "split": args.split, "kind": args.kind},
+        "dominant": rows.dominant_language,
+        "beta": args.beta,
+        "languages": as_json(gaps),
+    }
+    if args.out is not None:
+        write_json(args.out, record)
+    print(json.dumps(record, indent=2) if args.json else table(by_language(gaps), rows.dominant_language))
+    return 0
+
+
+def table(gaps: "list[Any]", dominant: str) -> str:
+    """The figures for a person: dominant language first."""
+    lines = ["language  pairs  reward gap per token (95 %)   chosen likelier   DPO form"]
+    for gap in sorted(gaps, key=lambda gap: gap.language != dominant):
+        interval = gap.per_token
+        figure = f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+        dpo = "" if gap.dpo is None else f"{gap.dpo.value:+.3f}"
+        lines.append(f"{gap.language:<8}  {interval.n:>5}  {figure:<28}  {gap.accuracy:>14.0%}   {dpo}")
+    return "\n".join(lines)

@@ -1,0 +1,39 @@
+"""`mpotrain report`: one page from training and evaluation runs."""
+
+import argparse
+from pathlib import Path
+
+HELP = "Write one page (HTML, with Markdown and JSON twins) that compares evaluated models, language by language."
+EXAMPLE = "mpotrain report evals/mpo evals/dpo --out report.html"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's flags."""
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="RUN_OR_EVAL", help="evaluation folders, or training runs with RUN/eval"
+    )
+    parser.add_argument(
+        "--against", type=Path, metavar="RUN_OR_EVAL",
+        help="what to compare with (default: the base model's evaluation, else the first of several paths)",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("report.html"), help="page to write (default: report.html)")
+    parser.add_argument("--paper", metavar="MODEL", help="show published figures beside: llama-3.1-8b")
+    parser.add_argument(
+        "--show-text", type=int, default=0, metavar="N",
+        help="put N answers of each class and language on the page, folded away; they may be harmful (default: 0)",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page; print what it says in words."""
+    from mpotrain.evaluation.page import write_report
+    from mpotrain.evaluation.report import gather, summary
+
+    comparison = gather(args.paths, args.against)
+    written = write_report(comparison, args.out, paper=args.paper, texts=args.show_text)
+    for title, statements in summary(comparison):
+        print(title)
+        for statement in statements:
+            print(f"  - {statement.text}")
+    print(f"wrote {', '.join(str(path) for path in written)}")
+    return 0

@@ -1,0 +1,311 @@
+"""What a run is configured by: TRL's way (`--config file.yaml` and flags), on top of every TrainingArguments flag.
+
+The hyper-parameters of the methods are flags too (`--beta`, `--gamma`, ...): they are read off the losses themselves.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from transformers import TrainingArguments
+from trl import ModelConfig, TrlParser
+
+from mpodata.errors import RecipeError, UnknownName
+from mpodata.languages import language
+from mpotrain import launch
+from mpotrain.losses import LOSSES, Loss
+
+PRESETS = Path(__file__).with_name("presets")
+RETENTIONS = ("authors", "paper", "kl", "off")
+AUTO = "auto"
+
+
+@dataclass
+class DataConfig:
+    """Which rows to train on."""
+
+    dataset: str = field(
+        default="", metadata={"help": "Dataset version: NAME@v1.2.0, user/name@v1.2.0#nllb-3.3b, or a version folder."}
+    )
+    translator: str | None = field(
+        default=None, metadata={"help": "Whose translations; needed where a version has several."}
+    )
+    languages: str | None = field(
+        default=None, metadata={"help": "Target languages: zh,sw. Default: all of the version."}
+    )
+    dominant_language: str | None = field(
+        default=None, metadata={"help": "Train towards this language's reward gap. Default: the version's own."}
+    )
+    language_weights: str | None = field(
+        default=None, metadata={"help": "Weight of a language's rows in the loss: sw=2,bn=1.5. Default: 1 each."}
+    )
+    pairs_per_language: int | None = field(
+        default=None, metadata={"help": "Use the first N pairs only, the same ones in every language."}
+    )
+
+
+@dataclass
+class MethodConfig:
+    """What the loss is made of, beyond the method's own hyper-parameters."""
+
+    method: str = field(default="mpo", metadata={"help": f"Training method: {', '.join(sorted(LOSSES))}."})
+    retain: str = field(
+        default=AUTO,
+        metadata={
+            "help": "Keep the dominant language's states: authors (mean over its prompt and answers, the released "
+            "code), paper (last prompt token, eq. 8), kl (its log-probabilities instead), off. "
+            "Default: authors for mpo, off for the others."
+        },
+    )
+    retain_weight: float = field(default=1.0, metadata={"help": "Weight of the retention term (L2)."})
+    gap: str = field(
+        default="dominant",
+        metadata={
+            "help": "Where MPO's target gap comes from: dominant, policy (the policy's own dominant gap, Table 15), "
+            "a number (Table 13) or a language code (Table 5)."
+        },
+    )
+    length_normalize: bool | None = field(
+        default=None, metadata={"help": "Average log-probabilities over tokens. Default: as the method defines."}
+    )
+    nll_weight: float = field(
+        default=0.0,
+        metadata={"help": "Adds this times -log pi(chosen) per token. In no paper of MPO: a labelled deviation."},
+    )
+    dominant_rows: bool | None = field(
+        default=None, metadata={"help": "Train on the dominant pairs too. Default: baselines yes, mpo pairs them."}
+    )
+
+
+@dataclass
+class MPOConfig(TrainingArguments):  # type: ignore[misc]
+    """TrainingArguments with the paper's schedule as defaults, and a batch that is stated for the whole machine."""
+
+    output_dir: str | None = field(
+        default=None, metadata={"help": "Folder of the run: model, run.json, metrics.jsonl."}
+    )
+    global_batch_size: int = field(
+        default=8,
+        metadata={"help": "Rows per optimizer step over all processes; accumulation follows from it."},
+    )
+    per_device_train_batch_size: int = field(
+        default=8, metadata={"help": "Most rows in one forward of one process (bounds memory, never changes results)."}
+    )
+    gradient_accumulation_steps: int = field(default=1, metadata={"help": "Follows from global_batch_size; leave out."})
+    max_length: int = field(default=2048, metadata={"help": "Longest prompt + answer in tokens; the answer is cut."})
+    group_by_pair: bool = field(
+        default=False, metadata={"help": "Put a pair's languages into one batch: its dominant side is encoded once."}
+    )
+    disable_dropout: bool = field(default=True, metadata={"help": "Train without dropout, as TRL does."})
+    pad: bool = field(default=False, metadata={"help": "Pad instead of packing, for attention that cannot pack."})
+    num_train_epochs: float = field(default=2.0, metadata={"help": "Passes over the rows."})
+    learning_rate: float = field(default=6e-7, metadata={"help": "Peak learning rate (Table 8, Llama-3.1-8B)."})
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "Learning-rate schedule."})
+    warmup_steps: float = field(default=0.1, metadata={"help": "Steps, or below 1 the share of all steps."})
+    logging_steps: float = field(default=10, metadata={"help": "Log every so many steps."})
+    save_strategy: str = field(default="no", metadata={"help": "When to write checkpoints: no, steps, epoch."})
+    report_to: str | None = field(default="none", metadata={"help": "tensorboard, wandb, trackio, ..., none."})
+
+    hub_strategy: str = field(default="end", metadata={"help": "With --push_to_hub: push once, when all is done."})
+
+    def __post_init__(self) -> None:
+        """Derive accumulation before DeepSpeed's `auto` values are filled from it."""
+        if self.output_dir is None:
+            raise RecipeError("--output_dir is missing: the folder this run is written to.")
+        if self.gradient_accumulation_steps != 1:
+            raise RecipeError(
+                f"gradient_accumulation_steps follows from global_batch_size ({self.global_batch_size}), the processes "
+                "and per_device_train_batch_size: leave it out and set those."
+            )
+        if self.hub_token is not None:
+            raise RecipeError(
+                "A token on the command line ends up in logs and checkpoints: leave --hub_token out, and log in with "
+                "`hf auth login` or set HF_TOKEN."
+            )
+        for name in ("global_batch_size", "per_device_train_batch_size", "max_length"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        processes = int(os.environ.get("WORLD_SIZE", "1"))
+        share = -(-self.global_batch_size // processes)
+        self.gradient_accumulation_steps = -(-share // self.per_device_train_batch_size)
+        self.per_device_train_batch_size = -(-share // self.gradient_accumulation_steps)
+        self.remove_unused_columns = False
+        super().__post_init__()
+        if self.deepspeed and self.use_cpu:
+            launch.deepspeed_on_cpu()
+        self._n_gpu = min(self.n_gpu, 1)  # several GPUs are used by several processes (--launch), never DataParallel
+
+
+def _hyper_fields() -> list[tuple[str, type, Any]]:
+    users: dict[str, list[str]] = {}
+    for loss in LOSSES.values():
+        for name, value in loss.hyper.items():
+            users.setdefault(name, []).append(f"{loss.name} {value}")
+    kinds = {name: type(value) for loss in LOSSES.values() for name, value in loss.hyper.items()}
+    return [
+        (name, kinds[name] | None, field(default=None, metadata={"help": f"Defaults: {', '.join(methods)}."}))  # type: ignore[misc]
+        for name, methods in sorted(users.items())
+    ]
+
+
+HyperConfig = make_dataclass("HyperConfig", _hyper_fields())
+HyperConfig.__module__ = __name__
+HyperConfig.__doc__ = "The methods' own hyper-parameters; those left out take the method's default."
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """One run, fully configured."""
+
+    data: DataConfig
+    method: MethodConfig
+    training: MPOConfig
+    model: ModelConfig
+    loss: Loss
+    hyper: Mapping[str, Any]  # the loss's keywords
+
+
+class Flags(TrlParser):  # type: ignore[misc]
+    """TRL's parser with our errors: one sentence instead of two hundred lines of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RecipeError(f"{message[:1].upper()}{message[1:]}. `mpotrain train --help` lists the flags.")
+
+
+def parse(arguments: Sequence[str], preset: str | None = None) -> RunConfig:
+    """Flags over `--config file.yaml` over the preset over defaults; raises RecipeError where that cannot be right."""
+    arguments = [_renamed(argument) for argument in arguments]
+    config = _config_file(arguments)
+    parser = Flags((DataConfig, MethodConfig, HyperConfig, MPOConfig, ModelConfig), allow_abbrev=False)
+    if preset:
+        method = _flag(arguments, "method") or config.get("method") or MethodConfig.method
+        unknown = parser.set_defaults_with_config(**load_preset(preset, str(method)))
+        if unknown:
+            raise RecipeError(f"Preset {preset!r} sets {unknown[0]}, which is no flag.")
+    try:
+        data, method_config, hyper, training, model = parser.parse_args_and_config(arguments)
+    except (ValueError, OSError) as error:
+        raise RecipeError(f"{error} `mpotrain train --help` lists the flags.") from error
+    return resolve(data, method_config, training, model, vars(hyper))
+
+
+def flags_help() -> str:
+    """Every flag of `mpotrain train`, as argparse lists them."""
+    parser = Flags((DataConfig, MethodConfig, HyperConfig, MPOConfig, ModelConfig), prog="mpotrain train")
+    return str(parser.format_help())
+
+
+def resolve(
+    data: DataConfig,
+    method: MethodConfig,
+    training: MPOConfig,
+    model: ModelConfig,
+    hyper: Mapping[str, Any],
+) -> RunConfig:
+    """Fill in what the method decides, and refuse what it does not know."""
+    loss = find_loss(method.method)
+    given = {name: value for name, value in hyper.items() if value is not None}
+    for name in given:
+        if name not in loss.hyper:
+            takes = ", ".join(sorted(loss.hyper)) or "no hyper-parameter"
+            raise RecipeError(f"Method {loss.name!r} has no {name}; it takes {takes}.")
+    if method.retain == AUTO:
+        method.retain = "authors" if loss.rows == "paired" else "off"
+    if method.retain not in RETENTIONS:
+        raise UnknownName("retention", method.retain, RETENTIONS)
+    if method.gap != "dominant" and "dominant_gap" not in loss.quantities:
+        raise RecipeError(f"gap {method.gap!r} has no effect: method {loss.name!r} does not use the dominant gap.")
+    if method.length_normalize is None:
+        method.length_normalize = loss.log_probs == "mean"
+    if method.dominant_rows is None:
+        method.dominant_rows = loss.rows == "all"
+    return RunConfig(data, method, training, model, loss, {**loss.hyper, **given})
+
+
+def find_loss(name: str) -> Loss:
+    """The loss behind a method's name; raises UnknownName."""
+    if name not in LOSSES:
+        raise UnknownName("method", name, LOSSES)
+    return LOSSES[name]
+
+
+def load_preset(name: str, method: str) -> dict[str, Any]:
+    """Flags of a preset for one method; raises UnknownName, RecipeError.
+
+    A preset is YAML: `source` (where its numbers come from), flags for every method, `methods: {name: flags}` on top of
+    them, and `search: {method: {flag: [values]}}`, the space that `mpotrain sweep` walks.
+    """
+    content = preset_file(name)
+    flags = {key: value for key, value in content.items() if key not in ("source", "methods", "search")}
+    return {**flags, **(content.get("methods") or {}).get(method, {})}
+
+
+def preset_file(name: str) -> dict[str, Any]:
+    """The content of a preset that ships with mpotrain, or of a YAML file of the user's; raises UnknownName."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else PRESETS / f"{name}.yaml"
+    if not path.is_file():
+        raise UnknownName("preset", name, [known.stem for known in PRESETS.glob("*.yaml")])
+    return _mapping(path)
+
+
+def language_list(text: str | Sequence[str] | None) -> list[str] | None:
+    """`zh,sw` (flag) or a list (YAML) as language codes; None where nothing was said."""
+    if text is None:
+        return None
+    codes = text.split(",") if isinstance(text, str) else [str(code) for code in text]
+    return [language(code.strip()).code for code in codes if code.strip()]
+
+
+def weights(text: str | Mapping[str, float] | None) -> dict[str, float]:
+    """`sw=2,bn=1.5` (flag) or a mapping (YAML) as weight per language; raises RecipeError."""
+    if text is None:
+        return {}
+    if isinstance(text, str):
+        parts = [part.partition("=") for part in text.split(",") if part.strip()]
+        items: list[tuple[str, Any]] = [(name.strip(), value) for name, _, value in parts]
+    else:
+        items = list(text.items())
+    try:
+        numbers = [(name, float(value)) for name, value in items]
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"language_weights must look like sw=2,bn=1.5, got {text!r}.") from error
+    if any(weight < 0 for _, weight in numbers):
+        raise RecipeError(f"language_weights must not be negative, got {text!r}.")
+    return {language(name).code: weight for name, weight in numbers}
+
+
+def _renamed(argument: str) -> str:
+    """`--model` is what the documentation says, `--model_name_or_path` what TRL says."""
+    name, equals, value = argument.partition("=")
+    return f"--model_name_or_path{equals}{value}" if name == "--model" else argument
+
+
+def _flag(arguments: Sequence[str], name: str) -> str | None:
+    """The value of one flag before the full parse."""
+    for place, argument in enumerate(arguments):
+        key, equals, value = argument.partition("=")
+        if key == f"--{name}":
+            return value if equals else next(iter(arguments[place + 1 :]), None)
+    return None
+
+
+def _config_file(arguments: Sequence[str]) -> dict[str, Any]:
+    path = _flag(arguments, "config")
+    if path is None:
+        return {}
+    if not Path(path).is_file():
+        raise RecipeError(f"There is no config file {path}.")
+    return _mapping(Path(path))
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path} must hold a mapping of flags to values.")
+    return content

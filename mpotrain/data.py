@@ -1,0 +1,187 @@
+"""From the pairs of a dataset version to token rows: template once, boundary exact, end of turn trained, drops counted.
+
+A row is tokenised in two parts, the prompt as generation sees it and the answer as text, so the boundary between what
+is given and what is trained is exact by construction and no BOS can appear twice.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mpodata.engines.templates import chat_ids, plain_ids
+from mpodata.errors import DataError
+from mpodata.records import Pair, Side, assistant_turn, user_turn
+from mpotrain.batches import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One preference in one language as tokens."""
+
+    pair_id: str
+    language: str
+    chosen: Tokens
+    rejected: Tokens
+    category: str = ""
+    weight: float = 1.0  # its language's weight in the loss
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What happened to the rows of a version on their way to tokens, per language."""
+
+    kept: Counter[str] = field(default_factory=Counter)
+    truncated: Counter[str] = field(default_factory=Counter)  # kept, but an answer lost its end
+    dropped: dict[str, Counter[str]] = field(default_factory=dict)  # reason -> language -> rows
+
+    def drop(self, reason: str, language: str) -> None:
+        self.dropped.setdefault(reason, Counter())[language] += 1
+
+    def lines(self) -> list[str]:
+        """One sentence per kind of loss; empty where nothing was lost."""
+        lines = [f"dropped, {reason}: {_counts(counts)}" for reason, counts in sorted(self.dropped.items())]
+        return [*lines, f"answers truncated: {_counts(self.truncated)}"] if self.truncated else lines
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Everything a run trains on."""
+
+    targets: tuple[Row, ...]  # one per pair and target language
+    dominant: Mapping[str, Row]  # pair_id -> the dominant side, once per pair
+    dominant_language: str
+    census: Census
+
+    def trained(self, rows: str) -> tuple[Row, ...]:
+        """`paired`: the target rows; `all`: the dominant rows too, as baselines train (the paper's 700 pairs)."""
+        return self.targets if rows == "paired" else (*self.targets, *self.dominant.values())
+
+    def languages(self) -> list[str]:
+        """Target languages in order of first appearance."""
+        return list(dict.fromkeys(row.language for row in self.targets))
+
+
+def tokenise(
+    pairs: Iterable[Pair], tokenizer: Any, max_length: int, weights: Mapping[str, float] | None = None
+) -> Rows:
+    """Token rows of `pairs`; raises DataError where none is left.
+
+    An answer that reaches over `max_length` tokens loses its end (counted); a pair is dropped (counted) where a prompt
+    leaves no room for an answer, an answer is empty, or its dominant side was dropped.
+    """
+    weights = weights or {}
+    census = Census()
+    end = turn_end(tokenizer)
+    dominant: dict[str, Row | None] = {}
+    targets: list[Row] = []
+    dominant_language = ""
+    for pair in pairs:
+        dominant_language = dominant_language or pair.dominant.language
+        if pair.pair_id not in dominant:
+            dominant[pair.pair_id] = _row(pair, pair.dominant, tokenizer, end, max_length, weights, census)
+        if dominant[pair.pair_id] is None:
+            census.drop("dominant side dropped", pair.target.language)
+        elif row := _row(pair, pair.target, tokenizer, end, max_length, weights, census):
+            targets.append(row)
+    if not targets:
+        raise DataError(f"No row is left to train on: {'; '.join(census.lines()) or 'the selection holds no pair'}.")
+    paired = {row.pair_id for row in targets}
+    kept = {key: row for key, row in dominant.items() if row is not None and key in paired}
+    if unknown := set(weights) - {dominant_language, *census.kept}:
+        raise DataError(
+            f"language_weights names {', '.join(sorted(unknown))}, which no row has. "
+            f"Languages: {', '.join(census.kept)}."
+        )
+    return Rows(tuple(targets), kept, dominant_language, census)
+
+
+def with_dominant(pairs: Sequence[Pair], language: str) -> list[Pair]:
+    """The same pairs seen from another dominant language: its side becomes dominant, the old dominant one a target.
+
+    Pairs without a side in `language` fall away. Raises DataError where none has one.
+    """
+    if all(pair.dominant.language == language for pair in pairs):
+        return list(pairs)
+    by_id: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        by_id.setdefault(pair.pair_id, []).append(pair)
+    turned: list[Pair] = []
+    for group in by_id.values():
+        new = next((pair.target for pair in group if pair.target.language == language), None)
+        if new is None:
+            continue
+        first = group[0]
+        sides = [first.dominant, *(pair.target for pair in group if pair.target.language != language)]
+        turned += [Pair(first.pair_id, new, side, first.category, first.source_id) for side in sides]
+    if not turned:
+        known = sorted({pair.target.language for pair in pairs} | {pair.dominant.language for pair in pairs})
+        raise DataError(f"No pair has a side in {language!r} to be dominant. Languages: {', '.join(known)}.")
+    return turned
+
+
+def encode(tokenizer: Any, prompt: str, answers: Sequence[str], end: Sequence[int]) -> list[Tokens]:
+    """For each answer: the prompt as the chat template opens the assistant's turn, the answer as text, end of turn."""
+    given = chat_ids(tokenizer, user_turn(prompt))
+    return [Tokens((*given, *plain_ids(tokenizer, answer), *end), len(given)) for answer in answers]
+
+
+def turn_end(tokenizer: Any) -> tuple[int, ...]:
+    """What closes an assistant's turn, up to its first special token: `<|eot_id|>`, `<|im_end|>`, ...; else EOS.
+
+    Found by comparing two conversations that differ in nothing but the answer. Raises DataError where the tokenizer
+    has neither a closing token nor EOS: a model could never learn to stop.
+    """
+    first, second = (
+        chat_ids(tokenizer, [*user_turn("?"), *assistant_turn(answer)], add_generation_prompt=False)
+        for answer in ("yes", "1 2")
+    )
+    shared = 0
+    while shared < min(len(first), len(second)) and first[-1 - shared] == second[-1 - shared]:
+        shared += 1
+    suffix = first[len(first) - shared :]
+    special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    for place, token in enumerate(suffix):
+        if token in special or token == tokenizer.eos_token_id:
+            return tuple(suffix[: place + 1])
+    if tokenizer.eos_token_id is None:
+        raise DataError("The tokenizer has no end-of-turn and no EOS token: the model could not learn to stop.")
+    return (*suffix, tokenizer.eos_token_id)
+
+
+def _row(
+    pair: Pair,
+    side: Side,
+    tokenizer: Any,
+    end: Sequence[int],
+    max_length: int,
+    weights: Mapping[str, float],
+    census: Census,
+) -> Row | None:
+    """`side` as tokens within `max_length`; None where that cannot be (counted)."""
+    if not (side.prompt.strip() and side.chosen.strip() and side.rejected.strip()):
+        census.drop("empty text", side.language)
+        return None
+    chosen, rejected = encode(tokenizer, side.prompt, (side.chosen, side.rejected), end)
+    if chosen.prompt_length >= max_length:
+        census.drop(f"prompt of {max_length} tokens or more", side.language)
+        return None
+    census.kept[side.language] += 1
+    if max(len(chosen.input_ids), len(rejected.input_ids)) > max_length:
+        census.truncated[side.language] += 1
+    return Row(
+        pair.pair_id,
+        side.language,
+        _cut(chosen, max_length),
+        _cut(rejected, max_length),
+        pair.category,
+        weights.get(side.language, 1.0),
+    )
+
+
+def _cut(tokens: Tokens, max_length: int) -> Tokens:
+    return Tokens(tokens.input_ids[:max_length], tokens.prompt_length)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{language} {number}" for language, number in sorted(counts.items()))

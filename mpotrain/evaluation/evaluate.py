@@ -1,0 +1,240 @@
+"""One model through every benchmark: ask, judge, measure, write. Readable top to bottom."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mpodata
+from mpodata.engines import Engine, Sampling
+from mpodata.errors import DataError
+from mpodata.journal import Journal
+from mpodata.languages import language, languages
+from mpotrain.evaluation import folder
+from mpotrain.evaluation.agreement import agreement
+from mpotrain.evaluation.benchmarks import CODE_SWITCHED, DATASET, Benchmark, Prompt, find
+from mpotrain.evaluation.judges import Judge
+from mpotrain.evaluation.metrics import as_json, averages, cells
+from mpotrain.evaluation.outcomes import Outcome, outcomes
+from mpotrain.evaluation.prompts import choose, load, pairs_prompts
+from mpotrain.evaluation.responses import respond
+from mpotrain.evaluation.signature import signature
+from mpotrain.evaluation.subject import Subject
+
+GREEDY = Sampling(max_tokens=256)
+FEW = 100  # prompts per cell below which a warning says how wide the intervals are
+
+Progress = Callable[[str, int], Callable[[int], None]]  # (what, how many) -> told how many are done
+
+
+def silent(_what: str, _total: int) -> Callable[[int], None]:
+    """No progress to show."""
+    return lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """What is asked: the same for every model, so that models can be compared."""
+
+    prompts: tuple[Prompt, ...]
+    benchmarks: tuple[Mapping[str, Any], ...]  # name, title, source, licence, revision, origin, prompts, languages
+    english: Mapping[tuple[str, str], str]  # (benchmark, prompt id) -> its English prompt
+    dominant: str = "en"
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def languages(self) -> list[str]:
+        return list(dict.fromkeys(prompt.language for prompt in self.prompts))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How it is asked and judged."""
+
+    judges: tuple[Judge, ...]  # the first makes the numbers, the others show agreement
+    sampling: Sampling = GREEDY
+    command: str = ""  # what repeats it
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What else the results hold, measured elsewhere."""
+
+    gaps: Mapping[str, Any] = field(default_factory=dict)
+    utility: Sequence[Mapping[str, Any]] = ()
+    baseline: str | None = None  # the base model's evaluation, relative to this one's folder
+
+
+def set_exam(
+    names: Sequence[str],
+    places: Mapping[str, str],
+    wanted: Sequence[str] | None,
+    limit: int | None,
+    *,
+    dataset: str | None = None,
+    dominant: str = "en",
+) -> Exam:
+    """Load the benchmarks called `names`; `places` says where the files of some are; `dataset` is the run's version.
+
+    Raises UnknownName or DataError for names, languages and files that cannot be used.
+    """
+    for code in wanted or ():
+        if code != CODE_SWITCHED:
+            language(code)
+    asked: list[Prompt] = []
+    described: list[Mapping[str, Any]] = []
+    english: dict[tuple[str, str], str] = {}
+    warnings: list[str] = []
+    for name in names:
+        benchmark, prompts, origin = _load(name, places, dataset)
+        chosen = choose(prompts, wanted, limit)
+        if not chosen:
+            has = ", ".join(sorted({prompt.language for prompt in prompts}))
+            warnings.append(f"{name} has no prompts in {', '.join(wanted or ())} and was left out; it has {has}.")
+            continue
+        english.update({(p.benchmark, p.prompt_id): p.text for p in prompts if p.language == "en"})
+        asked += chosen
+        described.append(_described(benchmark, origin, chosen, limit))
+    if warnings and not asked:
+        raise DataError(" ".join(warnings))
+    return Exam(tuple(asked), tuple(described), english, dominant, tuple(warnings))
+
+
+def evaluate(
+    subject: Subject,
+    engine: Engine,
+    exam: Exam,
+    settings: Settings,
+    journal: Journal,
+    out: Path,
+    *,
+    extras: Extras = Extras(),
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Ask, judge, measure; write `out` and return what results.json holds.
+
+    Everything paid for is in the journal, so a second call after a kill asks only what is missing.
+    """
+    (out / folder.RESULTS).unlink(missing_ok=True)  # until this evaluation is whole, there is none
+    responses = respond(engine, exam.prompts, settings.sampling, journal, progress("answers", len(exam.prompts)))
+    folder.write_lines(out / folder.RESPONSES, (response.row() for response in responses))
+    spoken = {*exam.languages, exam.dominant, "en"} & set(languages())
+    said: dict[str, list[Outcome]] = {
+        judge.name: outcomes(responses, judge, spoken, exam.english) for judge in settings.judges
+    }
+    folder.write_lines(out / folder.VERDICTS, (outcome.row() for rows in said.values() for outcome in rows))
+    results = _results(subject, engine, exam, settings, said, extras)
+    folder.write_json(out / folder.RESULTS, results)
+    return results
+
+
+def _results(
+    subject: Subject,
+    engine: Engine,
+    exam: Exam,
+    settings: Settings,
+    said: Mapping[str, list[Outcome]],
+    extras: Extras,
+) -> dict[str, Any]:
+    main = said[settings.judges[0].name]
+    judges = [{**judge.provenance(), "name": judge.name} for judge in settings.judges]
+    provenance = engine.provenance()
+    model = {
+        "title": subject.title,
+        "name": Path(subject.model).name if Path(subject.model).exists() else subject.model,
+        "revision": str(provenance.get("revision") or "unknown"),
+        "engine": provenance,
+    }
+    sampling = asdict(settings.sampling)
+    return {
+        "schema": folder.SCHEMA,
+        "signature": signature(subject.data, model, exam.benchmarks, judges, sampling, extras.utility),
+        "model": model,
+        "run": as_json(subject.run),
+        "dominant": exam.dominant,
+        "baseline": extras.baseline,
+        "benchmarks": list(exam.benchmarks),
+        "sampling": sampling,
+        "judges": as_json(judges),
+        "cells": as_json(cells(main)),
+        "averages": as_json([*averages(main), *_targets(main, exam.dominant)]),
+        "agreement": as_json([agreement(main, other) for name, other in said.items() if other is not main]),
+        "gaps": as_json(extras.gaps),
+        "utility": as_json(list(extras.utility)),
+        "warnings": [*exam.warnings, *_warnings(main, settings.judges, exam.languages)],
+        "command": settings.command,
+        "mpotrain": mpodata.__version__,
+    }
+
+
+def _targets(main: Sequence[Outcome], dominant: str) -> list[Any]:
+    """Averages without the dominant language, for benchmarks that have both."""
+    both = [o.benchmark for o in main if o.language == dominant]
+    return [
+        average
+        for average in averages([o for o in main if o.benchmark in both], dominant)
+        if dominant not in average.languages
+    ]
+
+
+def _load(
+    name: str, places: Mapping[str, str], dataset: str | None
+) -> tuple[Benchmark, list[Prompt], Mapping[str, Any]]:
+    if name != DATASET:
+        benchmark = find(name)
+        place = places.get(name) or (name if Path(name).exists() else None)
+        return benchmark, *load(benchmark, place)
+    reference = places.get(DATASET) or dataset
+    if not reference:
+        raise DataError("Benchmark 'dataset' needs a dataset version: --run RUN, or --data dataset=NAME@v1.0.0.")
+    version = mpodata.load(reference)  # type: ignore[operator]
+    benchmark = Benchmark(
+        DATASET, f"Test split of {version.reference}", version.reference, str(version.manifest.licence), version.commit
+    )
+    return benchmark, pairs_prompts(DATASET, version.pairs(split="test")), {"path": version.reference}
+
+
+def _described(
+    benchmark: Benchmark, origin: Mapping[str, Any], prompts: Sequence[Prompt], limit: int | None
+) -> dict[str, Any]:
+    return {
+        "name": benchmark.name,
+        "title": benchmark.title,
+        "source": benchmark.source,
+        "licence": benchmark.licence,
+        "revision": benchmark.revision,
+        "note": benchmark.note,
+        "origin": dict(origin),
+        "limit": limit,
+        "prompts": len(prompts),
+        "languages": list(dict.fromkeys(prompt.language for prompt in prompts)),
+    }
+
+
+def _warnings(main: Sequence[Outcome], judges: Sequence[Judge], asked: Collection[str]) -> list[str]:
+    """What a reader must know before trusting the numbers."""
+    found = []
+    for judge in judges:
+        covered = judge.languages()
+        outside = [] if covered is None else sorted(set(asked) - covered - {CODE_SWITCHED})
+        if outside:
+            found.append(f"Judge {judge.name} is not known to judge {_named(outside)}: read those numbers with care.")
+    unread = sum(outcome.label == "unparsable" for outcome in main)
+    if unread:
+        found.append(f"{unread} of {len(main)} verdicts could not be read; they are in no rate.")
+    failed = sum(outcome.label == "failed" for outcome in main)
+    if failed:
+        found.append(f"{failed} of {len(main)} prompts got no answer; run the same command again to ask them again.")
+    cut = sum(outcome.finish == "length" for outcome in main)
+    if cut > len(main) / 10:
+        found.append(f"{cut} of {len(main)} answers were cut off at the token limit; --max-tokens raises it.")
+    small = [cell for cell in cells(main) if cell.answers < FEW]
+    if small:
+        found.append(
+            f"{len(small)} of {len(cells(main))} cells have fewer than {FEW} prompts: their intervals are wide."
+        )
+    return found
+
+
+def _named(codes: Sequence[str]) -> str:
+    return ", ".join(language(code).name for code in codes)

@@ -1,0 +1,89 @@
+"""What a model's own probabilities and states say of a version's held-out pairs: reward gaps and last-layer states."""
+
+import gc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from trl import ModelConfig
+
+from mpodata.errors import DataError
+from mpodata.journal import Journal
+from mpodata.versions.load import load
+from mpotrain.batches import Batch, Tokens, pack, pad
+from mpotrain.data import Row, tokenise
+from mpotrain.evaluation.states import States
+from mpotrain.evaluation.subject import Subject
+from mpotrain.gaps import as_json, reward_gaps
+from mpotrain.policy import load_policy, load_tokenizer
+from mpotrain.reference import Wanted, measure_reference
+
+MOST_PAIRS = 100  # per language in the picture of states: more dots hide each other
+LONGEST = 2048  # tokens of prompt and answer
+BETA = 0.1  # of the DPO form; the paper's baselines search 0.01 to 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Measured on the harmful pairs of the test split."""
+
+    gaps: Mapping[str, Any]  # as `mpotrain gap --json` prints
+    states: States
+
+
+def held_out(
+    subject: Subject, base: Subject | None, reference: str, languages: Sequence[str] | None, journal: Journal
+) -> HeldOut:
+    """Gaps (in the DPO form too, where there is a base to compare with) and states of `subject` on `reference`.
+
+    Raises DataError for a version without harmful test pairs in the `languages` asked for.
+    """
+    version = load(reference)
+    known = version.languages()
+    wanted = [code for code in known if not languages or code in languages]
+    pairs = [pair for pair in version.pairs(split="test", languages=wanted) if pair.kind == "harmful"] if wanted else []
+    if not pairs:
+        raise DataError(f"{reference} has no harmful test pair in {', '.join(languages or known)}: add --gap off.")
+    settings = _settings(subject)
+    rows = tokenise(pairs, load_tokenizer(str(settings.model_name_or_path)), LONGEST)
+    gaps = reward_gaps(
+        settings, rows.trained("all"), base=None if base is None else _settings(base), beta=BETA, journal=journal
+    )
+    record = {
+        "data": {"reference": version.reference, "commit": version.commit, "split": "test", "kind": "harmful"},
+        "dominant": rows.dominant_language,
+        "base": None if base is None else base.title,
+        "beta": BETA,
+        "languages": as_json(gaps),
+    }
+    return HeldOut(record, response_states(settings, rows.trained("all"), journal))
+
+
+def response_states(settings: ModelConfig, rows: Sequence[Row], journal: Journal) -> States:
+    """Last-layer states at the last token of each chosen ("safe") and rejected ("unsafe") response, per language."""
+    policy = load_policy(settings)
+    packs = policy.packs
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    policy.model.to(device)
+
+    def layout(sequences: Sequence[Tokens]) -> Batch:
+        return (pack if packs else pad)(sequences, device)
+
+    groups: dict[str, list[Tokens]] = {}
+    for row in rows:
+        for side, tokens in (("safe", row.chosen), ("unsafe", row.rejected)):
+            group = groups.setdefault(f"{row.language}/{side}", [])
+            if len(group) < MOST_PAIRS:
+                # The whole exchange as a "prompt": the state at its last token is that of the response's end.
+                group.append(Tokens(tokens.input_ids, len(tokens.input_ids), scored=False))
+    wanted = [Wanted(tokens, states="last_prompt") for group in groups.values() for tokens in group]
+    measured = measure_reference(policy.model, wanted, layout, identity=policy.identity, journal=journal)
+    del policy
+    gc.collect()
+    return {name: measured.states(group).float().cpu().numpy() for name, group in groups.items()}
+
+
+def _settings(subject: Subject) -> ModelConfig:
+    revision = {"model_revision": subject.revision} if subject.revision else {}
+    return ModelConfig(model_name_or_path=subject.model, dtype="float32", **revision)

@@ -1,0 +1,25 @@
+"""Last-layer states of responses on disk, between the evaluation that measures them and the report that draws them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+States = dict[str, NDArray[np.float32]]  # "sw/safe", "sw/unsafe" -> (n, d)
+
+
+def write_states(path: Path, states: States) -> None:
+    """Keep states for the report, in half precision: pictures need no more."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    halves: dict[str, Any] = {name.replace("/", "."): array.astype(np.float16) for name, array in states.items()}
+    with path.open("wb") as file:
+        np.savez_compressed(file, **halves)
+
+
+def read_states(path: Path) -> States:
+    """The states that `write_states` kept; none where there is no file."""
+    if not path.is_file():
+        return {}
+    with np.load(path) as arrays:
+        return {name.replace(".", "/"): arrays[name].astype(np.float32) for name in arrays.files}

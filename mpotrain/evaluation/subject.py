@@ -1,0 +1,54 @@
+"""Whom an evaluation is about: a model by name, or a training run with what it was trained on and from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mpodata.errors import DataError
+from mpotrain.evaluation.merge import is_adapter, merged
+
+RUN = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One model to evaluate."""
+
+    title: str  # what tables call it
+    model: str  # a folder, a Hub id, `pocket-chat`
+    revision: str | None = None
+    run: Mapping[str, Any] = field(default_factory=dict)  # run.json of the training run, where it came from one
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Which dataset version it was trained on: reference, version, commit, ...; empty where it was not."""
+        data = self.run.get("data")
+        return data if isinstance(data, Mapping) else {}
+
+    def base(self) -> "Subject | None":
+        """The model that the run started from."""
+        name = self.run.get("base_model")
+        if not name:
+            return None
+        return Subject(f"{Path(str(name)).name} (base)", str(name), self.run.get("base_revision"))
+
+
+def subject_of_run(path: Path) -> Subject:
+    """The model that a training run wrote; raises DataError where `path` is no finished run."""
+    place = path / RUN
+    if not place.is_file():
+        raise DataError(f"{path} is not a finished training run: it holds no {RUN}. Evaluate a model with --model.")
+    try:
+        run = json.loads(place.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{place}, line {error.lineno}: not JSON ({error.msg}).") from error
+    if "model" not in run:
+        raise DataError(f"{place} does not say where the trained model is (member 'model').")
+    model = Path(str(run["model"]))
+    found = model if model.is_absolute() else path / model  # a run folder that was moved still works
+    if is_adapter(found):
+        found = merged(found)
+    name, method = path.resolve().name, str(run.get("method", "trained"))
+    return Subject(name if method in name else f"{name} ({method})", str(found), None, run)

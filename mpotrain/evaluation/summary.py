@@ -1,0 +1,59 @@
+"""An evaluation as lines for a terminal: rates per benchmark and language, with their intervals."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mpotrain.evaluation.metrics import rates_of
+
+HIDDEN = {"asr_refuseu", "over_refusal"}  # in results.json and the report; a terminal line is short
+
+
+def lines(results: Mapping[str, Any]) -> list[str]:
+    """The table, the warnings and the signature."""
+    found = [f"{results['model']['title']}"]
+    for benchmark in results["benchmarks"]:
+        for kind in ("harmful", "harmless"):
+            rows = [c for c in results["cells"] if c["benchmark"] == benchmark["name"] and c["kind"] == kind]
+            if rows:
+                found += ["", f"{benchmark['title']}: {kind} prompts", *_table(rows, kind)]
+        if benchmark["note"]:
+            found.append(f"  note: {benchmark['note']}")
+    found += [
+        f"  {row['title']} {row['language']}: {score(row)}, {row['interval']['n']} questions"
+        for row in results["utility"]
+    ]
+    found += ["", *(f"warning: {warning}" for warning in results["warnings"])]
+    return [*found, "", results["signature"]]
+
+
+def share(interval: Mapping[str, Any] | None) -> str:
+    """A rate in percent with its 95 % interval: "12.4 (9.1-16.7)"; "-" where it was not measured."""
+    if not interval or interval["n"] == 0 or interval["value"] is None:
+        return "-"
+    value, low, high = (100 * interval[key] for key in ("value", "low", "high"))
+    return f"{value:.1f} ({low:.1f}-{high:.1f})"
+
+
+def score(row: Mapping[str, Any]) -> str:
+    """A utility score: percent right, or MT-Bench's mean rating."""
+    interval = row["interval"]
+    if row["task"] == "mt-bench":
+        return f"{interval['value']:.2f} of 10 ({interval['low']:.2f}-{interval['high']:.2f})"
+    return f"{share(interval)} %"
+
+
+def _table(rows: list[Mapping[str, Any]], kind: str) -> list[str]:
+    shown = [rate for rate in rates_of("harmful" if kind == "harmful" else "harmless") if rate.name not in HIDDEN]
+    heads = ["language", "prompts", *(f"{rate.title.lower()}, %" for rate in shown), "length"]
+    body = [
+        [
+            row["language"],
+            str(row["answers"]),
+            *(share(row["rates"].get(rate.name)) for rate in shown),
+            f"{row['characters']['value'] or 0:.0f}",
+        ]
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in [heads, *body]) for column in range(len(heads))]
+    return ["  " + "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+            for line in [heads, *body]]  # fmt: skip

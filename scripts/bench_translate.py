@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+"""Translation speed: ours, end to end, against transformers' generate and against plain CTranslate2.
+
+    python scripts/bench_translate.py --data ../shared/data/parallel/ntrex
+
+A model of NLLB-600M's shape with random weights is made here (nothing is downloaded), every output is forced to the
+same length, and the sentences are real. The candidates take turns; medians and ratios are printed with the environment.
+
+  headline  transformers fp32 in batches of 16; CTranslate2 int8 in plain batches of 32, in the order of the text; ours:
+            splitting, tokenising, translating, detokenising, checking and rejoining included.
+  sweep     ours against settings tuned by hand, at 64, 256 and 2,000 sentences, on a sixth of the model (2 + 2 layers
+            and a sixth of the vocabulary: the same width, and the same share of each part in a step).
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from mpodata.translators.batches import cores  # noqa: E402
+from mpodata.translators.carry import Carried  # noqa: E402
+from mpodata.translators.checks import faults  # noqa: E402
+from mpodata.translators.nllb import Nllb  # noqa: E402
+from mpodata.translators.segments import pieces  # noqa: E402
+
+SOURCE, TARGET = "en", "sw"
+FILES = "newstest2019-src.eng.txt", "newstest2019-ref.swa.txt"
+CODES = "eng_Latn", "swh_Latn"
+TRANSFORMERS_BATCH, PLAIN_BATCH = 16, 32
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What of NLLB-600M is kept: 12 layers and 256,206 tokens are all of it."""
+
+    name: str
+    layers: int
+    vocabulary: int
+
+
+FULL = Shape("nllb-600m", 12, 256_206)
+SIXTH = Shape("nllb-600m-sixth", 2, 42_700)
+
+
+class Forced(Nllb):
+    """Ours, with outputs of one length; what random weights say is exchanged for the reference before the checks."""
+
+    def __init__(
+        self, folder: Path, length: int, beam: int, replies: dict[str, str], compute_type: str = "int8"
+    ) -> None:
+        super().__init__("bench", str(folder), beam=beam, compute_type=compute_type)
+        self.length = length
+        self.replies = replies
+
+    def decoded(self, inputs: Sequence[Sequence[str]], target: str, limits: Sequence[int], **decoding: Any) -> Any:
+        forced = [self.length] * len(limits)
+        return super().decoded(inputs, target, forced, min_decoding_length=self.length + 1, **decoding)
+
+    def segments(self, texts: Sequence[str], source: str, target: str, *, attempt: int = 0) -> Any:
+        super().segments(texts, source, target, attempt=attempt)
+        return [self.replies[text] for text in texts]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "parallel" / "ntrex")
+    parser.add_argument("--beam", type=int, default=1)
+    parser.add_argument("--length", type=int, default=16, help="output tokens per sentence (default 16)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each candidate (default 3)")
+    parser.add_argument("--part", choices=("all", "headline", "sweep"), default="all")
+    parser.add_argument("--work", type=Path, help="keep the models here and use them again")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    args = parser.parse_args()
+    if not (args.data / FILES[0]).is_file():
+        print(f"There is no {FILES[0]} in {args.data}: give NTREX's folder with --data.", file=sys.stderr)
+        return 2
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    with tempfile.TemporaryDirectory() as temporary:
+        work = args.work or Path(temporary)
+        os.environ["MPODATA_CACHE"] = str(work / "cache")
+        rows = sentences(args.data)
+        figures: dict[str, Any] = {"environment": environment(), "beam": args.beam, "length": args.length}
+        print(" · ".join(f"{key} {value}" for key, value in figures["environment"].items()))
+        if args.part != "sweep":
+            figures["headline"] = headline(made(FULL, work, rows), rows, args)
+        if args.part != "headline":
+            figures["sweep"] = sweep(made(SIXTH, work, rows), rows, args)
+        if args.json:
+            args.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def environment() -> dict[str, Any]:
+    import ctranslate2
+    import torch
+    import transformers
+
+    return {
+        "cpu": _cpu_name(),
+        "cores": cores(),
+        "load": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+        "ctranslate2": ctranslate2.__version__,
+        "transformers": transformers.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def sentences(data: Path) -> dict[str, str]:
+    """Distinct sentences that our splitter leaves whole, with references that pass the checks: one segment each."""
+    texts, references = ((data / name).read_text(encoding="utf-8").splitlines() for name in FILES)
+    rows = {
+        text.strip(): reference.strip()
+        for text, reference in zip(texts, references, strict=True)
+        if [piece.translate for piece in pieces(text.strip(), SOURCE, longest=400)] == [True] and reference.strip()
+    }
+    wrong = faults(list(rows), list(rows.values()), SOURCE, TARGET)
+    return {text: rows[text] for text, fault in zip(list(rows), wrong, strict=True) if fault is None}
+
+
+def made(shape: Shape, work: Path, rows: dict[str, str]) -> Path:
+    """The model's folder: random weights, and a tokenizer trained here on the sentences, filled up to NLLB's size."""
+    folder = work / shape.name
+    if (folder / "config.json").is_file():
+        return folder
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
+
+    start = time.perf_counter()
+    learnt = Tokenizer(models.BPE(unk_token="<unk>"))
+    learnt.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    learnt.train_from_iterator(
+        rows, trainers.BpeTrainer(vocab_size=12_000, special_tokens=special, show_progress=False)
+    )
+    model = json.loads(learnt.to_str())["model"]
+    vocabulary = dict(model["vocab"])
+    languages = len(NllbTokenizer(src_lang="eng_Latn")) - len(special)
+    for at in range(len(vocabulary), shape.vocabulary - languages):
+        vocabulary[f"filler{at}"] = at
+    tokenizer = NllbTokenizer(vocab=vocabulary, merges=[tuple(pair) for pair in model["merges"]])
+    torch.manual_seed(0)
+    config = M2M100Config(
+        vocab_size=len(tokenizer), d_model=1024, encoder_layers=shape.layers, decoder_layers=shape.layers,
+        encoder_attention_heads=16, decoder_attention_heads=16, encoder_ffn_dim=4096, decoder_ffn_dim=4096,
+        max_position_embeddings=1024, scale_embedding=True, activation_function="relu", decoder_start_token_id=2,
+    )  # fmt: skip
+    weights = M2M100ForConditionalGeneration(config)
+    weights.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    print(f"made {shape.name}: {weights.num_parameters() / 1e6:.0f} M parameters, {time.perf_counter() - start:.0f} s")
+    return folder
+
+
+def headline(folder: Path, rows: dict[str, str], args: argparse.Namespace) -> dict[str, Any]:
+    """256 sentences; transformers gets 32 of them, being slow."""
+    texts = list(rows)[:256]
+    ours = Forced(folder, args.length, args.beam, rows)
+    warm = time.perf_counter()
+    carried = Carried(ours)
+    assert ours.translator is not None  # converted and loaded before the clock starts
+    print(f"converted and loaded in {time.perf_counter() - warm:.0f} s")
+    plain = plain_translator(ours, inter=1, intra=cores())
+    alternatives: dict[str, tuple[int, Callable[[], object]]] = {
+        "transformers fp32, 16": (32, transformers_run(folder, texts[:32], args)),
+        "CTranslate2 int8, 32": (256, lambda: plain_run(plain, ours, texts, args, 32, "examples", whole_call=False)),
+        "ours, end to end": (256, lambda: Carried(ours).texts(texts, SOURCE, TARGET)),
+    }
+    same = outputs_alike(plain, ours, texts[:64], args)
+    assert carried.texts(texts[:2], SOURCE, TARGET) == [rows[text] for text in texts[:2]]
+    rates = in_turns(alternatives, args.rounds)
+    ratios = {
+        "ours / transformers": rates["ours, end to end"] / rates["transformers fp32, 16"],
+        "plain / transformers": rates["CTranslate2 int8, 32"] / rates["transformers fp32, 16"],
+        "ours / plain": rates["ours, end to end"] / rates["CTranslate2 int8, 32"],
+    }
+    print(f"\n256 sentences, beam {args.beam}, {args.length} output tokens each, medians of {args.rounds} turns")
+    for name, rate in rates.items():
+        print(f"  {name:24} {rate:8.2f} sentences/s")
+    for name, ratio in ratios.items():
+        print(f"  {name:24} {ratio:8.2f} x")
+    print(f"  outputs equal to plain CTranslate2's: {same:.1%}")
+    return {"sentences_per_second": rates, "ratios": ratios, "outputs_equal": same}
+
+
+def in_turns(alternatives: dict[str, tuple[int, Callable[[], object]]], rounds: int) -> dict[str, float]:
+    """Median sentences a second of each candidate; the order changes every round."""
+    seconds: dict[str, list[float]] = {name: [] for name in alternatives}
+    for turn in range(rounds):
+        names = list(alternatives)
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            start = time.perf_counter()
+            alternatives[name][1]()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: count / statistics.median(seconds[name]) for name, (count, _) in alternatives.items()}
+
+
+def transformers_run(folder: Path, texts: list[str], args: argparse.Namespace) -> Callable[[], object]:
+    import torch
+    from transformers import AutoTokenizer, M2M100ForConditionalGeneration
+
+    torch.set_num_threads(cores())
+    tokenizer = AutoTokenizer.from_pretrained(folder, src_lang=CODES[0])
+    model = M2M100ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+
+    def run() -> list[str]:
+        found: list[str] = []
+        for start in range(0, len(texts), TRANSFORMERS_BATCH):
+            batch = tokenizer(texts[start : start + TRANSFORMERS_BATCH], padding=True, return_tensors="pt")
+            with torch.inference_mode():
+                ids = model.generate(
+                    **batch, forced_bos_token_id=tokenizer.convert_tokens_to_ids(CODES[1]), num_beams=args.beam,
+                    do_sample=False, min_new_tokens=args.length + 1, max_new_tokens=args.length + 1,
+                )  # fmt: skip
+            found += tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return found
+
+    return run
+
+
+def plain_translator(ours: Nllb, inter: int, intra: int) -> Any:
+    import ctranslate2
+
+    from mpodata.translators.conversion import converted
+
+    folder = converted(ours.source, ours.compute_type)
+    return ctranslate2.Translator(str(folder), "cpu", compute_type="int8", inter_threads=inter, intra_threads=intra)
+
+
+def plain_run(
+    translator: Any,
+    ours: Nllb,
+    texts: list[str],
+    args: argparse.Namespace,
+    size: int,
+    kind: str,
+    *,
+    whole_call: bool = True,
+) -> list[list[str]]:
+    """What a user writes: tokenise, translate_batch, detokenise; in one call, or in calls of `size` sentences."""
+    step = len(texts) if whole_call else size
+    found: list[list[str]] = []
+    for start in range(0, len(texts), step):
+        sources = [ours.source_tokens(tokens, SOURCE) for tokens in ours.tokens(texts[start : start + step])]
+        results = translator.translate_batch(
+            sources, target_prefix=[[CODES[1]]] * len(sources), beam_size=args.beam, max_input_length=0,
+            max_batch_size=size if whole_call else 0, batch_type=kind, min_decoding_length=args.length + 1,
+            max_decoding_length=args.length + 1,
+        )  # fmt: skip
+        found += [result.hypotheses[0][1:] for result in results]
+    ours._text(found)
+    return found
+
+
+def outputs_alike(plain: Any, ours: Forced, texts: list[str], args: argparse.Namespace) -> float:
+    """The share of sentences whose output tokens are the same, one batch of 32 against ours."""
+    theirs = plain_run(plain, ours, texts, args, PLAIN_BATCH, "examples", whole_call=False)
+    inputs = [ours.source_tokens(tokens, SOURCE) for tokens in ours.tokens(texts)]
+    mine = ours.decoded(inputs, TARGET, [args.length] * len(texts), beam_size=args.beam)
+    return sum(a == b for a, b in zip(theirs, mine, strict=True)) / len(texts)
+
+
+def sweep(folder: Path, rows: dict[str, str], args: argparse.Namespace) -> dict[str, Any]:
+    """Ours, with nothing tuned, against hand-tuned settings in one `translate_batch` call."""
+    ours = Forced(folder, args.length, args.beam, rows)
+    settings = [("tokens", 512), ("tokens", 1024), ("tokens", 2048), ("tokens", 4096), ("tokens", 8192),
+                ("examples", 16), ("examples", 32), ("examples", 64), ("examples", 128)]  # fmt: skip
+    wide = plain_translator(ours, inter=cores(), intra=1)
+    found: dict[str, Any] = {}
+    for count, rounds, tried in (
+        (64, args.rounds, settings),
+        (256, args.rounds, settings[1:]),
+        (2000, 1, settings[2:5]),
+    ):
+        texts = (list(rows) * 2)[:count]
+        alternatives: dict[str, tuple[int, Callable[[], object]]] = {
+            f"{cores()} x 1, {size} {kind}": (count, partial(plain_run, wide, ours, texts, args, size, kind))
+            for kind, size in tried
+        }
+        alternatives["ours"] = count, partial(ours.segments, texts, SOURCE, TARGET)
+        rates = in_turns(alternatives, rounds)
+        best = max((rate, name) for name, rate in rates.items() if name != "ours")
+        print(f"\n{count} sentences on a sixth of the model, sentences/s, medians of {rounds} turns")
+        for name, rate in sorted(rates.items(), key=lambda item: -item[1]):
+            print(f"  {name:24} {rate:8.2f}")
+        print(f"  ours / best by hand      {rates['ours'] / best[0]:8.2f} x")
+        found[str(count)] = {"sentences_per_second": rates, "ours_to_best": rates["ours"] / best[0]}
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

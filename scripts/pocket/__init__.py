@@ -1,0 +1,1 @@
+"""How the pocket world is made: word tables, their expansion into text, and the two trainings."""
