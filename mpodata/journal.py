@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from typing import Any, Self, TypeVar
 
 Input = TypeVar("Input", bound=Hashable)
 
+PATIENCE = 60.0  # seconds to wait for another process's lock
 LOOKUP_KEYS = 500  # keys per SELECT, below SQLite's limit on variables
 
 
@@ -38,6 +40,19 @@ def _key(prefix: bytes, value: Any) -> bytes:
     ).digest()
 
 
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging. SQLite does not wait for other processes that open a new file here, so this does."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
 class Journal:
     """A content-addressed store of JSON results. Several processes may use one file."""
 
@@ -47,11 +62,10 @@ class Journal:
         self.hits = 0  # results found in the journal by this object
         self.misses = 0  # results computed through this object
         self.after_block: Callable[[], None] = lambda: None  # called when a block is safe: where Ctrl-C may stop
-        self._connection = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute(
-            "PRAGMA synchronous=NORMAL"
-        )  # safe against kill -9; a power cut may lose the last block
+        self._connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        _write_ahead(self._connection)
+        # NORMAL is safe against kill -9; a power cut may lose the last block.
+        self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS results (key BLOB PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
         )

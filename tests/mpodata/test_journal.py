@@ -2,6 +2,7 @@
 
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,3 +86,20 @@ def test_processes_share_one_file(tmp_path: Path) -> None:
         assert worker.exitcode == 0
     with Journal(path) as journal:
         assert journal.known("t", {}, [f"{worker}-{n}" for worker in range(3) for n in range(200)]) == 600
+
+
+def _open_at_once(folder: str, start: Any) -> None:
+    for round_ in range(30):
+        start.wait()
+        Journal(Path(folder) / f"{round_}.sqlite").close()
+
+
+def test_processes_may_open_a_new_file_at_the_same_moment(tmp_path: Path) -> None:
+    context = get_context("spawn")
+    start = context.Barrier(2)
+    workers = [context.Process(target=_open_at_once, args=(str(tmp_path), start), daemon=True) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0

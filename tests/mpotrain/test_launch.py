@@ -57,7 +57,7 @@ def two_processes(world: Path, mode: str, plans: list[list[str]]) -> None:
 def run(world: Path, line: list[str]) -> str:
     given = {"PYTHONPATH": str(ROOT), "MPODATA_CACHE": str(world / "cache"), "DS_ACCELERATOR": "cpu"}
     done = subprocess.run(line, env={**os.environ, **given}, capture_output=True, text=True, timeout=540)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr[-9000:]
     return done.stdout
 
 
