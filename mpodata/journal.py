@@ -41,7 +41,7 @@ def _key(prefix: bytes, value: Any) -> bytes:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switch to write-ahead logging. SQLite does not wait for other processes that open a new file here, so this does."""
+    """Switch to write-ahead logging; SQLite itself does not wait here for others that open the same new file."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
