@@ -126,6 +126,7 @@ class _TokenLogProbs(torch.autograd.Function):
         states, weight, bias, targets, *kept = ctx.saved_tensors
         wants_states, wants_matrix, wants_bias = ctx.needs_input_grad[:3]
         matrix = weight.to(states.dtype)
+        columns = matrix.t().contiguous() if wants_states and _uses_onednn(states, matrix) else matrix.t()
         to_states = torch.empty_like(states) if wants_states else None
         to_matrix = torch.zeros_like(matrix) if wants_matrix else None
         to_bias = grads[0].new_zeros(len(weight)) if wants_bias else None
@@ -144,7 +145,7 @@ class _TokenLogProbs(torch.autograd.Function):
             pull = on_target[:, None].to(states.dtype)
             push = -on_all[:, None].to(states.dtype)
             if to_states is not None:
-                to_states[part] = torch.addcmul(matrix[targets[part]] * pull, weights @ matrix, push)
+                to_states[part] = torch.addcmul(matrix[targets[part]] * pull, _product(weights, columns), push)
             if to_matrix is not None:
                 to_matrix.addmm_(weights.t(), states[part] * push)
                 to_matrix.index_add_(0, targets[part], states[part] * pull)
@@ -160,7 +161,23 @@ def _segments(rows: int, vocabulary: int, device: str) -> list[slice]:
 
 
 def _raw(states: Tensor, matrix: Tensor, bias: Tensor | None) -> Tensor:
-    return states @ matrix.t() if bias is None else torch.addmm(bias.to(states.dtype), states, matrix.t())
+    raw = _product(states, matrix)
+    return raw if bias is None else raw.add_(bias.to(states.dtype))
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    """left (rows, k) @ right (columns, k).T; on a CPU by oneDNN, two to three times as fast as MKL on AMD's."""
+    if _uses_onednn(left, right):
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(left, right, None, "none", [], "")
+        return out
+    return left @ right.t()
+
+
+def _uses_onednn(*matrices: Tensor) -> bool:
+    """Are these float32 on a CPU, in a PyTorch that has oneDNN's matrix product (which `Linear` leaves to MKL)?"""
+    here = all(matrix.device.type == "cpu" and matrix.dtype == torch.float32 for matrix in matrices)
+    built = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return here and built and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def _softmax(logits: Tensor, targets: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:

@@ -319,3 +319,12 @@ def test_keeping_the_softmax_or_computing_it_again_is_the_same(segments: int, mo
     found = gradients(model, measure(model, pack(sequences())).log_probs.square().sum())
     for parameter, gradient in expected.items():
         close(found[parameter], gradient)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_heads_matrix_product_is_the_usual_one(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    left, right = torch.randn(7, 33, dtype=dtype), torch.randn(33, 50, dtype=dtype)
+    assert head._uses_onednn(left, right) is (dtype is torch.float32)
+    for given in (right.t(), right.t().contiguous()):
+        torch.testing.assert_close(head._product(left, given), left @ right)
