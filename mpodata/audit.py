@@ -19,7 +19,7 @@ from mpodata.quality import faults, measure_many
 from mpodata.quality.agreement import matched
 from mpodata.quality.checks import FIELDS, row_agreement
 from mpodata.quality.lexicon import MAX_SENTENCES, Lexicon, learn
-from mpodata.quality.measures import size, terminated
+from mpodata.quality.measures import ends_sentences, size, terminated
 from mpodata.quality.thresholds import thresholds
 from mpodata.records import Dropped, Pair, Quality, Side, content_id
 from mpodata.refusals import Detector, Exchange
@@ -33,7 +33,6 @@ ENOUGH: Final = 20  # pairs from which a correlation says something; with fewer,
 SHORTEST_ANSWER: Final = 40  # characters; shorter answers may end as they like
 SHUFFLED: Final = "shuffled"
 AGAINST, AGAINST_SHORT = -2.0, -2.0  # nats of evidence below which a row is out of step, and what one sentence adds
-NO_FULL_STOPS: Final = -4.0  # a language whose `unterminated` limit is below ends sentences without a mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +204,7 @@ def _text_findings(
             yield Finding(SHUFFLED, "row")
     if lexicon is not None and translated and shuffled(pair, translated, lexicon):
         yield Finding(SHUFFLED, "row")
-    if thresholds(language).unterminated > NO_FULL_STOPS:
+    if ends_sentences(language):
         for name in ("chosen", "rejected"):
             text = getattr(entry.side, name)
             if size(text) >= SHORTEST_ANSWER and not terminated(text):

@@ -22,6 +22,7 @@ MEANINGS: Final = {
     "looping": "The text repeats itself: a decoder that could not stop.",
     "lost-newlines": "Lines were run together.",
     "unterminated": "The text breaks off in mid-sentence: often an answer cut at the token limit.",
+    "incomplete": "The end of the dominant text is missing.",
     "length-ratio": "Far shorter or longer than a translation of this text would be.",
     "shuffled": "Names, numbers, marks and lengths say that the two sides are not of one row.",
     "duplicate": "The same prompt and answers in the same language as an earlier row.",

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, fields, replace
 from itertools import groupby
 from pathlib import Path
+from types import ModuleType
 
 from calibration import fit
 from calibration.corpora import (
@@ -30,7 +31,7 @@ from calibration.faults import FAULTS, Material
 
 from mpodata import audit
 from mpodata.quality import agreement as agreements
-from mpodata.quality import checks, measure_many
+from mpodata.quality import checks, completeness, measure_many
 from mpodata.quality import thresholds as tables
 from mpodata.quality.agreement import matched
 from mpodata.quality.lexicon import learn
@@ -40,6 +41,7 @@ from mpodata.records import Pair
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "parallel"
 ROWS = 400  # answer rows measured for each collection and language
 DRAWS = 5  # of shuffled rows in a whole file
+LOOSEST_IS_LARGEST = ("spread", "spread_short", "longest", "repetition", "incomplete")
 ANSWERS = ("prompt", "chosen", "rejected")
 
 
@@ -177,27 +179,41 @@ def write_tables(corpora: Sequence[Corpus]) -> None:
     }
     limits = {code: fit.fit_lengths(part) for code, part in by_language.items()}
     weights = fit.fit_weights(corpora, limits)
-    lines = [
-        f"{name}\t{a}\t{b}" for name, a, b in zip(agreements.FEATURES, weights["latin"], weights["other"], strict=True)
-    ]
-    head = (
-        "# Fitted by scripts/calibrate_quality.py --write: log-likelihood ratio of one sentence translating another.\n"
-    )
-    agreements.TABLE.write_text(head + "\n".join(["feature\tlatin\tother", *lines]) + "\n", encoding="utf-8")
-    agreements._weights.cache_clear()
+    _write_weights(agreements, weights, "log-likelihood ratio of one sentence translating another")
+    _write_endings(by_language)
+    _write_weights(completeness, fit.fit_completeness(corpora, limits), "log-odds that the second half is missing")
     limits = {code: fit.fit_agreement(by_language[code], one) for code, one in limits.items()}
+    limits = {code: fit.fit_incomplete(by_language[code], one) for code, one in limits.items()}
     _write_thresholds(limits)
     tables._table.cache_clear()
     tables.thresholds.cache_clear()
+
+
+def _write_endings(by_language: dict[str, list[Corpus]]) -> None:
+    lines = [
+        "# Fitted by scripts/calibrate_quality.py --write: log-odds that these letters stand inside of a sentence."
+    ]
+    for code, corpora in by_language.items():
+        odds = fit.fit_endings([sentence for corpus in corpora for sentence in corpus.fitting])
+        lines += [f"{code}\t{ending}\t{value}" for ending, value in odds.items()]
+    completeness.ENDINGS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    completeness.endings.cache_clear()
+
+
+def _write_weights(module: ModuleType, weights: dict[str, fit.Floats], meaning: str) -> None:
+    """One line a feature, one column a regression."""
+    lines = [f"# Fitted by scripts/calibrate_quality.py --write: {meaning}.", "\t".join(["feature", *weights])]
+    for name, *values in zip(module.FEATURES, *weights.values(), strict=True):
+        lines.append("\t".join([name, *map(str, values)]))
+    module.TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    module._weights.cache_clear()
 
 
 def _write_thresholds(limits: dict[str, tables.Thresholds]) -> None:
     names = [field.name for field in fields(tables.Thresholds)]
     english = tables.Thresholds("en", 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
     loosest = {
-        name: (max if name in ("spread", "spread_short", "longest", "repetition") else min)(
-            getattr(one, name) for one in limits.values()
-        )
+        name: (max if name in LOOSEST_IS_LARGEST else min)(getattr(one, name) for one in limits.values())
         for name in names[2:]
     }
     rows = [

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mpodata.languages import languages
-from mpodata.quality.anchors import MARKS, Anchors, anchors, sentences
+from mpodata.quality.anchors import MARKS, Anchors, anchors, sentences, sounds_of
 from mpodata.quality.thresholds import Thresholds
 
 TABLE: Final = Path(__file__).with_name("agreement.tsv")
@@ -60,7 +60,7 @@ def _lines(text: str) -> list[str]:
 def features(a: Anchors, b: Anchors, limits: Thresholds) -> tuple[float, ...]:
     """What speaks for and against one sentence translating another, in the order of FEATURES."""
     deviation = min(abs(limits.z(a.size, b.size)), 4.0) if a.size and b.size else 0.0
-    sounds = ("" if limits.language in ("th", "km", "my", "lo") else " ").join(b.sounds)
+    sounds = sounds_of(b, limits.language)
     heard = sum(name in sounds for name in a.names)
     marks = list(zip(a.marks, b.marks, strict=True))
     return (

@@ -92,6 +92,11 @@ def anchors(text: str) -> Anchors:
     )
 
 
+def sounds_of(found: Anchors, language: str) -> str:
+    """All its words by their consonants: where a name is looked for. Thai and its like write words together."""
+    return ("" if language in ("th", "km", "my", "lo") else " ").join(found.sounds)
+
+
 @cache
 def _signs() -> re.Pattern[str]:
     """Vowel signs and other marks of category M, which would tear words apart."""

@@ -8,6 +8,7 @@ from mpodata.langid import UNDETERMINED
 from mpodata.quality import measures
 from mpodata.quality.agreement import agreement
 from mpodata.quality.anchors import sentences
+from mpodata.quality.completeness import incompleteness
 from mpodata.quality.thresholds import Thresholds, thresholds
 from mpodata.records import Pair
 from mpodata.sources.cleaning import normalised
@@ -147,23 +148,19 @@ def lost_newlines(field: Field, limits: Thresholds) -> bool:
     return original > 1 and measures.lines(field.target) < original * limits.lines
 
 
-def unterminated(field: Field, limits: Thresholds) -> bool:
-    """The text breaks off in mid-sentence, and is shorter than usual."""
-    if not measures.terminated(field.dominant) or measures.terminated(field.target):
+def incomplete(field: Field, limits: Thresholds) -> bool:
+    """The text breaks off, or lacks what stands in the second half of its original."""
+    if measures.size(field.dominant) < SHORTEST_LENGTH:
         return False
-    z = _z(field, limits)
-    return z is not None and z < limits.unterminated
+    return incompleteness(field.dominant, field.target, limits) > limits.incomplete
 
 
 def length_ratio(field: Field, limits: Thresholds) -> bool:
-    """Far shorter or longer than a translation of this original would be: half is missing, or something was added."""
-    z = _z(field, limits)
-    return z is not None and not limits.shortest <= z <= limits.longest
-
-
-def _z(field: Field, limits: Thresholds) -> float | None:
+    """Far shorter or longer than a translation of this original would be: much is missing, or something was added."""
     dominant, target = measures.size(field.dominant), measures.size(field.target)
-    return limits.z(dominant, target) if dominant >= SHORTEST_LENGTH and target else None
+    if dominant < SHORTEST_LENGTH or not target:
+        return False
+    return not limits.shortest <= limits.z(dominant, target) <= limits.longest
 
 
 CHECKS: Final[tuple[Check | Shuffled, ...]] = (
@@ -173,7 +170,7 @@ CHECKS: Final[tuple[Check | Shuffled, ...]] = (
     Check("leftover-entities", leftovers),
     Check("looping", looping),
     Check("lost-newlines", lost_newlines, compares=True),
-    Check("unterminated", unterminated, compares=True),
     Check("length-ratio", length_ratio, compares=True),
+    Check("incomplete", incomplete, compares=True),
     Shuffled(),
 )

@@ -104,6 +104,11 @@ def lines(text: str) -> int:
     return sum(bool(line.strip()) for line in text.splitlines())
 
 
+def ends_sentences(language: str) -> bool:
+    """Does this language end its sentences with a mark?"""
+    return language not in ("th", "lo")
+
+
 def terminated(text: str) -> bool:
     """Does the text end as a sentence, a list or a code block does?"""
     text = text.rstrip(_CLOSING)

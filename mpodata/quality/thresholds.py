@@ -19,9 +19,9 @@ class Thresholds:
     ratio: float  # characters of a translation per character of its original, median
     spread: float  # standard deviation of log(ratio) that length does not remove
     spread_short: float  # ... and what short texts add: divided by the root of the original's characters
-    shortest: float  # z of log(ratio) below which half of the text is missing
+    shortest: float  # z of log(ratio) below which most of the text is missing
     longest: float  # z above which there is more than a translation
-    unterminated: float  # z below which a text that ends in mid-sentence was cut; -9 where texts end without full stops
+    incomplete: float  # evidence (`completeness.py`) above which the second half is missing
     repetition: float  # repeated share above the original's
     lines: float  # lines kept, as a share of the original's
     agreement: float  # summed evidence (`agreement.py`) of a row below which its sides are not of one row ...

@@ -37,14 +37,18 @@ def wrong_language(pair: Pair, draw: random.Random, material: Material) -> Pair:
 def half_missing(pair: Pair, draw: random.Random, material: Material) -> Pair:
     """The second half is gone: whole sentences where there are several, else cut in mid-sentence."""
     name = draw.choice(material.fields)
-    text = getattr(pair.target, name)
+    return _with(pair, name, cut(getattr(pair.target, name)))
+
+
+def cut(text: str) -> str:
+    """The first half of a text."""
     parts = sentences(text)
     if len(parts) > 1:
         kept = text[: text.index(parts[len(parts) // 2])].rstrip()
     else:
         words = text.split(" ")
         kept = " ".join(words[: len(words) // 2]) if len(words) > 5 else text[: len(text) // 2]
-    return _with(pair, name, kept.rstrip(" ,，、،"))
+    return kept.rstrip(" ,，、،")
 
 
 def looping(pair: Pair, draw: random.Random, material: Material) -> Pair:

@@ -1,5 +1,6 @@
 """What is wrong with a translated side, and that nothing is wrong with a good one. All texts are our own."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from mpodata.quality import CHECKS, faults, first_reason, measure, measure_many
 from mpodata.quality.agreement import agreement, matched
 from mpodata.quality.anchors import consonants
+from mpodata.quality.completeness import FEATURES, endings, features, incompleteness, odd_ending
 from mpodata.quality.lexicon import learn
 from mpodata.quality.measures import leftovers, length_ratio, lines, repetition, spoken, terminated
 from mpodata.quality.thresholds import thresholds
@@ -59,7 +61,7 @@ FAULTY = {
     "leftover-entities": {"prompt": SWAHILI.prompt.replace("bila", "&quot;bila&quot;")},
     "looping": {"chosen": LOOP},
     "lost-newlines": {"chosen": SWAHILI.chosen.replace("\n", " ")},
-    "unterminated": {"prompt": "Ninawezaje kuchukua baiskeli"},
+    "incomplete": {"prompt": "Ninawezaje kuchukua baiskeli"},
     "length-ratio": {"rejected": "Subiri hadi usiku."},
 }
 
@@ -91,7 +93,7 @@ def test_a_side_of_another_row_is_shuffled() -> None:
         rejected="Ndiyo! Alikutana na mawaziri 25 Nairobi, kisha Kenyatta akaruka kwenda Berlin tarehe 20 Mei 2019.",
     )
     assert first_reason(measured(swahili, english)) is None
-    assert first_reason(measured(SWAHILI, english)) == "shuffled"
+    assert "shuffled" in {fault.reason for fault in faults(measured(SWAHILI, english))}
 
 
 def test_answers_that_are_no_translations_are_not_compared_with_the_original() -> None:
@@ -180,3 +182,27 @@ def test_thresholds_hold_from_any_dominant_language() -> None:
     assert thresholds("sw", "zh").ratio == pytest.approx(thresholds("sw").ratio / thresholds("zh").ratio)
     assert thresholds("ig").language == "ig"  # measured or not, every language has limits
     assert thresholds("ig").spread > thresholds("sw").spread
+
+
+def test_what_a_cut_text_shows() -> None:
+    whole, cut = "Chukua barua 3 kimya kimya na urudi Nairobi.", "Chukua barua"
+    original, limits = "Quietly take 3 letters and come back to Nairobi.", thresholds("sw")
+    assert incompleteness(original, whole, limits) < 0
+    longer = whole + " Kisha pumzika."
+    assert incompleteness(original, longer, limits) == -math.inf  # as long as usual, and it ends with a full stop
+    assert incompleteness(original, cut, limits) > limits.incomplete
+    found = dict(zip(FEATURES, features(original, cut, limits) or (), strict=True))
+    assert (found["broken_off"], found["names_lost"], found["sentences_lost"]) == (1, 1, 0)
+
+
+def test_an_ending_is_looked_up_without_its_punctuation() -> None:
+    known = {"na": 2.0, " na": 3.0, "i": -1.0}
+    assert odd_ending('anakuja na ..."', known) == 3.0
+    assert odd_ending("Nairobi.", known) == -1.0
+    assert odd_ending("?!", known) == odd_ending("", known) == 0.0
+
+
+def test_every_language_has_weights_and_those_measured_have_endings() -> None:
+    assert endings("th")
+    assert not endings("ig")
+    assert math.isfinite(incompleteness("Take the book to the school today.", "Were akwụkwọ", thresholds("ig")))
