@@ -50,17 +50,16 @@ def report(kills: int, per_trial: int, chance: random.Random, folder: Path) -> i
     print(
         f"uninterrupted: {seconds:.1f} s, {whole.answers} prompts, {whole.segments} segments, {len(whole.files)} files"
     )
-    done = wrong = extra = 0
-    for trial in range(-(-kills // per_trial)):
-        count = min(per_trial, kills - done)
-        place = folder / f"trial-{trial}"
-        landed = sum(killed(place, chance.uniform(0.1, 0.95) * seconds) for _ in range(count))
+    done = trial = wrong = extra = 0
+    while done < kills:  # a build that was over before its kill does not count
+        place, trial = folder / f"trial-{trial}", trial + 1
+        landed = sum(killed(place, chance.uniform(0.1, 0.95) * seconds) for _ in range(min(per_trial, kills - done)))
         outcome = finished(place)
         more = outcome.answers - whole.answers + outcome.segments - whole.segments
         fine = outcome.files == whole.files and more <= landed * whole.largest
-        done, wrong, extra = done + count, wrong + (not fine), extra + more
+        done, wrong, extra = done + landed, wrong + (not fine), extra + more
         verdict = "same" if fine else "OTHER"
-        print(f"trial {trial}: {landed} of {count} kills hit a running build, {more} inputs twice, {verdict} bytes")
+        print(f"trial {trial}: {landed} kills hit a running build, {more} inputs twice, {verdict} bytes", flush=True)
     print(f"{done} kills, {wrong} trials went wrong; {extra} inputs computed twice, {whole.largest} a kill allowed")
     return wrong
 
