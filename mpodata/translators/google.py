@@ -24,7 +24,7 @@ from mpodata.languages import language as language_of
 from mpodata.records import Dropped
 from mpodata.registry import require
 from mpodata.translators.carry import Carried
-from mpodata.translators.segments import clean
+from mpodata.translators.segments import ENTITY, clean
 from mpodata.translators.service import Breaker, Clock, Sleep, TokenBucket, pause, retry_after
 
 LOG: Final = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Transport:
         asked = {"params": dict(params), "proxies": dict(proxies or {}), "timeout": self.deadline, "stream": True}
         with self._own.session.get(self.endpoint, **asked) as response:
             body = b""
-            for chunk in response.iter_content(1 << 14):
+            while chunk := response.raw.read1(1 << 14, decode_content=True):  # what has come, however little
                 body += chunk
                 if time.monotonic() > end or len(body) > LONGEST_PAGE:  # a page that drips in is no answer either
                     raise requests.Timeout(f"no whole answer within {self.deadline:g} s")
@@ -111,6 +111,10 @@ class Google:
         for name in ("rate", "deadline", "attempts"):
             if getattr(manners, name) <= 0:
                 raise RecipeError(f"translator.options.{name} must be above 0, got {getattr(manners, name)}.")
+        if manners.first_pause < 0:
+            raise RecipeError(f"translator.options.first_pause must be >= 0, got {manners.first_pause}.")
+        if threads < 1:
+            raise RecipeError(f"translator.options.threads must be at least 1, got {threads}.")
         self.manners = manners
         self.endpoint = endpoint
         self.threads = threads
@@ -175,7 +179,7 @@ class Google:
             return Failure("a page without a translation")
         if answer is None:  # deep-translator's answer for a text without a letter that came back as it was
             return text
-        return answer if "&" in text else clean(answer)
+        return answer if ENTITY.search(text) else clean(answer)
 
     def _pause(self, attempt: int, asked: float | None) -> float:
         manners = self.manners

@@ -1,6 +1,7 @@
 """A loopback stand-in for Google Translate's page: answers, refuses, hangs and garbles as it is told."""
 
 import html
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,10 @@ Behave = Callable[[str, int], "str | int | tuple[int, dict[str, str]] | float"]
 
 
 class TranslatePage:
-    """Serves `/m`. `behave(text, nth request)` gives a translation, a status (with headers), or seconds to hang."""
+    """Serves `/m`. `behave(text, nth request)` gives a translation, a status (with headers), or seconds to hang.
+
+    A negative number drips a page in, a byte every so many seconds.
+    """
 
     def __init__(self, behave: Behave) -> None:
         self.behave = behave
@@ -27,6 +31,9 @@ class TranslatePage:
                 self.answer(page.behave(query.get("q", ""), len(page.asked)))
 
             def answer(self, what) -> None:
+                if isinstance(what, float) and what < 0:
+                    self.drip(-what)
+                    return
                 if isinstance(what, float):
                     time.sleep(what)
                     what = 200
@@ -46,6 +53,17 @@ class TranslatePage:
                     self.wfile.write(body)
                 except (BrokenPipeError, ConnectionResetError):
                     pass  # the client's deadline came first, which is what a hanging page is for
+
+            def drip(self, seconds: float) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", "100000")
+                self.end_headers()
+                try:
+                    for _ in itertools.repeat(None, 1000):
+                        self.wfile.write(b"x")
+                        time.sleep(seconds)
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
 
             def log_message(self, *_: object) -> None:
                 pass

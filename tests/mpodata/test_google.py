@@ -70,9 +70,21 @@ def test_a_hanging_request_ends_at_its_deadline():
     assert time.monotonic() - start < 5  # seconds, and not 30
 
 
+def test_a_page_that_drips_in_ends_at_the_deadline_too():
+    start = time.monotonic()
+    [result], _ = carry(lambda text, nth: -0.02 if nth == 1 else russian(text), ["Hello there."], deadline=0.3)
+    assert result == "хелло тхере."
+    assert time.monotonic() - start < 5  # seconds, and not 20
+
+
 def test_entities_are_resolved_even_where_they_come_escaped_twice():
     [result], _ = carry(lambda text, nth: "он сказал &quot;да&quot; &amp; ушёл", ["He said yes and left."])
     assert result == 'он сказал "да" & ушёл'
+
+
+def test_entities_are_resolved_beside_an_ampersand_of_the_text():
+    [result], _ = carry(lambda text, nth: "право &amp; закон", ["Law & order"])
+    assert result == "право & закон"
 
 
 def test_a_page_without_a_translation_is_no_translation():
@@ -144,6 +156,10 @@ def test_nothing_of_the_process_is_changed():
 def test_options_that_cannot_be_right_are_said():
     with pytest.raises(RecipeError, match=r"translator.options.rate must be above 0, got 0"):
         google(rate=0)
+    with pytest.raises(RecipeError, match=r"translator.options.threads must be at least 1, got 0"):
+        google(threads=0)
+    with pytest.raises(RecipeError, match=r"translator.options.first_pause must be >= 0, got -1"):
+        google(first_pause=-1)
 
 
 def test_the_real_endpoint_is_the_default():
