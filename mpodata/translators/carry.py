@@ -120,7 +120,7 @@ class Carried:
         for at, result in zip(
             again, self._checked([texts[at] for at in again], source, target, attempt=1), strict=True
         ):
-            if isinstance(result, str):
+            if isinstance(result, str) or result.reason == "service":  # not asked: the next run tries again
                 results[at] = result
         smaller = [at for at, r in enumerate(results) if _fails(r, but=FINAL | WHOLE)] if depth < DEPTH else []
         for at, result in self._smaller(texts, results, smaller, source, target, depth):

@@ -7,6 +7,8 @@ come through the translation, and where they do not, `around_items` cuts the sen
 
 import html
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -39,11 +41,13 @@ MARKER: Final = re.compile(
     r"""\s*(?:>\s?)*                                     # block quote
         (?:\#{1,6}\s+ | [-*+•‣◦▪●–—]\s+                  # heading, bullet
          | \(?\d{1,3}[.)、:]\s+ | \(?[A-Za-z]\)\s+ | [a-e]\.\s+ | \(?[ivxIVX]{1,4}\)\s+)?
-        (?:\[[ xX]\]\s+)?                                # checkbox
-        (?:(?:\*{1,3}|_{1,3}|~~)(?=\w))?                 # emphasis that opens with the line""",
+        (?:\[[ xX]\]\s+)?                                # checkbox""",
     re.VERBOSE,
 )
-CLOSING: Final = re.compile(r"(?<=[\w.!?:。！？])(?:\*{1,3}|~~)\Z")  # emphasis that closes with the line
+EMPHASIS: Final = re.compile(r"\*{1,3}|_{2,3}|~~")
+OPENING: Final = re.compile(rf"(?:{EMPHASIS.pattern})(?=[^\W_])")
+CLOSING: Final = re.compile(rf"(?<=[^\s*_~])(?:{EMPHASIS.pattern})\Z")
+ENDED: Final = re.compile(rf"(?<=\S)(?:{EMPHASIS.pattern})(?=\s|\Z)\s*")  # emphasis that ends with a sentence
 
 # Every quantifier is bounded or starts where the one before cannot: a field of a megabyte takes a second, not an hour.
 ITEM: Final = re.compile(
@@ -72,12 +76,13 @@ SPACE: Final = re.compile(r"\s+")
 ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 CODE: Final = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`)", re.DOTALL)
 # Control characters but tab and newlines, and the marks that only steer how text is drawn: no translator keeps them.
-INVISIBLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+INVISIBLE: Final = re.compile("[\x00-\x08\x0e-\x1b\x7f\ufeff\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+SEPARATOR: Final = re.compile("[\x0b\x0c\x1c-\x1f]")  # control characters that stand between words: a form feed
 
 
 def clean(text: str) -> str:
     """`text` as it is translated: HTML entities outside code resolved, characters that no translator keeps removed."""
-    text = INVISIBLE.sub("", text)
+    text = INVISIBLE.sub("", SEPARATOR.sub(" ", text))
     if "&" not in text:
         return text
     parts = CODE.split(text)
@@ -92,7 +97,7 @@ def _unescape(text: str) -> str:
         if plain == text:
             break
         text = plain
-    return INVISIBLE.sub("", text)
+    return INVISIBLE.sub("", SEPARATOR.sub(" ", text))
 
 
 def has_words(text: str) -> bool:
@@ -134,8 +139,6 @@ def _line(line: str, language: str, limit: int, unit: Unit) -> Iterator[Piece]:
     marker = MARKER.match(line)
     start = marker.end() if marker else 0
     end = max(start, len(line.rstrip()))
-    closing = CLOSING.search(line, max(start, end - 4), end)
-    end = closing.start() if closing else end
     yield from _kept(line[:start])
     if line.lstrip().startswith("|"):
         for cell in re.split(r"(\|)", line[start:end]):
@@ -158,32 +161,47 @@ def _kept(text: str) -> Iterator[Piece]:
 
 
 def trimmed(text: str) -> Iterator[Piece]:
-    """`text` as a piece to translate between the white space around it; kept whole where it has no words."""
-    core = text.strip()
-    if not has_words(core):
+    """`text` as a piece to translate between the white space and emphasis around it; kept whole where without words."""
+    if not has_words(text):
         yield from _kept(text)
         return
-    start = text.index(core)
+    start, end = _core(text)
     yield from _kept(text[:start])
-    yield Piece(core, translate=True)
-    yield from _kept(text[start + len(core) :])
+    yield Piece(text[start:end], translate=True)
+    yield from _kept(text[end:])
+
+
+def _core(text: str) -> tuple[int, int]:
+    """Where what is to be translated begins and ends: within `**all of it**`, after `**the beginning` of more."""
+    end = len(text.rstrip())
+    start = len(text) - len(text.lstrip())
+    opening, closing = OPENING.match(text, start, end), CLOSING.search(text, max(start, end - 4), end)
+    if not (opening or closing):
+        return start, end
+    marks = Counter(EMPHASIS.findall(text))
+    if opening and closing and opening[0] == closing[0] and marks[opening[0]] == 2:
+        return opening.end(), closing.start()
+    if opening and marks[opening[0]] % 2:
+        return opening.end(), end
+    return (start, closing.start()) if closing and marks[closing[0]] % 2 else (start, end)
 
 
 def _sentences(body: str, language: str) -> Iterator[str]:
     """Sentences; a boundary inside a link, code span or placeholder is none."""
     spans = [match.span() for match in ITEM.finditer(body)]
-    held = ""
-    position = 0
+    spans.reverse()
+    start = position = 0
     for sentence in sentencex.segment(language, body):
-        held += sentence
         position += len(sentence)
-        while spans and spans[0][1] <= position:
-            spans.pop(0)
-        if not (spans and spans[0][0] < position):
-            yield held
-            held = ""
-    if held:
-        yield held
+        ended = ENDED.match(body, position)
+        end = ended.end() if ended else position
+        while spans and spans[-1][1] <= end:
+            spans.pop()
+        if start < end and not (spans and spans[-1][0] < end):
+            yield body[start:end]
+            start = end
+    if start < len(body):
+        yield body[start:]
 
 
 def cut(sentence: str, limit: int) -> list[str]:
@@ -209,20 +227,28 @@ def _cut_at(sentence: str, start: int, end: int, items: list[tuple[int, int]]) -
     for low, high in near:
         if low < end < high:  # an item across the limit: cut before it, or after it where the part begins with it
             return low if low > start else high
-    return end
+    return _before_marks(sentence, start, end)
+
+
+def _before_marks(sentence: str, start: int, at: int) -> int:
+    """`at`, or the place before it where no vowel sign or accent is taken from its letter."""
+    cut = at
+    while start + 1 < cut < len(sentence) and unicodedata.category(sentence[cut])[0] == "M":
+        cut -= 1
+    return cut if cut > start + 1 else at
 
 
 def halves(sentence: str) -> list[str]:
     """`sentence` in two at the clause or space nearest its middle; joining gives it back. One part: cannot be cut."""
-    inside = [match.span() for match in ITEM.finditer(sentence)]
+    inside = {at for match in ITEM.finditer(sentence) for at in range(match.start() + 1, match.end())}
     for boundary in (CLAUSE, SPACE):
         cuts = [match.end() for match in boundary.finditer(sentence)]
-        cuts = [at for at in cuts if 0 < at < len(sentence) and not any(low < at < high for low, high in inside)]
+        cuts = [at for at in cuts if 0 < at < len(sentence) and at not in inside]
         if cuts:
             at = min(cuts, key=lambda at: abs(at - len(sentence) // 2))
             return [sentence[:at], sentence[at:]]
-    middle = len(sentence) // 2
-    if SPACE.search(sentence) or len(sentence) < 16 or any(low < middle < high for low, high in inside):
+    middle = _before_marks(sentence, 0, len(sentence) // 2)
+    if SPACE.search(sentence) or len(sentence) < 16 or middle in inside:
         return [sentence]
     return [sentence[:middle], sentence[middle:]]
 

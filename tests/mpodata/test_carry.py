@@ -123,6 +123,15 @@ def test_a_service_that_is_down_is_asked_again_by_the_next_run(tmp_path):
         assert isinstance(Carried(Transliterator(), journal=journal).sides([side()], "ru")[0], Side)
 
 
+def test_a_second_attempt_that_found_the_service_down_is_made_again_by_the_next_run(tmp_path):
+    text = "I am fine with it all here and now."
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        down = Transliterator(lambda text, attempt: Dropped("service") if attempt else Dropped("no-closing-tag"))
+        assert Carried(down, journal=journal).texts([text], "en", "ru") == [Dropped("service")]
+        back = Transliterator(lambda text, attempt: None if attempt else Dropped("no-closing-tag"))
+        assert Carried(back, journal=journal).texts([text], "en", "ru") == [text.translate(CYRILLIC)]
+
+
 def test_other_failures_are_kept_and_not_paid_for_again(tmp_path):
     spoilt = Transliterator(lambda text, _: Dropped("untranslatable"))
     with Journal(tmp_path / "journal.sqlite") as journal:

@@ -54,7 +54,7 @@ def test_sentences_are_translated_and_structure_is_kept_outside():
         "Please talk to someone!",
         "Call a friend.",
         "It helps.",
-        "Breathe slowly:** see https://example.org/calm?a=1.",
+        "**Breathe slowly:** see https://example.org/calm?a=1.",
         "Then `run --now. ok` it.",
         "A nested point",
         "Name",
@@ -113,6 +113,33 @@ def test_control_characters_and_direction_marks_go_and_joiners_stay():
     assert clean("a\x00b\u202bc\u200e می\u200cخواهم\tx\n") == "abc می\u200cخواهم\tx\n"
 
 
+def test_control_characters_between_words_leave_a_space():
+    assert clean("one\x0btwo\x0cthree\x1ffour&#12;five") == "one two three four five"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("**Stop now.** Then **rest.** *It ends.*", ["Stop now.", "Then **rest.**", "It ends."]),
+        ("**All of it. And more.**", ["All of it.", "And more."]),
+        ("**1. A title.** Its text. **2. Another.**", ["A title.", "Its text.", "Another."]),
+        ("~~Gone now.~~ Here.", ["Gone now.", "Here."]),
+        ("**One** and **two**", ["**One** and **two**"]),
+        ("2 * 3 is six. **Yes", ["2 * 3 is six.", "Yes"]),
+    ],
+)
+def test_emphasis_stays_with_its_sentence_and_around_it_outside_the_translation(text, expected):
+    assert translated(text) == expected
+    assert "".join(piece.text for piece in pieces(text, "en", longest=400)) == text
+
+
+@pytest.mark.parametrize("parts", [lambda text: cut(text, 10), halves])
+def test_no_vowel_sign_is_cut_from_its_letter(parts):
+    text = "กี่" * 30  # Thai, without a space: a consonant and two signs
+    assert "".join(parts(text)) == text
+    assert all(part.startswith("ก") for part in parts(text))
+
+
 def test_items_and_numbers_that_must_survive_are_found():
     text = "Hi {name}, <b>see</b> [this](https://a.b/c), pay 1,200 by 2024, about 3.5 million at 5 pm or 10%."
     assert kept_items(text) == ["{name}", "<b>", "</b>", "](https://a.b/c)"]
@@ -125,13 +152,14 @@ def test_around_items_keeps_items_out_of_the_translation():
 
 
 @pytest.mark.parametrize(
-    "seed", ["a", "你", "`", "<", "{", "http://", "1,", "a@", "| a ", "&amp;", "> ", "\\(", " a", "*"]
+    "seed", ["a", "你", "`", "<", "{", "http://", "1,", "a@", "| a ", "&amp;", "> ", "\\(", " a", "*", "**a ", "\n"]
 )
 def test_damaged_fields_take_no_time(seed):
     text = seed * (100_000 // len(seed))
     start = time.process_time()
     assert "".join(p.text for p in pieces(clean(text), "en", longest=400)) == clean(text)
     assert "".join(p.text for p in around_items(text)) == text
+    assert "".join(halves(text)) == text
     assert time.process_time() - start < 5  # seconds; a pattern that backtracks takes hours
 
 
