@@ -1,6 +1,7 @@
 """The pipeline: source -> answers and refusals -> translator -> checks -> version. Read `build` top to bottom."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -50,7 +51,8 @@ class LocalRunner:
         return (choose(part, self.tools) for part in blocks(rows, size))
 
     def carry(self, rows: Iterable[Kept], language: str) -> Iterator[list[Kept | Lost]]:
-        return (carry(part, language, self.tools) for part in blocks(rows, BLOCK))
+        size = sys.maxsize if getattr(self.tools.translator, "whole", False) else BLOCK
+        return (carry(part, language, self.tools) for part in blocks(rows, size))
 
 
 def build(

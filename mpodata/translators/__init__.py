@@ -21,6 +21,9 @@ TRANSLATORS = {
 class Translator(Protocol):
     """Carries dominant sides into `language`. A factory in TRANSLATORS makes it from keyword arguments.
 
+    A result depends on its own side alone, so that rows may come in any blocks; a translator that compares the rows of
+    a language says `whole = True` and is given all of them in one call.
+
     The pipeline offers each factory what it names among: `dominant` (language code), `journal`, `engine` (the policy),
     `sampling`, `detector` (refusals), `progress`; the rest are the user's options.
     """

@@ -10,7 +10,7 @@ Length control: r - alpha |y| (characters), alpha in 0, .001, ..., 1 per languag
 equally long on average. Pair = highest / lowest, stored with the target-language instruction.
 
 `guard` (on by default, not in the paper) lets only what a pair of its kind needs be chosen and rejected. alpha is
-searched over the sides given in one call; give `alpha` where blocks of rows must not decide it.
+searched over the sides given in one call, so a build gives all rows of a language at once (`whole`).
 """
 
 from collections.abc import Callable, Sequence
@@ -53,6 +53,7 @@ class Icr:
         self.reward = reward
         self.sampling = sampling
         self.alpha = alpha
+        self.whole = alpha is None
         self.guard = guard
 
     def provenance(self) -> dict[str, Any]:

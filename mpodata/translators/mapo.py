@@ -21,6 +21,7 @@ from mpodata.refusals import Detector
 from mpodata.translators.nllb import SIZES, Device, Nllb
 from mpodata.translators.policy import Candidate, Policy, Wanted, chosen_and_rejected, joined, policy_of, scored
 
+CERTAIN: Final = 1e-6  # nats a token; a cross-entropy below it is a rounding of 0
 LONGEST: Final = 1000  # tokens of an answer or reference that are scored; NLLB has 1,024 positions
 BATCH: Final = 4096  # tokens with padding
 SCORING: Final = 1  # raise when the score changes: it is part of every journal key
@@ -52,7 +53,7 @@ class Aligner:
         results = self.nllb.translator.score_batch(
             sources, targets, offset=1, max_input_length=0, max_batch_size=BATCH, batch_type="tokens"
         )
-        return [-len(result.log_probs) / sum(result.log_probs) for result in results]
+        return [1 / max(CERTAIN, -sum(result.log_probs) / len(result.log_probs)) for result in results]
 
 
 class Mapo:

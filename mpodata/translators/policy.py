@@ -62,7 +62,8 @@ class Policy:
             return [[asdict(answer) for answer in answers] for answers in drawn]
 
         spec = {**self.engine.provenance(), "sampling": asdict(sampling)}
-        found = self.journal.through("answer", spec, prompts, draw, keep=_complete, done=self.progress)
+        block = getattr(self.engine, "block", 256)  # prompts journaled at once, as in a build's own answers
+        found = self.journal.through("answer", spec, prompts, draw, block=block, keep=_complete, done=self.progress)
         return [[Answer(**answer) for answer in answers] for answers in found]
 
     def wanted(self, sides: Sequence[Side]) -> list[Wanted]:

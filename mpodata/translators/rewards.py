@@ -7,8 +7,9 @@ from mpodata.engines.checkpoints import identity, load, stop_ids
 from mpodata.engines.templates import chat_ids, plain_ids, template_hash
 from mpodata.records import user_turn
 from mpodata.registry import require
+from mpodata.translators.batches import batches
 
-BATCH: Final = 8  # sequences
+TOKENS: Final = 4096  # of a batch with padding: with 128,000 words their float32 logits are 2 GB
 
 
 class ImplicitReward:
@@ -41,10 +42,8 @@ class ImplicitReward:
             (chat_ids(tokenizer, user_turn(prompt)), plain_ids(tokenizer, answer) + ends)
             for prompt, answer in exchanges
         ]
-        order = sorted(range(len(rows)), key=lambda at: len(rows[at][0]) + len(rows[at][1]))
         sums = [0.0] * len(rows)
-        for start in range(0, len(order), BATCH):
-            part = order[start : start + BATCH]
+        for part in batches([len(prompt) + len(answer) for prompt, answer in rows], 1, tokens=TOKENS):
             for at, value in zip(part, _sums(model, [rows[at] for at in part], device), strict=True):
                 sums[at] = value
         return sums
@@ -66,6 +65,6 @@ def _sums(model: Any, rows: Sequence[tuple[list[int], list[int]]], device: str) 
     with torch.inference_mode():
         # Position n predicts token n + 1; only answer positions are turned into probabilities.
         logits = model(input_ids=ids, attention_mask=seen).logits[:, :-1][answers[:, 1:]].float()
-        picked = logits.log_softmax(-1).gather(-1, ids[:, 1:][answers[:, 1:]].unsqueeze(-1)).squeeze(-1)
+        picked = logits.gather(-1, ids[:, 1:][answers[:, 1:]].unsqueeze(-1)).squeeze(-1) - logits.logsumexp(-1)
     lengths = [len(answer) for _, answer in rows]
     return [float(part.double().sum()) for part in picked.split(lengths)]

@@ -1,8 +1,11 @@
 """ICR: the implicit reward of two models, its length control, and pairs that are what they should be."""
 
+from types import SimpleNamespace
+
 import pytest
 from spoken import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
 
+import mpodata.build
 from mpodata.engines import Sampling
 from mpodata.errors import ModelError, RecipeError
 from mpodata.journal import Journal
@@ -81,6 +84,20 @@ def test_length_control_makes_chosen_and_rejected_equally_long():
 
     alpha = length_control(rows, kinds, guard=False)
     assert gap(alpha) == min(gap(step / 1000) for step in range(1001)) < gap(0.0)
+
+
+def test_alpha_is_searched_over_all_rows_of_a_language():
+    assert made({}).whole
+    assert not made({}, alpha=0.5).whole
+
+
+def test_a_build_gives_all_rows_of_a_language_at_once_where_they_are_compared(monkeypatch, tmp_path):
+    sizes: list[int] = []
+    monkeypatch.setattr(mpodata.build, "carry", lambda part, language, tools: sizes.append(len(part)) or [])
+    for whole in (True, False):
+        tools = SimpleNamespace(translator=SimpleNamespace(whole=whole))
+        list(mpodata.build.LocalRunner(tools, tmp_path).carry(iter(range(600)), "sw"))
+    assert sizes == [600, 256, 256, 88]
 
 
 def test_length_control_needs_no_pairs():

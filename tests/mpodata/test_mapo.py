@@ -2,6 +2,7 @@
 
 import string
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from spoken import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
@@ -146,6 +147,17 @@ def test_the_score_is_one_over_the_mean_cross_entropy_that_transformers_measures
             logits = model(**inputs).logits[0, 1:]  # the language token is not scored
         expected.append(1 / torch.nn.functional.cross_entropy(logits, inputs["labels"][0, 1:]).item())
     assert aligner.scores(pairs, "sw", "en") == pytest.approx(expected, rel=1e-4)
+
+
+def test_an_answer_that_leaves_no_doubt_has_a_score():
+    class Sure:
+        translator = SimpleNamespace(score_batch=lambda *_, **__: [SimpleNamespace(log_probs=[0.0, 0.0])])
+        tokens = staticmethod(lambda texts: [["a"] for _ in texts])
+        source_tokens = staticmethod(lambda tokens, language: tokens)
+        code = staticmethod(str)
+        provenance = staticmethod(dict)
+
+    assert Aligner(Sure(), Journal(":memory:")).scores([("a", "b")], "sw", "en") == [pytest.approx(1e6)]
 
 
 def test_scores_are_measured_once(tiny, tmp_path, monkeypatch):
