@@ -1,23 +1,29 @@
 """How sentences are put into batches, so that nobody has to tune it.
 
 A decoding step costs the weights read once, worth about a dozen sentences' own work on a CPU, plus a little for every
-sentence. Small batches pay the reading too often; few large ones leave cores idle at the end. Measured on a CPU, the
-cost per sentence is flat from about 128 decoded rows on (sentences x beams).
+sentence: small batches pay the reading too often. Large ones need blocks of memory that malloc does not keep but asks
+of the system anew at every step, page by page, which from some size on costs more than the reading saves. Measured on
+two cores: 128 rows (sentences x beams) of NLLB's 256,206 words take a third more CPU time than 32 to 64. So a batch on
+a CPU has as many rows as have 64 MiB of scores, one float32 for each row and word, and as many tokens as have 32 MiB in
+the widest layer.
 
-So every worker gets a lane, and the lanes are dealt from the sentences sorted by length like cards: each holds the same
-mixture of lengths, hence the same work, whatever translations turn out to be. A lane is then cut into batches.
+Sentences of one length go together, since attention pays for padding. Every worker gets as many batches, the longest
+sentences first and fewer to a batch, so that the workers end together.
 """
 
+import math
 import os
+import sys
 from collections.abc import Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
-ROWS: Final = 128  # sentences x beams in a batch, on a CPU
+ROWS: Final = 128  # sentences x beams in a batch, on a CPU; the cost per sentence is flat from 64 on
 ROWS_GPU: Final = 2048
-TOKENS: Final = 8192  # source tokens with padding in a batch, on a CPU: what activations of a gigabyte allow
+SCORES: Final = 64 << 20  # bytes of a step's scores, on a CPU
+TOKENS: Final = 2048  # source tokens with padding in a batch, on a CPU: 32 MiB in a layer of 4,096 float32
 TOKENS_GPU: Final = 65_536
+QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")  # "200000 100000": microseconds of CPU time in microseconds; or "max ..."
 
 
 def batches(
@@ -25,38 +31,68 @@ def batches(
 ) -> list[list[int]]:
     """Positions of `lengths` (tokens) in batches, longest first; every position once.
 
-    Positions with different values in `apart` never share a batch.
+    As many for each worker, and of equal work where that is possible. Positions with different values in `apart` never
+    share a batch.
     """
     order = sorted(range(len(lengths)), key=lambda at: (-lengths[at], at))
-    lanes = [_cut(order[start::workers], lengths, rows, tokens, apart) for start in range(workers)]
-    return [batch for round_ in zip_longest(*lanes) for batch in round_ if batch]
+    mean = sum(lengths) / max(1, len(lengths))
+    work = [length + mean for length in lengths]  # an output is not known; half of it is taken to be as all others
+    fewest = len(_cut(order, lengths, work, rows, tokens, apart))
+    wanted = max(1, -(-fewest // workers)) * workers
+    equal = _cut(order, lengths, work, rows, tokens, apart, share=sum(work) / wanted)
+    if len(equal) <= wanted:
+        return equal
+    return _cut(order, lengths, work, min(rows, -(-len(order) // wanted)), tokens, apart)
 
 
 def _cut(
-    lane: Sequence[int], lengths: Sequence[int], rows: int, tokens: int, apart: Sequence[int] | None
+    order: Sequence[int],
+    lengths: Sequence[int],
+    work: Sequence[float],
+    rows: int,
+    tokens: int,
+    apart: Sequence[int] | None,
+    share: float = math.inf,
 ) -> list[list[int]]:
-    """A sorted lane in batches of nearly equal numbers."""
-    most = -(-len(lane) // -(-len(lane) // rows)) if lane else 0
+    """Sorted positions in batches that keep to the limits, and to about `share` of work each."""
     found: list[list[int]] = []
-    for at in lane:
+    done = 0.0
+    for at in order:
         first = found[-1][0] if found else at
-        fits = found and len(found[-1]) < most and (len(found[-1]) + 1) * lengths[first] <= tokens
-        if fits and (apart is None or apart[first] == apart[at]):
+        fits = found and len(found[-1]) < rows and (len(found[-1]) + 1) * lengths[first] <= tokens
+        if fits and (apart is None or apart[first] == apart[at]) and done + work[at] / 2 <= share * len(found):
             found[-1].append(at)
         else:
             found.append([at])
+        done += work[at]
     return found
+
+
+def rows_of(vocabulary: int) -> int:
+    """The most rows to decode at once on a CPU, for a model that scores `vocabulary` words at each step."""
+    return max(1, min(ROWS, SCORES // (4 * vocabulary)))
 
 
 def cores() -> int:
     """Physical cores this process may use: hyper-threads share the units that multiply.
 
-    OMP_NUM_THREADS is respected as an upper limit: Ray sets it to what a worker was given.
+    The upper limits, the lowest of which counts: the process's CPU affinity; the CPU time its container is given
+    (cgroup v2); and OMP_NUM_THREADS, which on Ray `scale.Worker` sets to the num_cpus it was given, so that workers
+    beside each other do not ask for the same cores.
     """
-    limit = os.environ.get("OMP_NUM_THREADS", "")
     usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
     siblings = {_siblings(core) for core in usable}
-    return max(1, min(len(siblings), int(limit) if limit.isdecimal() else len(siblings)))
+    return max(1, min(len(siblings), *_limits()))
+
+
+def _limits() -> list[int]:
+    threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # "4,2": of nested teams, the outer one
+    limits = [int(threads)] if threads.isdecimal() and int(threads) else []
+    try:
+        quota, _, period = QUOTA.read_text().partition(" ")
+    except OSError:
+        return [sys.maxsize, *limits]
+    return [sys.maxsize if quota == "max" else round(int(quota) / int(period)), *limits]
 
 
 def _siblings(core: int) -> str:

@@ -16,7 +16,7 @@ from mpodata.journal import Journal
 from mpodata.languages import language as language_of
 from mpodata.records import Dropped
 from mpodata.registry import require
-from mpodata.translators.batches import ROWS, ROWS_GPU, TOKENS, TOKENS_GPU, batches, cores
+from mpodata.translators.batches import ROWS_GPU, TOKENS, TOKENS_GPU, batches, cores, rows_of
 from mpodata.translators.carry import Carried
 from mpodata.translators.conversion import Source, converted, find
 
@@ -162,7 +162,8 @@ class Nllb:
         """Output tokens without the language token, in order of `inputs`; each at most its limit."""
         code = self.code(target)
         beam = decoding["beam_size"]
-        rows, tokens = (ROWS, TOKENS) if self.device == "cpu" else (ROWS_GPU, TOKENS_GPU)
+        on_cpu = rows_of(self.tokenizer.get_vocab_size()), TOKENS
+        rows, tokens = on_cpu if self.device == "cpu" else (ROWS_GPU, TOKENS_GPU)
         apart = limits if beam > 1 else None
         lengths = [len(each) for each in inputs]
         started = []

@@ -10,7 +10,8 @@ from tiny_nllb import write_tiny_nllb
 from mpodata.errors import ModelError, RecipeError
 from mpodata.journal import cache_folder
 from mpodata.records import Dropped, Side
-from mpodata.translators.batches import batches, cores
+from mpodata.translators import batches as batching
+from mpodata.translators.batches import batches, cores, rows_of
 from mpodata.translators.carry import Carried
 from mpodata.translators.conversion import converted, find
 from mpodata.translators.nllb import MAX_SOURCE, SIZES, Nllb, longest_output, nllb, nllb_600m, pocket_nllb
@@ -179,11 +180,21 @@ def test_batches_hold_every_sentence_once_and_stay_small_enough(count, workers):
 
 
 @pytest.mark.parametrize("count", [64, 256, 2000])
-def test_workers_get_the_same_work_whatever_it_depends_on(count):
+@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize("rows", [32, 128])
+def test_workers_end_together(count, workers, rows):
     lengths = [5 + (at * 37) % 60 for at in range(count)]
-    lanes = [[at for batch in batches(lengths, 2)[start::2] for at in batch] for start in range(2)]
-    assert len(lanes[0]) == len(lanes[1])
-    assert sum(lengths[at] for at in lanes[0]) == pytest.approx(sum(lengths[at] for at in lanes[1]), rel=0.05)
+    mean = sum(lengths) / count
+    ends = [0.0] * workers
+    for batch in batches(lengths, workers, rows=rows):  # each goes to the worker that is free first
+        ends[ends.index(min(ends))] += sum(lengths[at] + mean for at in batch)
+    assert max(ends) <= 1.25 * sum(ends) / workers
+
+
+def test_sentences_of_one_length_go_together():
+    lengths = [5 + (at * 37) % 60 for at in range(2000)]
+    padded = sum(len(batch) * max(lengths[at] for at in batch) for batch in batches(lengths, 2))
+    assert padded < 1.1 * sum(lengths)
 
 
 def test_sentences_kept_apart_never_share_a_batch():
@@ -192,8 +203,30 @@ def test_sentences_kept_apart_never_share_a_batch():
     assert all(len({limits[at] for at in batch}) == 1 for batch in batches(lengths, 2, apart=limits))
 
 
-def test_a_worker_that_was_given_one_core_uses_one(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert cores() == 1
-    monkeypatch.setenv("OMP_NUM_THREADS", "100000")
-    assert 1 <= cores() < 100000
+def test_the_scores_of_a_step_stay_small():
+    assert rows_of(256_206) == 65
+    assert rows_of(1000) == batching.ROWS
+    assert rows_of(10**9) == 1
+
+
+@pytest.fixture
+def many_cores(monkeypatch, tmp_path):
+    monkeypatch.setattr(batching.os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.setattr(batching, "_siblings", str)
+    monkeypatch.setattr(batching, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    return tmp_path / "cpu.max"
+
+
+@pytest.mark.parametrize(
+    ("threads", "expected"), [("", 16), ("1", 1), ("6", 6), ("4,2", 4), ("100000", 16), ("0", 16), ("many", 16)]
+)
+def test_a_worker_uses_the_cores_it_was_given(many_cores, monkeypatch, threads, expected):
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    assert cores() == expected
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("max 100000", 16), ("200000 100000", 2), ("50000 100000", 1)])
+def test_a_container_uses_the_cores_it_was_given(many_cores, quota, expected):
+    many_cores.write_text(quota + "\n")
+    assert cores() == expected
