@@ -6,8 +6,10 @@ file is shared over a network. A worker that dies costs the block it had: Ray st
 """
 
 import logging
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from mpodata.spool import blocks, line_of, result_of, source_line, source_row_of
 from mpodata.stages import Kept, Lost, Tools, carry, choose
 
 BLOCK = 128  # rows of one task: small, so that the last tasks end together
+SMALLEST = 32  # rows: their sentences still fill a batch
+SHARES = 8  # tasks of each worker where rows are few: the last ones cost it an eighth of the time at most
 
 
 class RayRunner:
@@ -29,7 +33,7 @@ class RayRunner:
     ) -> None:
         self.ray = require("ray", package="ray", purpose="--scale ray", extra="ray")
         self.data = require("ray.data", package="ray", purpose="--scale ray", extra="ray")
-        self.recipe, self.scratch = recipe, scratch.resolve()
+        self.recipe, self.journal, self.scratch = recipe, journal, scratch.resolve()
         self.resources = {"concurrency": workers, "num_cpus": cpus, "num_gpus": gpus}
         self._carried: Iterator[list[Kept | Lost]] | None = None
         self._blocks = 0
@@ -42,23 +46,31 @@ class RayRunner:
         self.keeper = self.ray.remote(num_cpus=0)(JournalKeeper).remote(str(journal.path.resolve()))
 
     def choose(self, rows: Iterable[SourceRow]) -> Iterator[list[Kept | Lost]]:
-        count = self._spread("source", (source_line(row) for row in rows))
+        count = self._spread("source", (source_line(row) for row in rows), BLOCK)
         return self._run([("", number) for number in range(count)])
 
     def carry(self, rows: Iterable[Kept], language: str) -> Iterator[list[Kept | Lost]]:  # noqa: ARG002
         """All languages are one Ray job, so that each translator is loaded once: ask for them in the recipe's order."""
         if self._carried is None:
-            self._blocks = self._spread("kept", map(line_of, rows))
+            whole = getattr(Tools(self.recipe, self.journal).translator, "whole", False)
+            self._blocks = self._spread("kept", map(line_of, rows), sys.maxsize if whole else BLOCK)
             codes = self.recipe.languages
             self._carried = self._run([(code, number) for code in codes for number in range(self._blocks)])
         yield from islice(self._carried, self._blocks)
 
-    def _spread(self, name: str, lines: Iterable[str]) -> int:
-        """Write `lines` as one file per block; returns how many blocks there are."""
+    def _spread(self, name: str, lines: Iterable[str], most: int) -> int:
+        """Write `lines` as one file per block of at most `most` lines; returns how many blocks there are.
+
+        Where they are few, blocks are smaller, so that every worker gets several.
+        """
         folder = self.scratch / name
         folder.mkdir(parents=True, exist_ok=True)
+        tasks = SHARES * int(self.resources["concurrency"])
+        lines = iter(lines)
+        first = list(islice(lines, BLOCK * tasks))
+        size = most if most > BLOCK else min(BLOCK, max(SMALLEST, -(-len(first) // tasks)))
         count = 0
-        for count, block in enumerate(blocks(lines, BLOCK), 1):
+        for count, block in enumerate(blocks(chain(first, lines), size), 1):
             (folder / f"{count - 1}.jsonl").write_text("\n".join(block), encoding="ascii")
         return count
 
@@ -78,6 +90,7 @@ class Worker:
     """One actor: its own models, the common journal."""
 
     def __init__(self, recipe: Recipe, keeper: Any, scratch: str) -> None:
+        _keep_to_own_cores()
         self.tools = Tools(recipe, SharedJournal(keeper))
         self.scratch = Path(scratch)
 
@@ -90,6 +103,17 @@ class Worker:
         else:
             results = choose([source_row_of(line) for line in lines], self.tools)
         return {"results": ["\n".join(map(line_of, results))]}
+
+
+def _keep_to_own_cores() -> None:
+    """Libraries loaded from here on use as many threads as Ray gave this worker cores, whatever the shell said.
+
+    Ray sets OMP_NUM_THREADS only where it is not set. `translators.batches.cores` and torch read it; tokenizers reads
+    RAYON_NUM_THREADS.
+    """
+    ray = require("ray", package="ray", purpose="--scale ray", extra="ray")
+    given = float(ray.get_runtime_context().get_assigned_resources().get("CPU", 0))
+    os.environ["OMP_NUM_THREADS"] = os.environ["RAYON_NUM_THREADS"] = str(max(1, int(given)))
 
 
 class JournalKeeper:

@@ -10,13 +10,17 @@ same length, and the sentences are real. The candidates take turns; medians and 
             splitting, tokenising, translating, detokenising, checking and rejoining included.
   sweep     ours against settings tuned by hand, at 64, 256 and 2,000 sentences, on a sixth of the model (2 + 2 layers
             and a sixth of the vocabulary: the same width, and the same share of each part in a step).
+  ray       `mpodata build --scale ray` with one worker of one core against two, on the sixth: from the moment the first
+            worker has its model to the end of the command; what comes before is start-up, and printed apart.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -52,6 +56,7 @@ class Shape:
 
 FULL = Shape("nllb-600m", 12, 256_206)
 SIXTH = Shape("nllb-600m-sixth", 2, 42_700)
+RAY_ROWS, RAY_LENGTH = 640, 32  # rows of three sentences; output tokens of each
 
 
 class Forced(Nllb):
@@ -79,7 +84,7 @@ def main() -> int:
     parser.add_argument("--beam", type=int, default=1)
     parser.add_argument("--length", type=int, default=16, help="output tokens per sentence (default 16)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each candidate (default 3)")
-    parser.add_argument("--part", choices=("all", "headline", "sweep"), default="all")
+    parser.add_argument("--part", choices=("all", "headline", "sweep", "ray"), default="all")
     parser.add_argument("--work", type=Path, help="keep the models here and use them again")
     parser.add_argument("--json", type=Path, help="write the figures here")
     args = parser.parse_args()
@@ -93,10 +98,12 @@ def main() -> int:
         rows = sentences(args.data)
         figures: dict[str, Any] = {"environment": environment(), "beam": args.beam, "length": args.length}
         print(" · ".join(f"{key} {value}" for key, value in figures["environment"].items()))
-        if args.part != "sweep":
+        if args.part in ("all", "headline"):
             figures["headline"] = headline(made(FULL, work, rows), rows, args)
-        if args.part != "headline":
+        if args.part in ("all", "sweep"):
             figures["sweep"] = sweep(made(SIXTH, work, rows), rows, args)
+        if args.part in ("all", "ray"):
+            figures["ray"] = on_ray(Forced(made(SIXTH, work, rows), RAY_LENGTH, 1, rows), rows)
         if args.json:
             args.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return 0
@@ -189,7 +196,7 @@ def headline(folder: Path, rows: dict[str, str], args: argparse.Namespace) -> di
     }
     same = outputs_alike(plain, ours, texts[:64], args)
     assert carried.texts(texts[:2], SOURCE, TARGET) == [rows[text] for text in texts[:2]]
-    rates = in_turns(alternatives, args.rounds)
+    rates, cpu = in_turns(alternatives, args.rounds)
     ratios = {
         "ours / transformers": rates["ours, end to end"] / rates["transformers fp32, 16"],
         "plain / transformers": rates["CTranslate2 int8, 32"] / rates["transformers fp32, 16"],
@@ -197,23 +204,28 @@ def headline(folder: Path, rows: dict[str, str], args: argparse.Namespace) -> di
     }
     print(f"\n256 sentences, beam {args.beam}, {args.length} output tokens each, medians of {args.rounds} turns")
     for name, rate in rates.items():
-        print(f"  {name:24} {rate:8.2f} sentences/s")
+        print(f"  {name:24} {rate:8.2f} sentences/s {1000 * cpu[name]:8.1f} ms of CPU each")
     for name, ratio in ratios.items():
         print(f"  {name:24} {ratio:8.2f} x")
     print(f"  outputs equal to plain CTranslate2's: {same:.1%}")
-    return {"sentences_per_second": rates, "ratios": ratios, "outputs_equal": same}
+    return {"sentences_per_second": rates, "cpu_seconds": cpu, "ratios": ratios, "outputs_equal": same}
 
 
-def in_turns(alternatives: dict[str, tuple[int, Callable[[], object]]], rounds: int) -> dict[str, float]:
-    """Median sentences a second of each candidate; the order changes every round."""
+def in_turns(
+    alternatives: dict[str, tuple[int, Callable[[], object]]], rounds: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Of each candidate the median sentences a second, and CPU seconds a sentence; the order changes every round."""
     seconds: dict[str, list[float]] = {name: [] for name in alternatives}
+    cpu: dict[str, list[float]] = {name: [] for name in alternatives}
     for turn in range(rounds):
         names = list(alternatives)
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             alternatives[name][1]()
             seconds[name].append(time.perf_counter() - start)
-    return {name: count / statistics.median(seconds[name]) for name, (count, _) in alternatives.items()}
+            cpu[name].append(time.process_time() - used)
+    rates = {name: count / statistics.median(seconds[name]) for name, (count, _) in alternatives.items()}
+    return rates, {name: statistics.median(cpu[name]) / count for name, (count, _) in alternatives.items()}
 
 
 def transformers_run(folder: Path, texts: list[str], args: argparse.Namespace) -> Callable[[], object]:
@@ -299,15 +311,100 @@ def sweep(folder: Path, rows: dict[str, str], args: argparse.Namespace) -> dict[
             for kind, size in tried
         }
         alternatives["ours"] = count, partial(ours.segments, texts, SOURCE, TARGET)
-        rates = in_turns(alternatives, rounds)
+        rates, cpu = in_turns(alternatives, rounds)
         best = max((rate, name) for name, rate in rates.items() if name != "ours")
         print(f"\n{count} sentences on a sixth of the model, sentences/s, medians of {rounds} turns")
         for name, rate in sorted(rates.items(), key=lambda item: -item[1]):
-            print(f"  {name:24} {rate:8.2f}")
+            print(f"  {name:24} {rate:8.2f} {1000 * cpu[name]:8.2f} ms of CPU each")
         print(f"  ours / best by hand      {rates['ours'] / best[0]:8.2f} x")
-        found[str(count)] = {"sentences_per_second": rates, "ours_to_best": rates["ours"] / best[0]}
+        found[str(count)] = {"sentences_per_second": rates, "cpu_seconds": cpu, "ours_to_best": rates["ours"] / best[0]}
     return found
 
 
+def on_ray(ours: Forced, rows: dict[str, str]) -> dict[str, Any]:
+    """The same build by one worker and by two, each in a process and with a journal of its own."""
+    from mpodata.translators.conversion import converted
+
+    model = converted(ours.source, ours.compute_type)
+    timed: dict[int, dict[str, float]] = {}
+    wrote: dict[int, list[str]] = {}
+    for workers in (1, 2):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            (folder / "replies.json").write_text(json.dumps(rows), encoding="utf-8")
+            texts = iter(rows)
+            with (folder / "source.jsonl").open("w", encoding="utf-8") as source:
+                for prompt, chosen, rejected in list(zip(texts, texts, texts, strict=False))[:RAY_ROWS]:
+                    source.write(json.dumps({"prompt": prompt, "chosen": chosen, "rejected": rejected}) + "\n")
+            command = [sys.executable, __file__, "--ray-child", str(folder), str(model), str(workers)]
+            started = time.time()
+            done = subprocess.run(command, capture_output=True, text=True)
+            ended = time.time()
+            if done.returncode:
+                raise RuntimeError(done.stderr[-3000:])
+            ready = sorted(float(line) for line in (folder / "ready").read_text().split())
+            timed[workers] = {"start-up": ready[0] - started, "build": ended - ready[0]}
+            files = sorted((folder / "out").rglob("*.parquet"))
+            wrote[workers] = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+            assert len(ready) == workers, f"{len(ready)} of {workers} workers translated"
+    if wrote[1] != wrote[2] or not wrote[1]:
+        raise RuntimeError("Two workers wrote other bytes than one.")
+    ratio = timed[1]["build"] / timed[2]["build"]
+    print(f"\n{RAY_ROWS} rows on Ray, a sixth of the model, {RAY_LENGTH} output tokens a sentence; the same bytes")
+    for workers, seconds in timed.items():
+        print(f"  {workers} x 1 core   start-up {seconds['start-up']:6.1f} s   build {seconds['build']:6.1f} s")
+    print(f"  two workers / one {ratio:8.2f} x")
+    return {"seconds": timed, "two_to_one": ratio}
+
+
+class Stamped(Forced):
+    """Says when its model is there."""
+
+    stamps: Path
+
+    def segments(self, texts: Sequence[str], source: str, target: str, *, attempt: int = 0) -> Any:
+        if "translator" not in self.__dict__:
+            assert self.translator is not None
+            assert self.tokenizer is not None
+            with self.stamps.open("a") as ready:
+                ready.write(f"{time.time()}\n")
+        return super().segments(texts, source, target, attempt=attempt)
+
+
+def bench_nllb(*, folder: str, model: str, journal: Any, dominant: str) -> Carried:
+    replies = json.loads((Path(folder) / "replies.json").read_text(encoding="utf-8"))
+    translator = Stamped(Path(model), RAY_LENGTH, 1, replies)
+    translator.stamps = Path(folder) / "ready"
+    return Carried(translator, dominant=dominant, journal=journal)
+
+
+def register() -> None:
+    """Make `bench_nllb` known by name; Ray runs this in every worker."""
+    from mpodata.translators import TRANSLATORS
+
+    TRANSLATORS["bench-nllb"] = "bench_translate:bench_nllb"
+
+
+def ray_child(folder: Path, model: Path, workers: str) -> int:
+    """One build."""
+    import ray
+
+    from mpodata.cli import main as mpodata_main
+
+    os.environ["MPODATA_CACHE"] = str(folder / "cache")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "scripts")])
+    sys.path.insert(0, str(ROOT / "scripts"))
+    register()
+    ray.init(log_to_driver=False, runtime_env={"worker_process_setup_hook": "bench_translate.register"})
+    return mpodata_main(
+        ["build", "--source", str(folder / "source.jsonl"), "--chosen", "source", "--checks", "keep"]
+        + ["--translator", "bench-nllb", "--languages", TARGET]
+        + ["--set", f"translator.options.folder={folder}", "--set", f"translator.options.model={model}"]
+        + ["--scale", "ray", "--workers", workers, "--cpus-per-worker", "1", "--out", str(folder / "out")]
+    )
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--ray-child"]:
+        sys.exit(ray_child(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]))
     sys.exit(main())

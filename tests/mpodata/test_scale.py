@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mpodata.scale import BLOCK, RayRunner
+
 pytestmark = pytest.mark.slow
 
 SMALL = ["build", "--recipe", "quickstart", "--languages", "sw,bn", "--samples", "150"]
@@ -38,6 +40,24 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("local")
     finished(start(folder))
     return folder
+
+
+@pytest.mark.parametrize(
+    ("rows", "most", "expected"),
+    [
+        (640, BLOCK, [40] * 16),
+        (100, BLOCK, [32, 32, 32, 4]),
+        (5000, BLOCK, [128] * 39 + [8]),
+        (5000, sys.maxsize, [5000]),
+    ],
+)
+def test_every_worker_gets_several_blocks_where_rows_are_few(tmp_path: Path, rows, most, expected) -> None:
+    runner = object.__new__(RayRunner)
+    runner.scratch, runner.resources = tmp_path, {"concurrency": 2}
+    count = runner._spread("kept", (f"line {number}" for number in range(rows)), most)
+    written = [(tmp_path / "kept" / f"{number}.jsonl").read_text().split("\n") for number in range(count)]
+    assert [len(lines) for lines in written] == expected
+    assert [line for lines in written for line in lines] == [f"line {number}" for number in range(rows)]
 
 
 def test_two_workers_write_the_bytes_of_one_process(local: Path, tmp_path: Path) -> None:
