@@ -8,7 +8,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
-from functools import cache
+from functools import cache, lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 from mpodata.languages import languages
@@ -18,6 +19,7 @@ UNDETERMINED: Final = "und"  # ISO 639-2's code for "no language can be said"
 MIN_LETTERS: Final = 2  # fewer letters say nothing; two are enough where the script decides ("はい")
 MIN_LATIN_LETTERS: Final = 4  # "OK" and "Yes" are words of many languages
 MAX_CHARACTERS: Final = 1000  # the model gains nothing from more, and its time grows with the text
+RECENT: Final = 512  # texts remembered: many answers are the same refusal
 
 # What py3langid calls some varieties, and the language of our table they belong to. Restricting the model to `ar`
 # includes Egyptian and Moroccan Arabic, which it would otherwise have to call something else.
@@ -71,7 +73,7 @@ def identify(texts: Iterable[str], among: Collection[str]) -> list[tuple[str, fl
     a letter give ("und", 0.0).
     """
     allowed = frozenset(among)
-    return [_identify(text, allowed) for text in texts]
+    return [_identify(without_noise(text[: 2 * MAX_CHARACTERS])[:MAX_CHARACTERS], allowed) for text in texts]
 
 
 def script_shares(text: str) -> dict[str, float]:
@@ -86,8 +88,8 @@ def without_noise(text: str) -> str:
     return _NOISE.sub(" ", text) if any(mark in text for mark in _NOISE_MARKS) else text
 
 
+@lru_cache(maxsize=RECENT)
 def _identify(text: str, among: frozenset[str]) -> tuple[str, float]:
-    text = without_noise(text[: 2 * MAX_CHARACTERS])[:MAX_CHARACTERS]
     counts = _script_counts(text)
     letters = sum(counts.values())
     if letters < MIN_LETTERS:
@@ -96,7 +98,7 @@ def _identify(text: str, among: frozenset[str]) -> tuple[str, float]:
     if script == "latin" and count < MIN_LATIN_LETTERS:
         return UNDETERMINED, 0.0
     share = (counts["han"] + counts["kana"] if script == "kana" else count) / letters
-    candidates = _writing(script, among) or _writing(script, frozenset(languages()))
+    candidates = _writing(script, among) or _writing(script, known_languages())
     if not candidates:
         return UNDETERMINED, 0.0
     if len(candidates) == 1:
@@ -111,7 +113,8 @@ def _leading(counts: Counter[str]) -> tuple[str, int]:
         together = counts["kana"] + counts["han"]
         counts = Counter({**counts, "kana": together, "han": 0})
     latin = counts["latin"]
-    script, count = Counter({**counts, "latin": 0}).most_common(1)[0]
+    others = ((script, count) for script, count in counts.items() if script != "latin")
+    script, count = max(others, key=itemgetter(1), default=("latin", 0))
     return (script, count) if count > latin * LATIN_WEIGHT else ("latin", latin)
 
 
@@ -122,6 +125,12 @@ def _script_counts(text: str) -> Counter[str]:
         if script:
             counts[script] += number
     return counts
+
+
+@cache
+def known_languages() -> frozenset[str]:
+    """Every code of `languages.tsv`: what `identify` chooses among where anything may occur."""
+    return frozenset(languages())
 
 
 @cache

@@ -71,15 +71,20 @@ class KeptFile:
 
     def read(self) -> Iterator[Kept]:
         """Every row, in the order written."""
+        return self._read("")
+
+    def _read(self, start: str) -> Iterator[Kept]:
         with self.path.open(encoding="ascii") as lines:
             for line in lines:
+                if not line.startswith(start):
+                    continue
                 one = result_of(line)
                 assert isinstance(one, Kept)  # only kept rows are written
                 yield one
 
     def split(self, name: str) -> Iterator[Row]:
         """The rows of one split."""
-        return (one.row for one in self.read() if one.split == name)
+        return (one.row for one in self._read(f'[["{name}", '))
 
 
 def blocks(rows: Iterable[T], size: int) -> Iterator[list[T]]:

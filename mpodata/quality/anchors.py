@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final
 
-from mpodata.quality.measures import character_class, size
+from mpodata.quality.measures import RECENT, character_class, size
 
 MIN_CONSONANTS: Final = 3  # of a name; two are found anywhere
 PREFIX: Final = 4  # letters that cognates and inflected names share
@@ -31,6 +31,8 @@ MARKS: Final = {
     "colon": ":：",
     "comma": ",，、،",
 }
+_MARK: Final = re.compile(f"[{''.join(MARKS.values())}]")
+_NO_MARKS: Final = (0,) * len(MARKS)
 
 # Scripts whose letters are named by their sound; in the first group the last word of the name is the sound.
 _NAMED_LAST: Final = frozenset(
@@ -71,24 +73,28 @@ class Anchors:
     marks: tuple[int, ...]  # counts of ? ! quotes brackets colons commas
 
 
-def sentences(text: str) -> list[str]:
+@lru_cache(maxsize=RECENT)
+def sentences(text: str) -> tuple[str, ...]:
     """The sentences of a text, told by their marks and by line breaks."""
-    return [part for part in (piece.strip() for piece in _SENTENCE.split(text)) if any(c.isalnum() for c in part)]
+    return tuple(part for part in (piece.strip() for piece in _SENTENCE.split(text)) if any(c.isalnum() for c in part))
 
 
+@lru_cache(maxsize=RECENT)
 def anchors(text: str) -> Anchors:
     """The anchors of one sentence."""
     words = _WORD.findall(text if text.isascii() else _signs().sub("", text))
+    spoken = [(word, c) for word in words if len(c := consonants(word)) >= MIN_CONSONANTS]
+    found = "".join(_MARK.findall(text))
     return Anchors(
         size=size(text),
         numbers=frozenset(_number(found) for found in _NUMBER.findall(text)),
-        names=tuple(c for word in words if word[0].isupper() and len(c := consonants(word)) >= MIN_CONSONANTS),
-        sounds=tuple(c for word in words if len(c := consonants(word)) >= MIN_CONSONANTS),
+        names=tuple(c for word, c in spoken if word[0].isupper()),
+        sounds=tuple(c for _, c in spoken),
         latin=frozenset(word.lower() for word in _LATIN.findall(text)),
         prefixes=frozenset(
             plain[:PREFIX] for word in words if len(plain := _plain(word)) >= PREFIX + 1 and plain.isascii()
         ),
-        marks=tuple(sum(text.count(mark) for mark in marks) for marks in MARKS.values()),
+        marks=tuple(sum(found.count(mark) for mark in marks) for marks in MARKS.values()) if found else _NO_MARKS,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from mpodata.langid import UNDETERMINED
@@ -80,6 +81,7 @@ def row_agreement(pair: Pair, limits: Thresholds, translated: Sequence[str] = FI
     return sum(one for one, _ in evidence), sum(count for _, count in evidence)
 
 
+@lru_cache(maxsize=1)  # every check asks
 def fields(pair: Pair) -> tuple[Field, ...]:
     """Prompt, chosen and rejected of a pair."""
     return tuple(

@@ -3,11 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
-from mpodata.langid import UNDETERMINED, identify, without_noise
-from mpodata.languages import languages
+from mpodata.langid import UNDETERMINED, identify, known_languages, without_noise
 from mpodata.records import Quality, Side
 
 # Characters of a run that recurs: longer in longer texts, where short runs recur by chance; fewer in scripts without
@@ -15,6 +14,8 @@ from mpodata.records import Quality, Side
 GRAM: Final = (5, 12)
 SPACELESS_GRAM: Final = (3, 6)
 GRAM_SHARE: Final = 8  # a run is an eighth of the text, within these bounds
+
+RECENT: Final = 512  # texts whose measures are remembered: several checks of one row ask for the same
 
 ENTITY: Final = re.compile(r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[a-zA-Z][a-zA-Z0-9]{1,7});")
 TOKEN_LEFTOVER: Final = re.compile(r"<unk>|<pad>|</?s>|\u2047|\u2581|\ufffd")
@@ -58,7 +59,7 @@ def spoken(text: str, expected: str, among: frozenset[str]) -> str:
     Among all languages a short Italian sentence is sometimes called Portuguese; among those of the dataset a Hindi
     answer is called Bengali. So a language outside the dataset needs a belief of at least `SURE`.
     """
-    ((code, belief),) = identify([text], frozenset(languages()))
+    ((code, belief),) = identify([text], known_languages())
     if code in among or code in (expected, UNDETERMINED) or belief >= SURE:
         return code
     return identify([text], among | {expected})[0][0]
@@ -70,6 +71,7 @@ def length_ratio(dominant: str, target: str) -> float | None:
     return round(size(target) / below, 4) if below else None
 
 
+@lru_cache(maxsize=RECENT)
 def size(text: str) -> int:
     """Characters without white space and combining marks; URLs, code and the like count nothing in either language."""
     bare = "".join(without_noise(text).split())
@@ -88,6 +90,7 @@ def character_class(belongs: Callable[[str], bool]) -> re.Pattern[str]:
     return re.compile("[" + "".join(f"\\u{code:04x}" for code in found) + "]")
 
 
+@lru_cache(maxsize=RECENT)
 def repetition(text: str) -> float:
     """The share of a text's character runs that it has had before, 0 (all new) to 1 (the same for ever)."""
     text = " ".join(text.split())

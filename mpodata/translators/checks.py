@@ -11,7 +11,7 @@ from typing import Final
 
 from mpodata.langid import identify, script_shares, without_noise
 from mpodata.languages import language as language_of
-from mpodata.translators.segments import ITEM, digits, has_words, kept_items, kept_numbers
+from mpodata.translators.segments import digits, has_words, items, kept_items, kept_numbers, without_items
 
 # Characters that say what one character of English says (NTREX, medians), by script; other scripts count 1.
 LENGTH: Final = {"han": 0.31, "kana": 0.43, "hangul": 0.5, "arabic": 0.86, "hebrew": 0.8, "thai": 0.93, "latin": 1.05}
@@ -28,7 +28,12 @@ CERTAIN: Final = 0.98
 
 def faults(texts: Sequence[str], translations: Sequence[str], source: str, target: str) -> list[str | None]:
     """The first reason against each translation: "empty", "looping", "untranslated", ...; None where sound."""
-    return [_fault(text, translation, source, target) for text, translation in zip(texts, translations, strict=True)]
+    return faults_of(list(zip(texts, translations, strict=True)), source, target)
+
+
+def faults_of(pairs: Sequence[tuple[str, str]], source: str, target: str) -> list[str | None]:
+    """The same of (text, translation)."""
+    return [_fault(text, translation, source, target) for text, translation in pairs]
 
 
 def _fault(text: str, translation: str, source: str, target: str) -> str | None:
@@ -43,7 +48,7 @@ def _fault(text: str, translation: str, source: str, target: str) -> str | None:
 
 def empty(translation: str) -> str | None:
     """Nothing came back that says something."""
-    return None if has_words(translation) or ITEM.search(translation) else "empty"
+    return None if has_words(translation) or items(translation) else "empty"
 
 
 def looping(text: str, translation: str) -> str | None:
@@ -73,7 +78,7 @@ def untranslated(text: str, translation: str, source: str, target: str) -> str |
         shares = script_shares(without_noise(translation))
         own = shares.get(script, 0.0) + (shares.get("han", 0.0) if script == "kana" else 0.0)
         return "untranslated" if shares and own < 0.2 and not only_names(text) else None
-    if sum(character.isalpha() for character in without_noise(translation)) < LETTERS_TO_IDENTIFY:
+    if sum(map(str.isalpha, without_noise(translation))) < LETTERS_TO_IDENTIFY:
         return None
     [(code, belief)] = identify([translation], {source, target})
     return "untranslated" if code == source and belief >= CERTAIN else None
@@ -81,7 +86,7 @@ def untranslated(text: str, translation: str, source: str, target: str) -> str |
 
 def only_names(text: str) -> bool:
     """Are all words of `text` names or codes, as far as letters can tell: "NASA", "San Diego, CA"?"""
-    words = re.findall(r"[^\W\d_]+", ITEM.sub(" ", text))
+    words = re.findall(r"[^\W\d_]+", without_items(text))
     return all(word[0].isupper() or (len(word) == 1 and word.isascii()) for word in words)
 
 

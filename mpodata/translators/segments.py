@@ -62,12 +62,16 @@ ITEM: Final = re.compile(
       | \*\*|__(?=\w)|(?<=\w)__|~~ | \\\(.{1,300}?\\\) | \$\$.{1,300}?\$\$""",
     re.VERBOSE | re.ASCII,
 )
+ITEM_SIGN: Final = re.compile(r"[`@\[\]{%<*_~\\$:]")  # every item holds one of these, or "www."; few sentences do
 
 # Numbers that must survive: two digits or more, unless a word beside them may change them ("3.5 million" is 350万).
 NUMBER: Final = re.compile(r"(?<![\w.,])\d[\d.,]*\d(?![\w]|[.,]\d|\s*(?:%|percent|[apAP]\.?[mM]\b))")
 MAGNITUDE: Final = re.compile(
     r"\s*-?(?:hundred|thousand|million|billion|trillion|dozen|千|百|万|億|亿|만|억)", re.IGNORECASE
 )
+
+FOREIGN_DIGIT: Final = re.compile(r"[^\D0-9]")
+BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)[.,٫٬'\u00a0\u202f ](?=\d)")
 
 WORDS: Final = re.compile(r"[^\W\d_]{2,}|[^\W\d_\u0000-\u024f]")  # a word, or one letter of another script
 CLAUSE: Final = re.compile(r"[;:,،؛、，；：।။–—)\]]+\s*|\s[-|]\s")
@@ -102,7 +106,21 @@ def _unescape(text: str) -> str:
 
 def has_words(text: str) -> bool:
     """Is there anything to translate?"""
-    return WORDS.search(ITEM.sub(" ", text)) is not None
+    return WORDS.search(without_items(text)) is not None
+
+
+def items(text: str) -> list[re.Match[str]]:
+    """The links, code spans, placeholders and the like in `text`, in order."""
+    return list(ITEM.finditer(text)) if _may_hold_items(text) else []
+
+
+def without_items(text: str) -> str:
+    """`text` with a space for each of its items."""
+    return ITEM.sub(" ", text) if _may_hold_items(text) else text
+
+
+def _may_hold_items(text: str) -> bool:
+    return ITEM_SIGN.search(text) is not None or "www." in text
 
 
 def pieces(text: str, language: str, *, longest: int, unit: Unit = "sentence") -> list[Piece]:
@@ -188,7 +206,7 @@ def _core(text: str) -> tuple[int, int]:
 
 def _sentences(body: str, language: str) -> Iterator[str]:
     """Sentences; a boundary inside a link, code span or placeholder is none."""
-    spans = [match.span() for match in ITEM.finditer(body)]
+    spans = [match.span() for match in items(body)]
     spans.reverse()
     start = position = 0
     for sentence in sentencex.segment(language, body):
@@ -206,19 +224,19 @@ def _sentences(body: str, language: str) -> Iterator[str]:
 
 def cut(sentence: str, limit: int) -> list[str]:
     """`sentence` in parts of at most `limit` characters: at clauses, else at spaces, else anywhere outside items."""
-    items = [match.span() for match in ITEM.finditer(sentence)]
+    inside = [match.span() for match in items(sentence)]
     parts: list[str] = []
     start = 0
     while len(sentence) - start > limit:
-        end = _cut_at(sentence, start, start + limit, items)
+        end = _cut_at(sentence, start, start + limit, inside)
         parts.append(sentence[start:end])
         start = end
     parts.append(sentence[start:])
     return [part for part in parts if part]
 
 
-def _cut_at(sentence: str, start: int, end: int, items: list[tuple[int, int]]) -> int:
-    near = [(low, high) for low, high in items if low < end and high > start]
+def _cut_at(sentence: str, start: int, end: int, inside: list[tuple[int, int]]) -> int:
+    near = [(low, high) for low, high in inside if low < end and high > start]
     for boundary in (CLAUSE, SPACE):
         cuts = [match.end() for match in boundary.finditer(sentence, start, end)]
         cuts = [at for at in cuts if not any(low < at < high for low, high in near)]
@@ -240,7 +258,7 @@ def _before_marks(sentence: str, start: int, at: int) -> int:
 
 def halves(sentence: str) -> list[str]:
     """`sentence` in two at the clause or space nearest its middle; joining gives it back. One part: cannot be cut."""
-    inside = {at for match in ITEM.finditer(sentence) for at in range(match.start() + 1, match.end())}
+    inside = {at for match in items(sentence) for at in range(match.start() + 1, match.end())}
     for boundary in (CLAUSE, SPACE):
         cuts = [match.end() for match in boundary.finditer(sentence)]
         cuts = [at for at in cuts if 0 < at < len(sentence) and at not in inside]
@@ -255,25 +273,25 @@ def halves(sentence: str) -> list[str]:
 
 def kept_items(text: str) -> list[str]:
     """The links, code spans and placeholders of `text` that its translation must hold as they are, in order."""
-    return [match[0] for match in ITEM.finditer(text)]
+    return [match[0] for match in items(text)]
 
 
 def kept_numbers(text: str) -> list[str]:
     """The numbers of `text` that its translation must hold, digits only: "1,200" is "1200"."""
-    bare = ITEM.sub(" ", text)
+    bare = without_items(text)
     found = [match for match in NUMBER.finditer(bare) if not MAGNITUDE.match(bare, match.end())]
     return [digits(match[0]) for match in found]
 
 
 def digits(text: str) -> str:
     """The digits of `text` in any script as 0-9, with everything between two digits of one number left out."""
-    plain = "".join(str(int(c)) if c.isdecimal() else c for c in text)
-    return re.sub(r"(?<=\d)[.,٫٬'\u00a0\u202f ](?=\d)", "", plain)
+    plain = text if text.isascii() else FOREIGN_DIGIT.sub(lambda digit: str(int(digit[0])), text)
+    return BETWEEN_DIGITS.sub("", plain)
 
 
 def around_items(text: str) -> list[Piece]:
     """`text` cut at its items and numbers, which stay as they are; joining gives it back."""
-    spans = sorted([m.span() for m in ITEM.finditer(text)] + [m.span() for m in NUMBER.finditer(text)])
+    spans = sorted([m.span() for m in items(text)] + [m.span() for m in NUMBER.finditer(text)])
     found: list[Piece] = []
     position = 0
     for start, end in spans:

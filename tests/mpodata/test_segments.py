@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from mpodata.translators.segments import around_items, clean, cut, halves, has_words, kept_items, kept_numbers, pieces
+from mpodata.translators.segments import (
+    ITEM,
+    around_items,
+    clean,
+    cut,
+    halves,
+    has_words,
+    kept_items,
+    kept_numbers,
+    pieces,
+)
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -170,3 +180,15 @@ def test_real_answers_come_back_whole():
     text = path.read_text(encoding="utf-8")[:400_000].encode().decode("unicode_escape", errors="ignore")
     text = "".join(c for c in text if not "\ud800" <= c <= "\udfff")
     assert "".join(p.text for p in pieces(text, "en", longest=400)) == text
+
+
+ITEMS = (
+    "`run_it` http://a.org/b www.a.org a@b.org [it](a) {{slot}} {name} %(name)s %d <|end|> <br> [NAME] ** __init__ ~~"
+)
+
+
+@pytest.mark.parametrize("item", [*ITEMS.split(), r"\(x\)", "$$x$$"])
+def test_the_sign_that_is_looked_for_first_misses_no_item(item: str) -> None:
+    text = f"Take {item} here."
+    assert ITEM.search(text)
+    assert kept_items(text) == [match[0] for match in ITEM.finditer(text)]
