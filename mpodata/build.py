@@ -23,6 +23,7 @@ from mpodata.versions.files import hash_file
 from mpodata.versions.manifest import MANIFEST, BuildFacts, Manifest, config_name, read_manifest
 from mpodata.versions.write import VersionWriter
 from mpodata.work import Work
+from mpodata.workers import Workers
 
 BLOCK = 256  # rows a stage works on at once, and the most a kill can lose
 SPLITS = ("train", "test")
@@ -64,20 +65,23 @@ def build(
     base: Path | None = None,
     runner: MakeRunner | None = None,
     progress: Progress | None = None,
+    workers: int = 1,
 ) -> Manifest:
     """Build the version folder `out`; returns its manifest. The same recipe again continues, or finds it complete.
 
     `base` is a version to add this translator and these languages to. Rows that did not make it stand with their
-    reasons in `out`.work/drops.jsonl. Raises VersionExists where `out` holds another build.
+    reasons in `out`.work/drops.jsonl. `workers`: processes that measure and check rows; a script that asks for more
+    than one needs `if __name__ == "__main__":`. Raises VersionExists where `out` holds another build.
     """
     selection = select(recipe)
     recipe = selection.recipe
-    tools = Tools(recipe, journal)
+    spread = Workers(workers)
+    tools = Tools(recipe, journal, spread=spread)
     facts = _facts(recipe, selection, tools, command)
     previous = _previous(out, facts)
     if previous is not None and not _may_heal(previous):
         return previous
-    with VersionWriter(out, base=base, replace=previous is not None) as writer, Work(out) as work:
+    with VersionWriter(out, base=base, replace=previous is not None) as writer, Work(out) as work, spread:
         if selection.carried_already:
             files = _imported(selection.source, tools, work)
         else:

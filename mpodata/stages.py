@@ -4,9 +4,9 @@ Tools are made from the recipe alone and load their models at the first block, s
 worker elsewhere. Results stand in the order of the input and never depend on how rows fell into blocks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from mpodata import quality
@@ -15,12 +15,13 @@ from mpodata.errors import RecipeError
 from mpodata.journal import Journal
 from mpodata.langid import UNDETERMINED, identify
 from mpodata.recipe import Recipe
-from mpodata.records import Dropped, Pair, Side, SourceRow, content_id, user_turn
+from mpodata.records import Dropped, Pair, Quality, Side, SourceRow, content_id, user_turn
 from mpodata.refusals import DETECTORS, Detector, Exchange, Verdict
 from mpodata.registry import construct, require
 from mpodata.sources.rows import prompt_group
 from mpodata.translators import TRANSLATORS, Translator
 from mpodata.versions.schema import Row
+from mpodata.workers import Spread, here
 
 FIELDS = ("prompt", "chosen", "rejected")
 ASK_AGAIN = ("engine-error", "service")  # drops that the next run of the same command may heal
@@ -49,10 +50,17 @@ class Kept:
 class Tools:
     """The components a recipe names, each made once and when first needed."""
 
-    def __init__(self, recipe: Recipe, journal: Journal, progress: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        journal: Journal,
+        progress: Callable[[int], None] = lambda _: None,
+        spread: Spread = here,
+    ) -> None:
         self.recipe = recipe
         self.journal = journal
         self.progress = progress
+        self.spread = spread  # runs what is pure, here or in other processes
 
     @cached_property
     def engine(self) -> Engine:
@@ -85,6 +93,8 @@ class Tools:
         if self.recipe.model is not None:
             given["engine"] = self.engine
         made: Translator = construct("translator", TRANSLATORS, choice.name, choice.options, **given)
+        if hasattr(made, "spread"):
+            made.spread = self.spread
         return made
 
     def answer_spec(self) -> dict[str, Any]:
@@ -129,11 +139,18 @@ def choose(rows: Sequence[SourceRow], tools: Tools) -> list[Kept | Lost]:
             else:
                 reasons.setdefault(n, reason)
     rejected = _verdicts(tools, [row.prompt for row in rows], [row.unsafe or "" for row in rows])
-    results: list[Kept | Lost] = []
-    for n, (row, verdict) in enumerate(zip(rows, rejected, strict=True)):
-        lost = _unusable(row, verdict) or (None if n in chosen else reasons.get(n, "no-safe-answer"))
-        results.append(_lost(row, lost, tools.recipe) if lost else _dominant(row, *chosen[n], verdict, tools.recipe))
-    return results
+    lost = [
+        _unusable(row, verdict) or (None if n in chosen else reasons.get(n, "no-safe-answer"))
+        for n, (row, verdict) in enumerate(zip(rows, rejected, strict=True))
+    ]
+    sides = {n: _dominant(row, chosen[n][0], tools.recipe) for n, row in enumerate(rows) if lost[n] is None}
+    measured = dict(zip(sides, _measured(list(sides.values()), tools), strict=True))
+    return [
+        _lost(row, reason, tools.recipe)
+        if reason
+        else _kept(row, sides[n], measured[n], chosen[n][1], rejected[n], tools.recipe)
+        for n, (row, reason) in enumerate(zip(rows, lost, strict=True))
+    ]
 
 
 def _own_answer(row: SourceRow) -> list[Answer]:
@@ -174,10 +191,17 @@ def _unusable(row: SourceRow, verdict: Verdict) -> str | None:
     return "rejected-is-a-refusal" if verdict.label == "refusal" else None
 
 
-def _dominant(row: SourceRow, chosen: str, verdict: Verdict, rejected: Verdict, recipe: Recipe) -> Kept:
-    side = Side(recipe.dominant, row.prompt, chosen, row.unsafe or "")
-    measured = quality.measure_many([side], [side], _known_languages(recipe))[0]
-    measured = replace(measured, chosen_verdict=verdict.label, rejected_verdict=rejected.label)
+def _dominant(row: SourceRow, chosen: str, recipe: Recipe) -> Side:
+    return Side(recipe.dominant, row.prompt, chosen, row.unsafe or "")
+
+
+def _measured(sides: Sequence[Side], tools: Tools) -> Iterable[Quality]:
+    """What is measured of dominant sides."""
+    return tools.spread(partial(quality.measure_originals, among=_known_languages(tools.recipe)), sides)
+
+
+def _kept(row: SourceRow, side: Side, measured: Quality, chosen: Verdict, rejected: Verdict, recipe: Recipe) -> Kept:
+    measured = replace(measured, chosen_verdict=chosen.label, rejected_verdict=rejected.label)
     return Kept(split_of(row.group, recipe), Row(row.pair_id, side, row.category, row.source_id, measured))
 
 
@@ -235,21 +259,23 @@ def check(
 
     `translated`: the fields that are translations of the dominant ones, which length and structure are compared of.
     """
-    dominants, targets = [one.row.side for one, _ in pairs], [side for _, side in pairs]
-    measured = quality.measure_many(dominants, targets, _known_languages(tools.recipe))
+    rows, targets = [one.row for one, _ in pairs], [side for _, side in pairs]
+    unmeasured = [
+        Pair(row.pair_id, row.side, side, row.category, row.source_id) for row, side in zip(rows, targets, strict=True)
+    ]
+    examine = partial(quality.examine, among=_known_languages(tools.recipe), translated=translated)
+    examined = tools.spread(examine, unmeasured)
     chosen = tools.detector.verdicts([Exchange(side.language, side.prompt, side.chosen) for side in targets])
     rejected = tools.detector.verdicts([Exchange(side.language, side.prompt, side.rejected) for side in targets])
     results: list[Kept | Lost] = []
     backs: Sequence[float | None] = round_trips or [None] * len(pairs)
-    for (one, side), values, good, bad, back in zip(pairs, measured, chosen, rejected, backs, strict=True):
+    for (one, side), (values, reason), good, bad, back in zip(pairs, examined, chosen, rejected, backs, strict=True):
         values = replace(values, chosen_verdict=good.label, rejected_verdict=bad.label, round_trip_chrf=back)
         row = one.row
-        pair = Pair(row.pair_id, row.side, side, row.category, row.source_id, values)
-        reason = quality.first_reason(pair, translated=translated) or ""
         if reason and tools.recipe.checks != "keep":
             results.append(Lost(f"{translator}.{side.language}", row.pair_id, row.source_id, reason))
         else:
-            results.append(Kept(one.split, replace(row, side=side, quality=values), reason))
+            results.append(Kept(one.split, replace(row, side=side, quality=values), reason or ""))
     return results
 
 
@@ -258,7 +284,7 @@ def adopt(pairs: Sequence[Pair], tools: Tools) -> list[Kept]:
     recipe, sides = tools.recipe, [pair.dominant for pair in pairs]
     chosen = _verdicts(tools, [side.prompt for side in sides], [side.chosen for side in sides])
     rejected = _verdicts(tools, [side.prompt for side in sides], [side.rejected for side in sides])
-    measured = quality.measure_many(sides, sides, _known_languages(recipe))
+    measured = _measured(sides, tools)
     kept = []
     for pair, values, good, bad in zip(pairs, measured, chosen, rejected, strict=True):
         values = replace(values, chosen_verdict=good.label, rejected_verdict=bad.label)

@@ -18,6 +18,7 @@ from mpodata.sources import SOURCES
 from mpodata.versions.load import load
 from mpodata.versions.manifest import Manifest
 from mpodata.versions.publish import publish
+from mpodata.workers import usual_workers
 
 HELP = "Build refusal preference pairs and carry them into other languages."
 EXAMPLE = (
@@ -36,7 +37,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--public", action="store_true", help="with --push-to-hub: a public dataset")
     parser.add_argument("--no-gated", dest="gated", action="store_false", help="with --push-to-hub: readable unasked")
     parser.add_argument("--scale", choices=["local", "ray"], default="local", help="where the stages run")
-    parser.add_argument("--workers", type=int, default=1, help="with --scale ray: actors, each with models of its own")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        help="processes that check rows (default: the cores, at most 4); with --scale ray: actors, each with models",
+    )
     parser.add_argument("--cpus-per-worker", type=float, default=1, help="with --scale ray (default 1)")
     parser.add_argument("--gpus-per-worker", type=float, default=0, help="with --scale ray (default 0)")
 
@@ -102,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
             base=args.add_to and load(args.add_to).folder,
             runner=_on_ray(args) if args.scale == "ray" else None,
             progress=Bars(),
+            workers=1 if args.scale == "ray" else args.workers or usual_workers(),
         )
     _summary(manifest, out, journal)
     if args.push_to_hub:
@@ -120,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
 def _on_ray(args: argparse.Namespace) -> MakeRunner:
     from mpodata.scale import RayRunner
 
-    resources = {"workers": args.workers, "cpus": args.cpus_per_worker, "gpus": args.gpus_per_worker}
+    resources = {"workers": args.workers or 1, "cpus": args.cpus_per_worker, "gpus": args.gpus_per_worker}
     return lambda tools, scratch: RayRunner(tools.recipe, tools.journal, scratch, **resources)
 
 

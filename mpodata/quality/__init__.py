@@ -5,6 +5,7 @@ reason = first_reason(replace(pair, quality=measured[0]))    # None, or "copied"
 """
 
 from mpodata.quality.checks import CHECKS, Check, Fault, faults, first_reason
+from mpodata.quality.examine import examine, measure_originals
 from mpodata.quality.measures import measure, measure_many
 from mpodata.quality.thresholds import Thresholds
 
@@ -13,8 +14,10 @@ __all__ = [
     "Check",
     "Fault",
     "Thresholds",
+    "examine",
     "faults",
     "first_reason",
     "measure",
     "measure_many",
+    "measure_originals",
 ]

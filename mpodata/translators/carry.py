@@ -3,7 +3,9 @@
 text -> clean -> pieces -> unique segments -> journal or translator -> checks -> another way -> pieces -> text
 """
 
+import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from mpodata.errors import ModelError
@@ -11,7 +13,7 @@ from mpodata.journal import Journal, result_key
 from mpodata.languages import language as language_of
 from mpodata.records import Dropped, Side
 from mpodata.translators import SentenceTranslator
-from mpodata.translators.checks import faults
+from mpodata.translators.checks import faults_of
 from mpodata.translators.segments import (
     Piece,
     Unit,
@@ -23,6 +25,7 @@ from mpodata.translators.segments import (
     pieces,
     trimmed,
 )
+from mpodata.workers import Spread, here
 
 FIELDS: Final = ("prompt", "chosen", "rejected")
 TASK: Final = "translate"  # its results' name in the journal
@@ -30,6 +33,8 @@ CARRYING: Final = 1  # the version of splitting, checking and retrying: part of 
 
 LONGEST_FIELD: Final = 50_000  # characters; a longer field is a damaged row or a book, and costs hours
 DEPTH: Final = 3  # how often a segment that fails may be cut smaller
+
+SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 # Scripts that put no space between sentences.
 UNSPACED: Final = {"han", "kana"}
@@ -57,6 +62,7 @@ class Carried:
         self.journal = Journal(":memory:") if journal is None else journal
         self.progress = progress  # told how many segments were finished
         self.longest_field = longest_field
+        self.spread: Spread = here  # runs the checks of segments; a build may put a pool of processes here
 
     def provenance(self) -> dict[str, Any]:
         return {**self.translator.provenance(), "carrying": CARRYING}
@@ -146,7 +152,7 @@ class Carried:
             return []
         translated = dict(zip(wanted, self._translated(wanted, source, target, depth + 1), strict=True))
         joined = [_joined(plan, translated, source, target) for plan in plans.values()]
-        return list(zip(plans, _sound([texts[at] for at in plans], joined, source, target), strict=True))
+        return list(zip(plans, self._sound([texts[at] for at in plans], joined, source, target), strict=True))
 
     def _checked(self, texts: list[str], source: str, target: str, *, attempt: int) -> list[str | Dropped]:
         if not texts:
@@ -157,17 +163,19 @@ class Carried:
                 f"The translator {self.translator.provenance().get('name')} answered {len(texts)} segments with "
                 f"{len(results)}; nothing of this block was kept."
             )
-        return _sound(texts, results, source, target)
+        return self._sound(texts, results, source, target)
 
-
-def _sound(texts: Sequence[str], results: Sequence[str | Dropped], source: str, target: str) -> list[str | Dropped]:
-    """The results with each faulty translation replaced by the reason it is."""
-    given = [at for at, result in enumerate(results) if isinstance(result, str)]
-    reasons = faults([texts[at] for at in given], [str(results[at]) for at in given], source, target)
-    checked = list(results)
-    for at, reason in zip(given, reasons, strict=True):
-        checked[at] = Dropped(reason) if reason else str(results[at]).strip()
-    return checked
+    def _sound(
+        self, texts: Sequence[str], results: Sequence[str | Dropped], source: str, target: str
+    ) -> list[str | Dropped]:
+        """The results with each faulty translation replaced by the reason it is."""
+        given = [at for at, result in enumerate(results) if isinstance(result, str)]
+        pairs = [(texts[at], str(results[at])) for at in given]
+        reasons = self.spread(partial(faults_of, source=source, target=target), pairs)
+        checked = list(results)
+        for at, reason in zip(given, reasons, strict=True):
+            checked[at] = Dropped(reason) if reason else str(results[at]).strip()
+        return checked
 
 
 def _parts(text: str, reason: str, language: str, longest: int) -> list[Piece]:
@@ -209,7 +217,7 @@ def _joined(plan: Sequence[Piece], translated: dict[str, str | Dropped], source:
 def _untranslatable(text: str, longest: int) -> Dropped | None:
     if len(text) > longest:
         return Dropped("too-long", f"{len(text)} characters; the limit is {longest}")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if SURROGATE.search(text):
         return Dropped("untranslatable", "holds a lone surrogate, which is no character")
     if not clean(text).strip():
         return Dropped("empty", "nothing is left to translate")

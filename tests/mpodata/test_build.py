@@ -5,12 +5,14 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import mpodata
 from mpodata.cli import main
+from mpodata.workers import Workers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -57,6 +59,17 @@ def test_counterweight_pairs_prefer_the_helpful_answer(pocket_build: Path) -> No
 def test_the_same_recipe_gives_the_same_bytes_from_an_empty_cache(pocket_build: Path, tmp_path: Path) -> None:
     again = built(tmp_path / "again")
     assert hashes(again) == hashes(pocket_build)
+
+
+def test_worker_processes_write_the_bytes_of_one(
+    pocket_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mpodata.build.Workers", partial(Workers, alone=0))
+    out = built(tmp_path / "several", "--workers", "2")
+    assert hashes(out) == hashes(pocket_build)
+    assert (out.parent / "several.work" / "drops.jsonl").read_bytes() == (
+        pocket_build.parent / "out.work" / "drops.jsonl"
+    ).read_bytes()
 
 
 def test_the_same_command_again_finds_the_version_complete(
