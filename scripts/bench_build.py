@@ -1,11 +1,12 @@
 """From recorded answers and a fast translator to a verified version: rows a second, peak memory, what a rerun costs.
 
-    scripts/bench_build.py                       10,000 and 100,000 pairs x 3 languages
-    scripts/bench_build.py --pairs 1000000       takes about an hour on two cores
+    scripts/bench_build.py                       10,000 and 100,000 pairs x 3 languages, about six minutes on two cores
+    scripts/bench_build.py --pairs 1000000       about an hour on two cores
 
-Each size runs in a process of its own, from an empty cache, then again with everything cached. Rows are sentences with
-a number in them, so that no two are alike; the translator looks its sentences up, so that what is measured is the
-pipeline: journal, splitting, checks, Parquet. "rows" are rows of all configs: pairs x (1 dominant + 3 targets).
+Each size is built in processes of its own from an empty cache, then the same command is run again, then the version is
+verified. Rows are sentences with a number in them, so that no two are alike; the translator looks its sentences up, so
+that what is measured is the pipeline: journal, splitting, checks, Parquet. "rows" are rows of all configs: pairs x (1
+dominant + 3 targets). Memory is that of all processes together; it is read from /proc, so this needs Linux.
 """
 
 import argparse
@@ -13,12 +14,15 @@ import json
 import os
 import platform
 import re
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+
+from mpodata.workers import usual_workers
 
 LANGUAGES = ("sw", "zh", "ar")
 
@@ -80,52 +84,107 @@ def write_inputs(folder: Path, pairs: int) -> None:
             answers.write(json.dumps({"prompt": prompt, "answer": refusal}) + "\n")
 
 
-def child(folder: Path) -> int:
-    """One build; prints its seconds and the peak memory of this process."""
+def child(folder: Path, options: list[str]) -> int:
+    """One build."""
     from mpodata.cli import main as mpodata_main
     from mpodata.translators import TRANSLATORS
 
     TRANSLATORS["lookup"] = "bench_build:lookup"
     sys.path.insert(0, str(Path(__file__).parent))
-    started = time.monotonic()
-    code = mpodata_main(
+    return mpodata_main(
         ["build", "--source", str(folder / "source.jsonl"), "--engine", "replay", "--translator", "lookup"]
-        + ["--languages", ",".join(LANGUAGES), "--out", str(folder / "out")]
+        + ["--languages", ",".join(LANGUAGES), "--out", str(folder / "out"), *options]
         + ["--set", f"engine.options.path={folder / 'answers.jsonl'}", "--set", "sampling.candidates=1"]
     )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if platform.system() == "Darwin" else 1024)
-    print(json.dumps({"seconds": time.monotonic() - started, "peak_mib": peak}))
-    return code
 
 
-def measured(folder: Path) -> dict[str, float]:
+@dataclass
+class Cost:
+    """What one command took, its worker processes included."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float  # sum over its processes of the most memory each ever held
+
+
+def measured(command: list[str], folder: Path) -> Cost:
     environment = {**os.environ, "MPODATA_CACHE": str(folder / "cache")}
-    command = [sys.executable, __file__, "--child", str(folder)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
-    return json.loads(done.stdout.splitlines()[-1])
+    started, before = time.monotonic(), os.times()
+    peaks: dict[int, float] = {}
+    with (folder / "said.txt").open("w") as said:
+        process = subprocess.Popen(command, env=environment, stdout=said, stderr=said)
+        while process.poll() is None:
+            peaks |= {pid: peak for pid in family(process.pid) if (peak := peak_mib(pid))}
+            time.sleep(0.1)
+    if process.returncode:
+        raise RuntimeError((folder / "said.txt").read_text()[-2000:])
+    after = os.times()
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return Cost(time.monotonic() - started, cpu, sum(peaks.values()))
+
+
+def family(pid: int) -> list[int]:
+    """A process and its descendants."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:  # it has ended
+        return []
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def peak_mib(pid: int) -> float:
+    """The most memory a process ever held. Not `ru_maxrss`: that starts with what its parent held."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def measure(pairs: int, options: list[str]) -> float:
+    """Print one line of the table; returns CPU milliseconds a row."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_inputs(folder, pairs)
+        build = [sys.executable, __file__, "--child", name, *options]
+        first = measured(build, folder)
+        again = measured(build, folder)
+        verify = measured([sys.executable, "-m", "mpodata.cli", "verify", str(folder / "out")], folder)
+    rows = pairs * (1 + len(LANGUAGES))
+    print(
+        f"{pairs:>9,} {first.seconds:>9.1f} {first.cpu_seconds:>9.1f} {rows / first.seconds:>8.0f} "
+        f"{1000 * first.cpu_seconds / rows:>11.3f} {first.peak_mib:>9.0f} {again.seconds:>8.1f} "
+        f"{again.seconds / first.seconds:>9.1%} {verify.seconds:>8.1f} {verify.peak_mib:>9.0f}",
+        flush=True,
+    )
+    return first.cpu_seconds / rows
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--workers", type=int, help="of `mpodata build`")
     args = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {len(LANGUAGES)} targets")
-    print(f"{'pairs':>9} {'seconds':>9} {'rows/s':>8} {'peak MiB':>9} {'rerun':>7} {'of first':>9}")
-    for pairs in args.pairs:
-        with tempfile.TemporaryDirectory() as folder:
-            write_inputs(Path(folder), pairs)
-            first, again = measured(Path(folder)), measured(Path(folder))
-        rows = pairs * (1 + len(LANGUAGES))
-        share = again["seconds"] / first["seconds"]
-        print(
-            f"{pairs:>9,} {first['seconds']:>9.1f} {rows / first['seconds']:>8.0f} {first['peak_mib']:>9.0f} "
-            f"{again['seconds']:>7.2f} {share:>9.1%}",
-            flush=True,
-        )
+    options = [] if args.workers is None else ["--workers", str(args.workers)]
+    packages = ", ".join(f"{name} {version(name)}" for name in ("mpodata", "pyarrow", "py3langid", "sentencex"))
+    print(f"{platform.platform()}, {processor()}, {len(os.sched_getaffinity(0))} cores for this process")
+    print(f"Python {platform.python_version()}, {packages}; workers: {args.workers or usual_workers()}")
+    print(f"{len(LANGUAGES)} target languages; each pair is {1 + len(LANGUAGES)} rows\n")
+    print(
+        f"{'pairs':>9} {'seconds':>9} {'CPU s':>9} {'rows/s':>8} {'CPU ms/row':>11} {'peak MiB':>9} {'rerun s':>8} "
+        f"{'of first':>9} {'verify s':>8} {'peak MiB':>9}"
+    )
+    costs = [measure(pairs, options) for pairs in args.pairs]
+    if len(costs) > 1:
+        print(f"\nCPU a row at {args.pairs[-1]:,} pairs over that at {args.pairs[0]:,}: {costs[-1] / costs[0]:.2f}")
     return 0
 
 
+def processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.machine())
+
+
 if __name__ == "__main__":
-    sys.exit(child(Path(sys.argv[2])) if sys.argv[1:2] == ["--child"] else main())
+    sys.exit(child(Path(sys.argv[2]), sys.argv[3:]) if sys.argv[1:2] == ["--child"] else main())
