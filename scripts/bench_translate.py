@@ -11,7 +11,7 @@ same length, and the sentences are real. The candidates take turns; medians and 
   sweep     ours against settings tuned by hand, at 64, 256 and 2,000 sentences, on a sixth of the model (2 + 2 layers
             and a sixth of the vocabulary: the same width, and the same share of each part in a step).
   ray       `mpodata build --scale ray` with one worker of one core against two, on the sixth: from the moment the first
-            worker has its model to the end of the command; what comes before is start-up, and printed apart.
+            worker has its model to the last translation; start-up and the end of the command are printed apart.
 """
 
 import argparse
@@ -303,7 +303,7 @@ def sweep(folder: Path, rows: dict[str, str], args: argparse.Namespace) -> dict[
     for count, rounds, tried in (
         (64, args.rounds, settings),
         (256, args.rounds, settings[1:]),
-        (2000, 1, settings[2:5]),
+        (2000, min(2, args.rounds), settings[1:4]),
     ):
         texts = (list(rows) * 2)[:count]
         alternatives: dict[str, tuple[int, Callable[[], object]]] = {
@@ -343,17 +343,22 @@ def on_ray(ours: Forced, rows: dict[str, str]) -> dict[str, Any]:
             if done.returncode:
                 raise RuntimeError(done.stderr[-3000:])
             ready = sorted(float(line) for line in (folder / "ready").read_text().split())
-            timed[workers] = {"start-up": ready[0] - started, "build": ended - ready[0]}
+            translated = max(float(line) for line in (folder / "translated").read_text().split())
+            timed[workers] = {
+                "start-up": ready[0] - started,
+                "translating": translated - ready[0],
+                "the rest": ended - translated,
+            }
             files = sorted((folder / "out").rglob("*.parquet"))
             wrote[workers] = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
             assert len(ready) == workers, f"{len(ready)} of {workers} workers translated"
     if wrote[1] != wrote[2] or not wrote[1]:
         raise RuntimeError("Two workers wrote other bytes than one.")
-    ratio = timed[1]["build"] / timed[2]["build"]
+    ratio = timed[1]["translating"] / timed[2]["translating"]
     print(f"\n{RAY_ROWS} rows on Ray, a sixth of the model, {RAY_LENGTH} output tokens a sentence; the same bytes")
     for workers, seconds in timed.items():
-        print(f"  {workers} x 1 core   start-up {seconds['start-up']:6.1f} s   build {seconds['build']:6.1f} s")
-    print(f"  two workers / one {ratio:8.2f} x")
+        print(f"  {workers} x 1 core  " + "".join(f" {name} {value:6.1f} s  " for name, value in seconds.items()))
+    print(f"  two workers / one, translating {ratio:8.2f} x")
     return {"seconds": timed, "two_to_one": ratio}
 
 
@@ -368,7 +373,10 @@ class Stamped(Forced):
             assert self.tokenizer is not None
             with self.stamps.open("a") as ready:
                 ready.write(f"{time.time()}\n")
-        return super().segments(texts, source, target, attempt=attempt)
+        found = super().segments(texts, source, target, attempt=attempt)
+        with self.stamps.with_name("translated").open("a") as ends:
+            ends.write(f"{time.time()}\n")
+        return found
 
 
 def bench_nllb(*, folder: str, model: str, journal: Any, dominant: str) -> Carried:
