@@ -72,11 +72,11 @@ def in_turns(rows: Sequence[Row], names: Sequence[str], pairs: int, rounds: int,
         yield from (dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True))
         return
     runners = {name: Runner(name, args) for name in names}
-    for at in range(-1, rounds):
+    for name in names:
+        runners[name](batches[name][-1][:2])
+    for at in range(rounds):
         order = list(names) if at % 2 else list(reversed(names))
-        seconds = {name: (runners[name](batches[name][at]), sum(r.tokens for r in batches[name][at])) for name in order}
-        if at >= 0:
-            yield seconds
+        yield {name: (runners[name](batches[name][at]), sum(r.tokens for r in batches[name][at])) for name in order}
 
 
 def one_after_another(
@@ -163,7 +163,9 @@ def report(rows: Sequence[Row], pairs: int, rounds: int, names: Sequence[str], a
         print("  " + "  ".join(f"{name} {seconds:.2f} s" for name, (seconds, _) in result.items()), file=sys.stderr)
     speed = {name: [r[name][1] / r[name][0] for r in results] for name in names}
     base = names[0]
-    memory = {name: peak_memory(name, pairs, args) for name in names} if not args.no_memory else {}
+    # TRL's memory is measured at the first size alone: at larger ones its longest batch takes a minute.
+    weighed = [name for name in names if not name.startswith("trl") or pairs == args.pairs[0] or name == base]
+    memory = {name: peak_memory(name, pairs, args) for name in weighed} if not args.no_memory else {}
     print(f"  {'candidate':<18}{'tokens/s':>10}{'ratio to ' + base:>18}{'peak MiB':>10}{'of ' + base:>12}")
     table = {}
     for name in names:
@@ -174,7 +176,7 @@ def report(rows: Sequence[Row], pairs: int, rounds: int, names: Sequence[str], a
             else statistics.median(a / b for a, b in zip(speed[name], speed[base], strict=True))
         )
         table[name] = {"tokens_per_s": statistics.median(speed[name]), "ratio": ratio, "peak_mib": memory.get(name)}
-        peak = f"{memory[name]:>10.0f}{memory[name] / memory[base]:>12.0%}" if memory else f"{'-':>10}{'-':>12}"
+        peak = f"{memory[name]:>10.0f}{memory[name] / memory[base]:>12.0%}" if name in memory else f"{'-':>10}{'-':>12}"
         print(f"  {name:<18}{statistics.median(speed[name]):>10.0f}{ratio:>18.2f}{peak}")
     ours_name = next((name for name in names if name == "mpotrain"), None)
     if ours_name and "trl-precomputed" in speed:
