@@ -16,7 +16,7 @@ from trl import ModelConfig, TrlParser
 from mpodata.errors import RecipeError, UnknownName
 from mpodata.languages import language
 from mpotrain import launch
-from mpotrain.losses import LOSSES, Loss
+from mpotrain.objective.losses import LOSSES, Loss
 
 PRESETS = Path(__file__).with_name("presets")
 RETENTIONS = ("authors", "paper", "kl", "off")

@@ -12,7 +12,7 @@ from typing import Any
 from mpodata.engines.templates import chat_ids, plain_ids
 from mpodata.errors import DataError
 from mpodata.records import Pair, Side, assistant_turn, user_turn
-from mpotrain.batches import Tokens
+from mpotrain.model.batches import Tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from mpodata.workers import usual_workers
+from mpodata.runtime.processes import usual_workers
 
 LANGUAGES = ("sw", "zh", "ar")
 
@@ -66,7 +66,7 @@ class Lookup:
 
 
 def lookup(*, journal, dominant):
-    from mpodata.translators.carry import Carried
+    from mpodata.translators.document import Carried
 
     return Carried(Lookup(), dominant=dominant, journal=journal)
 

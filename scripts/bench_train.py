@@ -34,7 +34,7 @@ from bench.training_rows import Row, batches_of, read_rows
 from bench.training_steps import CANDIDATES, build, make, shape
 from transformers import LlamaForCausalLM
 
-from mpotrain.batches import pack
+from mpotrain.model.batches import pack
 
 
 class Runner:

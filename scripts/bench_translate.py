@@ -44,8 +44,8 @@ from bench.nllb_shapes import (  # noqa: E402
     sentences,
 )
 
-from mpodata.translators.batches import cores  # noqa: E402
-from mpodata.translators.carry import Carried  # noqa: E402
+from mpodata.runtime.cores import cores  # noqa: E402
+from mpodata.translators.document import Carried  # noqa: E402
 from mpodata.translators.nllb import Nllb  # noqa: E402
 
 TRANSFORMERS_BATCH, PLAIN_BATCH = 16, 32

@@ -29,11 +29,11 @@ from calibration.corpora import (
 )
 from calibration.faults import FAULTS, Material
 
-from mpodata import audit
+from mpodata.audit import findings
 from mpodata.quality import agreement as agreements
 from mpodata.quality import checks, completeness, measure_many
 from mpodata.quality import thresholds as tables
-from mpodata.quality.agreement import matched
+from mpodata.quality.alignment import matched
 from mpodata.quality.lexicon import learn
 from mpodata.quality.measures import repetition, spoken
 from mpodata.records import Pair
@@ -48,7 +48,7 @@ ANSWERS = ("prompt", "chosen", "rejected")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, help="folder with ntrex/, tatoeba/ and the other files")
-    parser.add_argument("--write", action="store_true", help="fit, and write thresholds.tsv and agreement.tsv")
+    parser.add_argument("--write", action="store_true", help="fit, and write thresholds.tsv and alignment.tsv")
     options = parser.parse_args()
     corpora = read_corpora(options.data)
     if options.write:
@@ -142,7 +142,7 @@ def _file_counts(rows: Sequence[Pair], draw: random.Random) -> Counter[str]:
     lexicon = learn(s for r in shuffled for n in ANSWERS for s in matched(getattr(r.dominant, n), getattr(r.target, n)))
     if lexicon is None:
         return Counter()
-    caught = {place for place, row in enumerate(shuffled) if audit.shuffled(row, ANSWERS, lexicon)}
+    caught = {place for place, row in enumerate(shuffled) if findings.shuffled(row, ANSWERS, lexicon)}
     return Counter(
         {
             "correct rows": len(rows) - len(moved),

@@ -73,7 +73,7 @@ def main() -> None:
 def methods(asked: Sequence[str]) -> list[str]:
     if list(asked) != ["all"]:
         return list(asked)
-    from mpotrain.losses import LOSSES
+    from mpotrain.objective.losses import LOSSES
 
     return list(LOSSES)
 

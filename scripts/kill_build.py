@@ -108,12 +108,12 @@ def environment(place: Path) -> dict[str, str]:
 def child(place: Path) -> int:
     """The command itself, with every call of the engine and the translator counted."""
     place.mkdir(parents=True, exist_ok=True)
-    import mpodata.build
+    import mpodata.pipeline.build
     from mpodata.cli import main as mpodata_main
     from mpodata.engines.transformers import TransformersEngine
     from mpodata.translators.nllb import Nllb
 
-    mpodata.build.BLOCK = BLOCK
+    mpodata.pipeline.build.BLOCK = BLOCK
     TransformersEngine.block = BLOCK
     log = os.open(place / "calls", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     for owner, name in ((TransformersEngine, "answers"), (Nllb, "segments")):

@@ -45,7 +45,7 @@ def test_the_names_in_the_table_are_those_a_user_may_type(row: str, table: dict[
 
 
 def test_the_methods_in_the_table_are_those_that_train() -> None:
-    losses = import_module("mpotrain.losses")
+    losses = import_module("mpotrain.objective.losses")
     (names,) = re.findall(r"^\| methods \| (.*) \|$", README, re.MULTILINE)
     assert set(names.split(", ")) == set(losses.LOSSES)
 

@@ -5,8 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+from mpodata.audit.preferences import FORMATS
 from mpodata.errors import RecipeError
-from mpodata.sources.preferences import FORMATS
 
 HELP = "Run the quality checks over any multilingual preference data; counts by language and reason."
 EXAMPLE = "mpodata audit preferences.jsonl --against multijail.csv --html audit.html"
@@ -30,12 +30,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from mpodata.audit import audit
-    from mpodata.audit_page import render, summary, table
+    from mpodata.audit.findings import audit
+    from mpodata.audit.page import render, summary, table
+    from mpodata.audit.preferences import preferences
     from mpodata.languages import language
     from mpodata.refusals.rules import RuleDetector
-    from mpodata.sources.decontamination import evaluation_sets
-    from mpodata.sources.preferences import preferences
+    from mpodata.selection.decontamination import evaluation_sets
 
     language(args.dominant)
     if args.html is not None and not args.html.resolve().parent.is_dir():

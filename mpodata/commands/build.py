@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mpodata.build import MakeRunner, build
 from mpodata.errors import RecipeError
-from mpodata.journal import Journal, cache_folder
-from mpodata.progress import Bars
+from mpodata.pipeline.build import MakeRunner, build
 from mpodata.recipe import Recipe, read_recipe
+from mpodata.runtime.journal import Journal, cache_folder
+from mpodata.runtime.processes import usual_workers
+from mpodata.runtime.progress import Bars
 from mpodata.sources import SOURCES
 from mpodata.versions.load import load
 from mpodata.versions.manifest import Manifest
 from mpodata.versions.publish import publish
-from mpodata.workers import usual_workers
 
 HELP = "Build refusal preference pairs and carry them into other languages."
 EXAMPLE = (
@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _on_ray(args: argparse.Namespace) -> MakeRunner:
-    from mpodata.scale import RayRunner
+    from mpodata.pipeline.ray import RayRunner
 
     resources = {"workers": args.workers or 1, "cpus": args.cpus_per_worker, "gpus": args.gpus_per_worker}
     return lambda tools, scratch: RayRunner(tools.recipe, tools.journal, scratch, **resources)

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 
 from mpodata.commands.build import open_journal, recipe_arguments, recipe_of
-from mpodata.plan import GPU_FLOPS, Plan, Work, plan
+from mpodata.pipeline.plan import GPU_FLOPS, Plan, Work, plan
 
 HELP = "Say what a build would do, cost and be licensed as, before it does it. Loads no model, sends nothing."
 EXAMPLE = "mpodata plan --recipe mpo-paper --model meta-llama/Llama-3.1-8B-Instruct --gpu h100 --gpus 8"

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.errors import ModelError
+from mpodata.pocket import chat_path
 from mpodata.registry import require
 
-EMBEDDED = {"pocket-chat": Path(__file__).parents[1] / "pocket" / "chat"}
+EMBEDDED = {"pocket-chat": chat_path()}
 
 IDENTIFYING = (  # the files of a model folder that decide what it answers
     "config.json", "generation_config.json", "adapter_config.json", "tokenizer.json", "tokenizer_config.json",

@@ -16,7 +16,7 @@ from mpodata.engines.templates import without_surrogates
 from mpodata.errors import RecipeError, RemoteError
 from mpodata.records import Message
 from mpodata.registry import require
-from mpodata.translators.service import Breaker, pause, retry_after
+from mpodata.runtime.remote import Breaker, pause, retry_after
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 NO_KEY = "none"  # what local servers are sent

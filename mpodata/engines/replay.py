@@ -10,9 +10,9 @@ from typing import Any, get_args
 from mpodata.engines import Answer, Sampling
 from mpodata.engines.templates import without_surrogates
 from mpodata.errors import DataError
+from mpodata.readers.conversation import answer_text, prompt_text
+from mpodata.readers.upstream import Row, Upstream
 from mpodata.records import Dropped, Message, content_id
-from mpodata.sources.conversation import answer_text, prompt_text
-from mpodata.sources.reading import Row, Upstream
 
 PROMPTS = ("prompt", "instruction", "question", "messages", "input")
 ANSWERS = ("answers", "answer", "response", "completion", "output", "text")

@@ -5,8 +5,8 @@ reason = first_reason(replace(pair, quality=measured[0]))    # None, or "copied"
 """
 
 from mpodata.quality.checks import CHECKS, Check, Fault, faults, first_reason
-from mpodata.quality.examine import examine, measure_originals
 from mpodata.quality.measures import measure, measure_many
+from mpodata.quality.rows import examine, measure_originals
 from mpodata.quality.thresholds import Thresholds
 
 __all__ = [

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from mpodata.langid import UNDETERMINED
+from mpodata.languages.identification import UNDETERMINED
+from mpodata.languages.text import normalised
 from mpodata.quality import measures
-from mpodata.quality.agreement import agreement
-from mpodata.quality.anchors import sentences
+from mpodata.quality.alignment import agreement
 from mpodata.quality.completeness import incompleteness
+from mpodata.quality.cues import sentences
 from mpodata.quality.thresholds import Thresholds, thresholds
 from mpodata.records import Pair
-from mpodata.sources.cleaning import normalised
 
 FIELDS: Final = ("prompt", "chosen", "rejected")
 SHORTEST_COPY: Final = 12  # letters and digits; a shorter text may be a name, which stays as it is

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from mpodata.quality import measures
-from mpodata.quality.anchors import MARKS, anchors, sentences, sounds_of
+from mpodata.quality.cues import MARKS, anchors, sentences, sounds_of
 from mpodata.quality.thresholds import DEFAULT, Thresholds
 
 TABLE: Final = Path(__file__).with_name("completeness.tsv")

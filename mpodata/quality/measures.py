@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import cache, lru_cache
 from typing import Final
 
-from mpodata.langid import UNDETERMINED, identify, known_languages, without_noise
+from mpodata.languages.identification import UNDETERMINED, identify, known_languages, without_noise
 from mpodata.records import Quality, Side
 
 # Characters of a run that recurs: longer in longer texts, where short runs recur by chance; fewer in scripts without

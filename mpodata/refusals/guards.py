@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mpodata.engines import ENGINES, Answer, Engine, Sampling
-from mpodata.journal import Journal
 from mpodata.languages import languages as known_languages
 from mpodata.records import Message
 from mpodata.refusals import Exchange, Label, Verdict
 from mpodata.registry import construct
+from mpodata.runtime.journal import Journal
 
 VERSION = 1  # raise when a prompt or its reading changes
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mpodata.journal import Journal
 from mpodata.records import Message, user_turn
 from mpodata.refusals import Exchange
 from mpodata.refusals.guards import Format, Guard, Reading, guard
+from mpodata.runtime.journal import Journal
 
 VERSION = 1  # of the prompt: verdicts of different versions are not compared or mixed
 

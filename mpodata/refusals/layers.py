@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mpodata.errors import RecipeError
-from mpodata.journal import Journal
 from mpodata.refusals import DETECTORS, Detector, Exchange, Verdict
 from mpodata.refusals.rules import RuleDetector
 from mpodata.registry import construct
+from mpodata.runtime.journal import Journal
 
 
 class Layers:

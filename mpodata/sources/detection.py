@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from mpodata.readers.upstream import Row, Upstream
 from mpodata.records import Dropped
 from mpodata.sources import beavertails, hh_rlhf, pku_saferlhf, refuseu, released_mpo
-from mpodata.sources.reading import Row, Upstream
 
 _HUB_IDS: Final = {
     pku_saferlhf.HUB_ID.lower(): "pku-saferlhf",

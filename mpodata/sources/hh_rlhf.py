@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mpodata.errors import DataError
+from mpodata.readers.cells import MENDED
+from mpodata.readers.upstream import Row, Upstream
 from mpodata.records import Dropped, SourceRow
-from mpodata.sources.cleaning import MENDED
-from mpodata.sources.reading import Row, Upstream
 from mpodata.sources.rows import source_row
 
 HUB_ID: Final = "Anthropic/hh-rlhf"

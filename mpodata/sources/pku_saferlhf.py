@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from mpodata.errors import DataError, UnknownName
+from mpodata.readers.cells import MENDED
+from mpodata.readers.upstream import Row, Upstream
 from mpodata.records import Dropped, SourceRow
-from mpodata.sources.cleaning import MENDED
-from mpodata.sources.reading import Row, Upstream
 from mpodata.sources.rows import category_name, source_row
 
 HUB_ID: Final = "PKU-Alignment/PKU-SafeRLHF"

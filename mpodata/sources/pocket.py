@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from mpodata.errors import UnknownName
+from mpodata.pocket import prompts_path
+from mpodata.readers.upstream import Upstream
 from mpodata.records import Dropped, Kind, SourceRow
-from mpodata.sources.reading import Upstream
 from mpodata.sources.rows import source_row
 
-PROMPTS: Final = Path(__file__).parents[1] / "pocket" / "prompts.jsonl"
+PROMPTS: Final = prompts_path()
 
 
 def pocket(*, kind: Kind | None = None) -> "PocketPrompts":

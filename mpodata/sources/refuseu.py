@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import Any, Final
 
 from mpodata.errors import DataError, RecipeError, UnknownName
+from mpodata.readers.cells import MENDED
+from mpodata.readers.conversation import answer_text, prompt_text
+from mpodata.readers.upstream import Row, Upstream
 from mpodata.records import Dropped, SourceRow
-from mpodata.sources.cleaning import MENDED
-from mpodata.sources.conversation import answer_text, prompt_text
-from mpodata.sources.reading import Row, Upstream
 from mpodata.sources.rows import source_row
 
 HUB_ID: Final = "NASK-PIB/RefusEU"

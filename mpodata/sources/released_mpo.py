@@ -13,13 +13,13 @@ from functools import cached_property
 from typing import Any, Final
 
 from mpodata.errors import DataError
-from mpodata.langid import UNDETERMINED, identify
 from mpodata.languages import language
 from mpodata.languages import languages as known_languages
+from mpodata.languages.identification import UNDETERMINED, identify
+from mpodata.readers.cells import MENDED, field
+from mpodata.readers.conversation import answer_text, prompt_text
+from mpodata.readers.upstream import Row, Upstream
 from mpodata.records import Dropped, Pair, Side, content_id
-from mpodata.sources.cleaning import MENDED, field
-from mpodata.sources.conversation import answer_text, prompt_text
-from mpodata.sources.reading import Row, Upstream
 
 TRANSLATOR: Final = "released"  # the translator's name in the version: how the rows were carried is not known
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from mpodata.languages.text import normalised
+from mpodata.readers.cells import clean_text, field
 from mpodata.records import COUNTERWEIGHT, Dropped, Kind, SourceRow, content_id
-from mpodata.sources.cleaning import clean_text, field, normalised
 
 
 def prompt_group(prompt: str) -> str:

@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Any, Final
 
 from mpodata.errors import DataError, UnknownName
+from mpodata.readers.cells import MENDED
+from mpodata.readers.conversation import answer_text, prompt_text
+from mpodata.readers.upstream import Row, Upstream
 from mpodata.records import Dropped, Kind, SourceRow
-from mpodata.sources.cleaning import MENDED
-from mpodata.sources.conversation import answer_text, prompt_text
-from mpodata.sources.reading import Row, Upstream
 from mpodata.sources.rows import source_row
 
 # What each field's column is usually called; the first that exists is taken where no map names one.

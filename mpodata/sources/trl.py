@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpodata.errors import DataError
+from mpodata.readers.cells import MENDED
+from mpodata.readers.conversation import turns
+from mpodata.readers.upstream import Row, Upstream
 from mpodata.records import Dropped, SourceRow
-from mpodata.sources.cleaning import MENDED
-from mpodata.sources.conversation import turns
-from mpodata.sources.reading import Row, Upstream
 from mpodata.sources.rows import source_row
 
 

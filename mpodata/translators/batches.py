@@ -12,10 +12,7 @@ sentences first and fewer to a batch, so that the workers end together.
 """
 
 import math
-import os
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 ROWS: Final = 128  # sentences x beams in a batch, on a CPU; the cost per sentence is flat from 64 on
@@ -23,7 +20,6 @@ ROWS_GPU: Final = 2048
 SCORES: Final = 64 << 20  # bytes of a step's scores, on a CPU
 TOKENS: Final = 2048  # source tokens with padding in a batch, on a CPU: 32 MiB in a layer of 4,096 float32
 TOKENS_GPU: Final = 65_536
-QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")  # "200000 100000": microseconds of CPU time in microseconds; or "max ..."
 
 
 def batches(
@@ -71,33 +67,3 @@ def _cut(
 def rows_of(vocabulary: int) -> int:
     """The most rows to decode at once on a CPU, for a model that scores `vocabulary` words at each step."""
     return max(1, min(ROWS, SCORES // (4 * vocabulary)))
-
-
-def cores() -> int:
-    """Physical cores this process may use: hyper-threads share the units that multiply.
-
-    The upper limits, the lowest of which counts: the process's CPU affinity; the CPU time its container is given
-    (cgroup v2); and OMP_NUM_THREADS, which on Ray `scale.Worker` sets to the num_cpus it was given, so that workers
-    beside each other do not ask for the same cores.
-    """
-    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-    siblings = {_siblings(core) for core in usable}
-    return max(1, min(len(siblings), *_limits()))
-
-
-def _limits() -> list[int]:
-    threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # "4,2": of nested teams, the outer one
-    limits = [int(threads)] if threads.isdecimal() and int(threads) else []
-    try:
-        quota, _, period = QUOTA.read_text().partition(" ")
-    except OSError:
-        return [sys.maxsize, *limits]
-    return [sys.maxsize if quota == "max" else round(int(quota) / int(period)), *limits]
-
-
-def _siblings(core: int) -> str:
-    path = Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return str(core)

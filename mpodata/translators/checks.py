@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from mpodata.langid import identify, script_shares, without_noise
 from mpodata.languages import language as language_of
+from mpodata.languages.identification import identify, script_shares, without_noise
 from mpodata.translators.segments import digits, has_words, items, kept_items, kept_numbers, without_items
 
 # Characters that say what one character of English says (NTREX, medians), by script; other scripts count 1.

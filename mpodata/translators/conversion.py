@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from mpodata.errors import ModelError, RemoteError
-from mpodata.journal import cache_folder
 from mpodata.registry import require
+from mpodata.runtime.journal import cache_folder
 
 WEIGHTS: Final = "model.bin"  # what CTranslate2 calls them
 TOKENIZER: Final = "tokenizer.json"

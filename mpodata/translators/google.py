@@ -19,13 +19,13 @@ from urllib.parse import urlencode
 import requests
 
 from mpodata.errors import ModelError, RecipeError
-from mpodata.journal import Journal
 from mpodata.languages import language as language_of
 from mpodata.records import Dropped
 from mpodata.registry import require
-from mpodata.translators.carry import Carried
+from mpodata.runtime.journal import Journal
+from mpodata.runtime.remote import Breaker, Clock, Sleep, TokenBucket, pause, retry_after
+from mpodata.translators.document import Carried
 from mpodata.translators.segments import ENTITY, clean
-from mpodata.translators.service import Breaker, Clock, Sleep, TokenBucket, pause, retry_after
 
 LOG: Final = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from mpodata.engines import Answer, Engine, Sampling
-from mpodata.journal import Journal
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
-from mpodata.translators.carry import Carried
+from mpodata.runtime.journal import Journal
+from mpodata.translators.document import Carried
 from mpodata.translators.policy import Policy, Wanted, joined, policy_of
 from mpodata.translators.selftrans import SelfTranslation
 

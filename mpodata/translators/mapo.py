@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from mpodata.engines import Engine, Sampling
 from mpodata.errors import RecipeError
-from mpodata.journal import Journal
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
+from mpodata.runtime.journal import Journal
 from mpodata.translators.nllb import SIZES, Device, Nllb
 from mpodata.translators.policy import Candidate, Policy, Wanted, chosen_and_rejected, joined, policy_of, scored
 

@@ -8,17 +8,18 @@ to its limit, comes back as Dropped("truncated") and is cut smaller by `carry`.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from mpodata.errors import ModelError, RecipeError
-from mpodata.journal import Journal
 from mpodata.languages import language as language_of
+from mpodata.pocket import nllb_path
 from mpodata.records import Dropped
 from mpodata.registry import require
-from mpodata.translators.batches import ROWS_GPU, TOKENS, TOKENS_GPU, batches, cores, rows_of
-from mpodata.translators.carry import Carried
+from mpodata.runtime.cores import cores
+from mpodata.runtime.journal import Journal
+from mpodata.translators.batches import ROWS_GPU, TOKENS, TOKENS_GPU, batches, rows_of
 from mpodata.translators.conversion import Source, converted, find
+from mpodata.translators.document import Carried
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -44,7 +45,7 @@ SIZES: Final = {
         Size("nllb-600m", "facebook/nllb-200-distilled-600M", "CC-BY-NC-4.0"),  # distilled from 54B
         Size("nllb-1.3b", "facebook/nllb-200-distilled-1.3B", "CC-BY-NC-4.0"),  # distilled; the better of the two 1.3B
         Size("nllb-3.3b", "facebook/nllb-200-3.3B", "CC-BY-NC-4.0"),  # trained, not distilled
-        Size("pocket-nllb", str(Path(__file__).parents[1] / "pocket" / "nllb"), "Apache-2.0"),  # the embedded one
+        Size("pocket-nllb", str(nllb_path()), "Apache-2.0"),  # the embedded one
     )
 }
 

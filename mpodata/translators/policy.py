@@ -5,17 +5,16 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
 from mpodata.engines import Answer, Engine, Sampling
-from mpodata.engines.licences import model_licence
 from mpodata.errors import RecipeError
-from mpodata.journal import Journal
-from mpodata.langid import identify
+from mpodata.languages.identification import identify
+from mpodata.licences import following, model_licence
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector, Exchange, Verdict
 from mpodata.registry import construct
+from mpodata.runtime.journal import Journal
 from mpodata.translators import TRANSLATORS
-from mpodata.translators.carry import Carried
 from mpodata.translators.checks import circles
-from mpodata.versions.licences import following
+from mpodata.translators.document import Carried
 
 Wanted = Literal["refusal", "compliance"]  # what a pair's chosen answer has to be
 

@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from mpodata.engines import Answer, Engine, Sampling
-from mpodata.engines.licences import model_licence
 from mpodata.errors import RecipeError
-from mpodata.journal import Journal
 from mpodata.languages import language as language_of
+from mpodata.licences import model_licence
 from mpodata.records import Dropped, user_turn
 from mpodata.refusals import Detector, Exchange
-from mpodata.translators.carry import Carried
+from mpodata.runtime.journal import Journal
+from mpodata.translators.document import Carried
 from mpodata.translators.segments import Unit
 
 PROMPT_VERSION: Final = 1  # raise when PROMPT changes: it is part of every journal key

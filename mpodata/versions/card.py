@@ -10,8 +10,8 @@ import yaml
 
 from mpodata import __version__
 from mpodata.languages import language
+from mpodata.licences import commercial
 from mpodata.versions.card_facts import limits, provenance_lines, quality_rows
-from mpodata.versions.licences import commercial
 from mpodata.versions.manifest import SPLITS, Config, Manifest, parse_manifest
 
 # The Hub's own size classes, by upper bound in rows.

@@ -12,7 +12,7 @@ import yaml
 from mpodata.errors import VersionError
 from mpodata.records import Pair, Side, assistant_turn, user_turn
 from mpodata.registry import resolve
-from mpodata.versions.files import sync_folder
+from mpodata.runtime.files import sync_folder
 from mpodata.versions.load import LoadedVersion
 
 FORMATS = {

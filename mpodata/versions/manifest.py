@@ -10,7 +10,7 @@ from typing import Any
 
 from mpodata.errors import VersionError
 from mpodata.languages import language
-from mpodata.versions.licences import following
+from mpodata.licences import following
 from mpodata.versions.schema import SCHEMA_VERSION
 
 MANIFEST, CARD, CHANGELOG = "manifest.json", "README.md", "CHANGELOG.md"

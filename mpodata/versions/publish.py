@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpodata.errors import VersionError, VersionExists
+from mpodata.runtime.patience import Patience
 from mpodata.versions.load import manifest_at
 from mpodata.versions.manifest import Manifest, Release, read_manifest
-from mpodata.versions.patience import Patience
 from mpodata.versions.reference import is_version_folder, parse_reference
 from mpodata.versions.release import Look, NextRelease, next_release
 from mpodata.versions.semver import SemVer
-from mpodata.versions.store import Access, Change, Moved, Store, Unanswered, open_store
+from mpodata.versions.stores.protocol import Access, Change, Moved, Store, Unanswered, open_store
 from mpodata.versions.verify import check_folder
 
 ROUNDS = 10  # how often other publishers may come first

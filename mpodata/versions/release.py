@@ -12,7 +12,7 @@ from mpodata.versions.diff import VersionDiff, diff
 from mpodata.versions.manifest import CARD, CHANGELOG, MANIFEST, Manifest, Release
 from mpodata.versions.merge import merged, other_configs
 from mpodata.versions.semver import FIRST, Bump, SemVer
-from mpodata.versions.store import Change, Store
+from mpodata.versions.stores.protocol import Change, Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from mpodata.errors import VersionError
+from mpodata.runtime.files import hash_file
 from mpodata.versions.card import configs_metadata, parse_front_matter
-from mpodata.versions.files import hash_file
 from mpodata.versions.manifest import CARD, Config, Manifest, SplitFile, licence_of
 from mpodata.versions.schema import COLUMNS, differences, read_groups
 

@@ -14,8 +14,8 @@ from typing import Any, Self
 import pyarrow.parquet as pq
 
 from mpodata.errors import DataError, VersionError, VersionExists
+from mpodata.runtime.files import hash_file, sync_folder, sync_folders, write_durably
 from mpodata.versions.card import render_card
-from mpodata.versions.files import hash_file, sync_folder, sync_folders, write_durably
 from mpodata.versions.manifest import (
     CARD,
     MANIFEST,

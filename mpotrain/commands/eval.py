@@ -14,18 +14,18 @@ from tqdm import tqdm
 
 from mpodata.engines import ENGINES, Engine, Sampling
 from mpodata.errors import RecipeError
-from mpodata.journal import Journal, cache_folder
 from mpodata.registry import construct
+from mpodata.runtime.journal import Journal, cache_folder
 from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
-from mpotrain.evaluation.costs import TASKS, Errand
 from mpotrain.evaluation.evaluate import Exam, Extras, Settings, evaluate, set_exam
 from mpotrain.evaluation.folder import STATES, UTILITY, write_lines
 from mpotrain.evaluation.judges import JUDGES
 from mpotrain.evaluation.judges.choice import SHARED, make_judges
+from mpotrain.evaluation.model import Subject, subject_of_run
 from mpotrain.evaluation.states import write_states
-from mpotrain.evaluation.subject import Subject, subject_of_run
 from mpotrain.evaluation.summary import lines
-from mpotrain.evaluation.utility import Result
+from mpotrain.evaluation.utility.harness import Result
+from mpotrain.evaluation.utility.suite import TASKS, Errand
 
 HELP = "Answer benchmarks, judge the answers, measure per language; every rate with its interval."
 EXAMPLE = (
@@ -131,10 +131,10 @@ def _evaluate(
         gaps = found.gaps
     utility: list[Result] = []
     if errand.tasks:
-        from mpotrain.evaluation import costs
+        from mpotrain.evaluation.utility import suite
 
         done = progress("utility", len(errand.tasks))
-        utility, scores = costs.run(
+        utility, scores = suite.run(
             errand, subject, engine, args.engine, settings.judges, settings.sampling, journal, done
         )
         write_lines(out / UTILITY, (asdict(score) for score in scores))

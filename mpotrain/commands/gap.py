@@ -31,14 +31,14 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print a table or JSON, and write JSON where asked."""
     from trl import ModelConfig
 
-    from mpodata.journal import Journal, cache_folder
-    from mpodata.progress import Bars
+    from mpodata.runtime.journal import Journal, cache_folder
+    from mpodata.runtime.progress import Bars
     from mpodata.versions.load import load
     from mpotrain.config import DataConfig
     from mpotrain.data import tokenise
-    from mpotrain.gaps import as_json, by_language, reward_gaps
-    from mpotrain.policy import load_tokenizer
-    from mpotrain.run import base_of, select, write_json
+    from mpotrain.evaluation.gaps import as_json, by_language, reward_gaps
+    from mpotrain.model.loading import load_tokenizer
+    from mpotrain.training.run import base_of, select, write_json
 
     loaded = load(args.dataset)
     data = DataConfig(dataset=args.dataset, translator=args.translator, languages=args.languages)

@@ -25,8 +25,8 @@ def run(args: argparse.Namespace) -> int:
     from mpodata.versions.load import load
     from mpotrain.config import DataConfig
     from mpotrain.data import tokenise
-    from mpotrain.policy import load_tokenizer
-    from mpotrain.run import select
+    from mpotrain.model.loading import load_tokenizer
+    from mpotrain.training.run import select
 
     loaded = load(args.dataset)
     data = DataConfig(dataset=args.dataset, translator=args.translator, languages=args.languages)

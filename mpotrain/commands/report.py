@@ -26,8 +26,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page; print what it says in words."""
-    from mpotrain.evaluation.page import write_report
-    from mpotrain.evaluation.report import gather, summary
+    from mpotrain.evaluation.report.comparison import gather, summary
+    from mpotrain.evaluation.report.page import write_report
 
     comparison = gather(args.paths, args.against)
     written = write_report(comparison, args.out, paper=args.paper, texts=args.show_text)

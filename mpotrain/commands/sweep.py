@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train what is missing, then print the ranking."""
-    from mpotrain.sweep import points, ranking, space, walk, write_ranking
+    from mpotrain.training.sweep import points, ranking, space, walk, write_ranking
 
     plan = points(space(args.method, args.preset, common=args.common, changed=_values(args.values)))
     print(f"{len(plan)} runs of {args.method} in {args.out}")

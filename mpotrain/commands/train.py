@@ -49,11 +49,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train here, or start the processes that do; the first one prints the summary."""
-    from mpodata.progress import Bars
+    from mpodata.runtime.progress import Bars
     from mpotrain import launch
     from mpotrain.config import flags_help, parse
-    from mpotrain.memory import check_memory
-    from mpotrain.run import check, train
+    from mpotrain.training.memory import check_memory
+    from mpotrain.training.run import check, train
 
     if args.help_all:
         print(flags_help())

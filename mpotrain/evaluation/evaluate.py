@@ -8,18 +8,18 @@ from typing import Any
 import mpodata
 from mpodata.engines import Engine, Sampling
 from mpodata.errors import DataError
-from mpodata.journal import Journal
 from mpodata.languages import language, languages
+from mpodata.runtime.journal import Journal
 from mpotrain.evaluation import folder
-from mpotrain.evaluation.agreement import agreement
 from mpotrain.evaluation.benchmarks import CODE_SWITCHED, DATASET, Benchmark, Prompt, find
+from mpotrain.evaluation.benchmarks.prompts import choose, load, pairs_prompts
 from mpotrain.evaluation.judges import Judge
+from mpotrain.evaluation.judges.agreement import agreement
 from mpotrain.evaluation.metrics import as_json, averages, cells
+from mpotrain.evaluation.model import Subject
 from mpotrain.evaluation.outcomes import Outcome, outcomes
-from mpotrain.evaluation.prompts import choose, load, pairs_prompts
 from mpotrain.evaluation.responses import respond
 from mpotrain.evaluation.signature import signature
-from mpotrain.evaluation.subject import Subject
 
 GREEDY = Sampling(max_tokens=256)
 FEW = 100  # prompts per cell below which a warning says how wide the intervals are

@@ -9,15 +9,15 @@ import torch
 from trl import ModelConfig
 
 from mpodata.errors import DataError
-from mpodata.journal import Journal
+from mpodata.runtime.journal import Journal
 from mpodata.versions.load import load
-from mpotrain.batches import Batch, Tokens, pack, pad
 from mpotrain.data import Row, tokenise
+from mpotrain.evaluation.gaps import as_json, reward_gaps
+from mpotrain.evaluation.model import Subject
 from mpotrain.evaluation.states import States
-from mpotrain.evaluation.subject import Subject
-from mpotrain.gaps import as_json, reward_gaps
-from mpotrain.policy import load_policy, load_tokenizer
-from mpotrain.reference import Wanted, measure_reference
+from mpotrain.model.batches import Batch, Tokens, pack, pad
+from mpotrain.model.loading import load_policy, load_tokenizer
+from mpotrain.objective.reference import Wanted, measure_reference
 
 MOST_PAIRS = 100  # per language in the picture of states: more dots hide each other
 LONGEST = 2048  # tokens of prompt and answer

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 from mpodata.errors import ModelError
-from mpodata.journal import cache_folder
 from mpodata.registry import require
+from mpodata.runtime.journal import cache_folder
 
 ADAPTER = "adapter_config.json"
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from mpodata.langid import UNDETERMINED, identify
+from mpodata.languages.identification import UNDETERMINED, identify
 from mpodata.quality.measures import repetition
 from mpodata.records import Kind
 from mpotrain.evaluation.benchmarks import CODE_SWITCHED

@@ -6,8 +6,8 @@ from typing import Any
 
 from mpodata.engines import Answer, Engine, Sampling
 from mpodata.errors import RemoteError
-from mpodata.journal import Journal
 from mpodata.records import Message
+from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.benchmarks import Prompt
 
 BLOCK = 512  # answers per journal transaction: what a kill can cost

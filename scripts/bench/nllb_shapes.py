@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mpodata.translators.batches import cores
+from mpodata.runtime.cores import cores
 from mpodata.translators.checks import faults
 from mpodata.translators.nllb import Nllb
 from mpodata.translators.segments import pieces

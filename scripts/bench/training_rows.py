@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpotrain.batches import Tokens
+from mpotrain.model.batches import Tokens
 
 VOCABULARY = 32_000
 

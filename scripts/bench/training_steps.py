@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from mpotrain.batches import Tokens, pack
-from mpotrain.logprobs import attach, measure
-from mpotrain.losses import LOSSES
-from mpotrain.retention import RETENTION
+from mpotrain.model.batches import Tokens, pack
+from mpotrain.model.forward import attach, measure
+from mpotrain.objective.losses import LOSSES
+from mpotrain.objective.retention import RETENTION
 
 CANDIDATES = ("authors", "trl", "trl-precomputed", "mpotrain", "mpotrain-grouped")
 

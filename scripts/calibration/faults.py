@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from mpodata.quality.anchors import sentences
+from mpodata.quality.cues import sentences
 from mpodata.records import Pair
 
 Inject = Callable[[Pair, random.Random, "Material"], Pair | None]

@@ -16,10 +16,10 @@ from calibration.corpora import Corpus, Sentences, answer_rows, sentence_rows
 from calibration.faults import cut
 from mpodata.languages import languages
 from mpodata.quality import completeness
-from mpodata.quality.agreement import features
-from mpodata.quality.anchors import anchors
+from mpodata.quality.alignment import features
 from mpodata.quality.checks import SHORTEST_LENGTH, row_agreement
 from mpodata.quality.completeness import incompleteness
+from mpodata.quality.cues import anchors
 from mpodata.quality.measures import size
 from mpodata.quality.thresholds import DEFAULT, Thresholds
 from mpodata.records import Pair

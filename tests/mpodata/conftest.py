@@ -6,10 +6,10 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
+from fakes.hub import LoopbackHub
 from huggingface_hub.utils import disable_progress_bars
-from loopback_hub import LoopbackHub
 
-from mpodata.versions.hub_store import HubStore
+from mpodata.versions.stores.hub import HubStore
 
 
 @pytest.fixture

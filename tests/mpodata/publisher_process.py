@@ -10,9 +10,9 @@ from pathlib import Path
 
 import huggingface_hub
 
-from mpodata.versions.folder_store import FolderStore
-from mpodata.versions.hub_store import HubStore
 from mpodata.versions.publish import publish
+from mpodata.versions.stores.folder import FolderStore
+from mpodata.versions.stores.hub import HubStore
 
 
 def context() -> ForkServerContext:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from worlds import pairs, side, tokenizer
+from tiny_dataset import pairs, side, tokenizer
 
 from mpodata.engines.templates import chat_ids
 from mpodata.errors import DataError

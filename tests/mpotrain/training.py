@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from worlds import chat_model, pairs, tokenizer
+from tiny_dataset import chat_model, pairs, tokenizer
 
-from mpodata.journal import Journal
+from mpodata.runtime.journal import Journal
 from mpotrain.config import MPOConfig, find_loss
 from mpotrain.data import Rows, tokenise
-from mpotrain.logprobs import attach
-from mpotrain.objective import Objective
-from mpotrain.policy import Policy, disable_dropout, in_memory_hash
-from mpotrain.retention import RETENTION
-from mpotrain.trainer import MPOTrainer
+from mpotrain.model.forward import attach
+from mpotrain.model.loading import Policy, disable_dropout, in_memory_hash
+from mpotrain.objective.objective import Objective
+from mpotrain.objective.retention import RETENTION
+from mpotrain.training.trainer import MPOTrainer
 
 
 @dataclass(frozen=True, slots=True)

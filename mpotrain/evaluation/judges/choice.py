@@ -5,8 +5,8 @@ from typing import Any
 
 from mpodata.engines import ENGINES, Engine
 from mpodata.errors import RecipeError
-from mpodata.journal import Journal
 from mpodata.registry import check_name, construct
+from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges import JUDGES, Judge
 
 SHARED = "judge"

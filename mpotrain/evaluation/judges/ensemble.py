@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mpodata.journal import Journal
+from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges import Case, Judge, Judgement
 
 

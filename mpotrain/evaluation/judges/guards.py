@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mpodata.journal import Journal
-from mpodata.langid import UNDETERMINED
+from mpodata.languages.identification import UNDETERMINED
 from mpodata.refusals import DETECTORS, Detector, Exchange, Verdict
 from mpodata.refusals.rules import RuleDetector
 from mpodata.registry import construct
+from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges import Case, Judgement
 
 VERSION = 1  # of how a guard's verdict becomes a label

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.engines import Engine, Sampling
-from mpodata.journal import Journal
 from mpodata.languages import languages
+from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges import Case, Judgement, Label
 from mpotrain.evaluation.responses import Turns, converse
 

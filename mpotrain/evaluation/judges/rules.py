@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mpodata.langid import UNDETERMINED
+from mpodata.languages.identification import UNDETERMINED
 from mpodata.refusals import Exchange
 from mpodata.refusals.rules import VERSION, RuleDetector
 from mpotrain.evaluation.judges import Case, Judgement, Label

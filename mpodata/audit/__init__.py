@@ -1,0 +1,1 @@
+"""The checks of a build over any multilingual preference data that exists already."""

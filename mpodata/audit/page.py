@@ -1,0 +1,140 @@
+"""An audit as one self-contained HTML page and as a table for the terminal; texts only when asked for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mpodata import __version__
+from mpodata.audit.findings import TRANSLATION, Audit, Example
+from mpodata.languages import languages
+from mpodata.quality.checks import FIELDS
+from mpodata.quality.measures import size
+
+TEMPLATE: Final = Path(__file__).with_name("page.html.j2")
+
+MEANINGS: Final = {
+    "empty": "Nothing is left of the field.",
+    "copied": "The field holds the dominant language's text.",
+    "wrong-language": "The text is in another language than the row's.",
+    "leftover-entities": "HTML entities or tokeniser marks that the dominant side does not have.",
+    "looping": "The text repeats itself: a decoder that could not stop.",
+    "lost-newlines": "Lines were run together.",
+    "unterminated": "The text breaks off in mid-sentence: often an answer cut at the token limit.",
+    "incomplete": "The end of the dominant text is missing.",
+    "length-ratio": "Far shorter or longer than a translation of this text would be.",
+    "shuffled": "Names, numbers, marks and lengths say that the two sides are not of one row.",
+    "duplicate": "The same prompt and answers in the same language as an earlier row.",
+    "same-answers": "Chosen and rejected are the same text.",
+    "contaminated": "The prompt is in an evaluation set.",
+    "not-a-refusal": "A chosen answer (counterweight rows: a rejected one) that does not refuse, by phrase rules.",
+    "is-a-refusal": "A rejected answer (counterweight rows: a chosen one) that refuses, by phrase rules.",
+}
+
+
+def render(audit: Audit, *, dominant: str, reveal: bool = False) -> str:
+    """The page. Without `reveal` it holds counts, places and measures, and no text of the data."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    codes = audit.languages()
+    return environment.get_template(TEMPLATE.name).render(
+        title=Path(audit.name).name or audit.name,
+        format=audit.format,
+        version=__version__,
+        total=sum(audit.rows.values()),
+        summary=summary(audit),
+        reveal=reveal,
+        languages=[_language(audit, code) for code in codes],
+        reasons=[_reason(audit, reason, codes, reveal) for reason in audit.all_reasons()],
+        correlations=[
+            {"name": name, "cells": [audit.correlations.get((code, name)) for code in _compared(audit)]}
+            for name in FIELDS
+            if audit.correlations
+        ],
+        correlation_languages=_compared(audit),
+        threshold=TRANSLATION,
+        dominant=dominant,
+        contamination=audit.contamination,
+        unreadable=sorted(audit.unreadable.items()),
+        unjudged=sorted(audit.unjudged.items()),
+    )
+
+
+def summary(audit: Audit) -> str:
+    """The audit in a sentence or two."""
+    total, faulty = sum(audit.rows.values()), sum(audit.faulty.values())
+    if not total:
+        return "No row could be read."
+    reasons = audit.all_reasons()
+    if not reasons:
+        return f"All {total:,} rows pass every check."
+    worst = max(audit.languages(), key=lambda code: audit.faulty[code] / audit.rows[code])
+    share = audit.faulty[worst] / audit.rows[worst]
+    return (
+        f"{faulty:,} of {total:,} rows ({faulty / total:.0%}) have at least one finding, most often {reasons[0]}. "
+        f"Most affected: {_name(worst)} ({share:.0%})."
+    )
+
+
+def table(audit: Audit) -> Iterator[str]:
+    """Lines for the terminal: rows by reason and language."""
+    codes = audit.languages()
+    reasons = audit.all_reasons()
+    width = max([len(name) for name in (*reasons, "with findings")])
+    yield f"{'':{width}}" + "".join(f"{code:>7}" for code in codes)
+    yield f"{'rows':{width}}" + "".join(f"{audit.rows[code]:>7}" for code in codes)
+    yield f"{'with findings':{width}}" + "".join(f"{audit.faulty[code]:>7}" for code in codes)
+    for reason in reasons:
+        yield f"{reason:{width}}" + "".join(f"{audit.reasons[code, reason] or '·':>7}" for code in codes)
+
+
+def _language(audit: Audit, code: str) -> dict[str, Any]:
+    rows, faulty = audit.rows[code], audit.faulty[code]
+    share = round(100 * faulty / rows, 1)
+    return {"code": code, "name": _name(code), "rows": rows, "faulty": faulty, "share": share}
+
+
+def _reason(audit: Audit, reason: str, codes: list[str], reveal: bool) -> dict[str, Any]:
+    counts = [audit.reasons[code, reason] for code in codes]
+    return {
+        "name": reason,
+        "meaning": MEANINGS[reason],
+        "total": sum(counts),
+        "cells": [
+            {"count": count, "shade": round(0.1 + 0.5 * count / audit.rows[code], 2)}
+            for code, count in zip(codes, counts, strict=True)
+        ],
+        "examples": [_example(example, reveal) for example in audit.examples[reason]],
+    }
+
+
+def _example(example: Example, reveal: bool) -> dict[str, Any]:
+    """One example as the page shows it; its texts only with `reveal`."""
+    entry, name = example.entry, example.finding.field
+    shown = list(FIELDS) if name == "row" else [name]
+    texts = []
+    if reveal:
+        for part in shown if name == "row" else ["prompt", *[one for one in shown if one != "prompt"]]:
+            if entry.dominant is not None:
+                texts.append({"label": f"{part}, {entry.dominant.language}", "text": getattr(entry.dominant, part)})
+            texts.append({"label": f"{part}, {entry.side.language}", "text": getattr(entry.side, part)})
+    return {
+        "place": entry.place,
+        "language": entry.side.language,
+        "field": name,
+        "detected": None if name == "row" else getattr(example.quality, f"{name}_language"),
+        "repetition": getattr(example.quality, f"{name}_repetition", None),
+        "characters": sum(size(getattr(entry.side, part)) for part in shown),
+        "original": None if entry.dominant is None else sum(size(getattr(entry.dominant, part)) for part in shown),
+        "texts": texts,
+    }
+
+
+def _compared(audit: Audit) -> list[str]:
+    return sorted({code for code, _ in audit.correlations})
+
+
+def _name(code: str) -> str:
+    return languages()[code].name if code in languages() else code

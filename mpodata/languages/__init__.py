@@ -1,0 +1,5 @@
+"""Languages: one table of codes and names, identification, and text of any script."""
+
+from mpodata.languages.table import Language, language, languages
+
+__all__ = ["Language", "language", "languages"]

@@ -1,0 +1,74 @@
+"""Licences: of known models' answers, and the one that follows for a dataset made of licensed parts."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+# The beginning of a Hub id, and the Hub's licence id for it (model cards, November 2026). The longest beginning wins.
+MODEL_LICENCES: Final = {
+    "pocket-chat": "apache-2.0",
+    "meta-llama/Llama-3.1": "llama3.1",
+    "meta-llama/Meta-Llama-3.1": "llama3.1",
+    "meta-llama/Meta-Llama-3-": "llama3",
+    "meta-llama/Llama-3.2": "llama3.2",
+    "meta-llama/Llama-3.3": "llama3.3",
+    "google/gemma": "gemma",
+    "Qwen/Qwen2.5": "apache-2.0",
+    "Qwen/Qwen2.5-3B": "qwen-research",
+    "Qwen/Qwen2.5-72B": "qwen",
+    "Qwen/Qwen3": "apache-2.0",
+    "mistralai/Mistral-7B": "apache-2.0",
+    "mistralai/Mixtral": "apache-2.0",
+    "CohereForAI/aya": "cc-by-nc-4.0",
+    "CohereLabs/aya": "cc-by-nc-4.0",
+}
+
+_CARD_LICENCE = re.compile(r"^license: *([\w.-]+)", re.MULTILINE)
+
+
+def model_licence(model: str | None) -> str:
+    """The Hub licence id of a model; "unknown" where neither the table nor the folder's README.md says."""
+    if model is None:
+        return "unknown"
+    card = Path(model) / "README.md"
+    if card.is_file() and (found := _CARD_LICENCE.search(card.read_text(encoding="utf-8", errors="replace"))):
+        return found[1]
+    known = [beginning for beginning in MODEL_LICENCES if model.lower().startswith(beginning.lower())]
+    return MODEL_LICENCES[max(known, key=len)] if known else "unknown"
+
+
+# Hub licence ids from the freest to the strictest; a dataset carries the strictest of its parts. Share-alike and
+# non-commercial conditions add up, so that cc-by-sa + cc-by-nc is cc-by-nc-sa.
+_OPEN = ("cc0-1.0", "mit", "bsd-3-clause", "apache-2.0", "cc-by-4.0", "odc-by")
+_SHARE_ALIKE = ("cc-by-sa-4.0", "cc-by-nc-sa-4.0")
+_NON_COMMERCIAL = ("cc-by-nc-4.0", "cc-by-nc-sa-4.0")
+# Answers of these models carry their makers' terms, which no Creative Commons licence can grant on.
+_MODEL_TERMS = ("llama3", "llama3.1", "llama3.2", "llama3.3", "gemma", "qwen", "qwen-research", "openrail", "other")
+
+
+def following(licences: Iterable[str]) -> str:
+    """The Hub licence id of a dataset made from parts under `licences`; "unknown" where a part's is not known.
+
+    Non-commercial parts (NLLB's weights, PKU-SafeRLHF, BeaverTails are CC-BY-NC-4.0) make the whole non-commercial,
+    whatever the others are; a model's own terms make it that licence, or "other" where several conditions meet.
+    """
+    parts = {licence.lower() or "unknown" for licence in licences}
+    known = {*_OPEN, *_SHARE_ALIKE, *_NON_COMMERCIAL, *_MODEL_TERMS}
+    non_commercial, share_alike = bool(parts & set(_NON_COMMERCIAL)), bool(parts & set(_SHARE_ALIKE))
+    if non_commercial:
+        return "cc-by-nc-sa-4.0" if share_alike else "cc-by-nc-4.0"
+    if not parts or parts - known:
+        return "unknown"
+    if parts & set(_MODEL_TERMS):
+        return next(iter(parts)) if len(parts) == 1 else "other"
+    if share_alike:
+        return "cc-by-sa-4.0"
+    return max(parts, key=_OPEN.index)
+
+
+def commercial(licence: str) -> bool | None:
+    """May the data be used commercially? None where nobody can say from the licence id alone."""
+    if licence in ("unknown", *_MODEL_TERMS):
+        return None
+    return licence not in _NON_COMMERCIAL

@@ -1,0 +1,1 @@
+"""A build from top to bottom: select, answer, translate, check, write."""

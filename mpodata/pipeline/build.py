@@ -1,0 +1,184 @@
+"""The pipeline: source -> answers and refusals -> translator -> checks -> version. Read `build` top to bottom."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Protocol
+
+from mpodata.errors import DataError, VersionError
+from mpodata.licences import model_licence
+from mpodata.pipeline.scratch import KeptFile, blocks, read_source_rows, write_source_rows
+from mpodata.pipeline.select import Selection, select
+from mpodata.pipeline.stages import ASK_AGAIN, Kept, Lost, Tools, adopt, carry, check, choose
+from mpodata.pipeline.workspace import Work
+from mpodata.quality.thresholds import TABLE
+from mpodata.recipe import Recipe
+from mpodata.records import SourceRow
+from mpodata.runtime.files import hash_file
+from mpodata.runtime.journal import Journal
+from mpodata.runtime.processes import Workers
+from mpodata.runtime.progress import Progress, Silent
+from mpodata.sources import CarriedSource
+from mpodata.versions.manifest import MANIFEST, BuildFacts, Manifest, config_name, read_manifest
+from mpodata.versions.write import VersionWriter
+
+BLOCK = 256  # rows a stage works on at once, and the most a kill can lose
+SPLITS = ("train", "test")
+LIBRARIES = ("datasets", "pyarrow", "transformers", "torch", "ctranslate2", "vllm", "sentencex", "py3langid")
+
+
+class Runner(Protocol):
+    """Runs the two expensive stages over many rows, results in order; `scale.py` has the one on Ray."""
+
+    def choose(self, rows: Iterable[SourceRow]) -> Iterator[list[Kept | Lost]]: ...
+
+    def carry(self, rows: Iterable[Kept], language: str) -> Iterator[list[Kept | Lost]]: ...
+
+
+MakeRunner = Callable[[Tools, Path], Runner]  # from the tools and a scratch folder
+
+
+class LocalRunner:
+    """In this process, block by block."""
+
+    def __init__(self, tools: Tools, scratch: Path) -> None:  # noqa: ARG002
+        self.tools = tools
+
+    def choose(self, rows: Iterable[SourceRow]) -> Iterator[list[Kept | Lost]]:
+        size = getattr(self.tools.engine, "block", BLOCK) if self.tools.recipe.chosen == "policy" else BLOCK
+        return (choose(part, self.tools) for part in blocks(rows, size))
+
+    def carry(self, rows: Iterable[Kept], language: str) -> Iterator[list[Kept | Lost]]:
+        size = sys.maxsize if getattr(self.tools.translator, "whole", False) else BLOCK
+        return (carry(part, language, self.tools) for part in blocks(rows, size))
+
+
+def build(
+    recipe: Recipe,
+    out: Path,
+    *,
+    journal: Journal,
+    command: str = "",
+    base: Path | None = None,
+    runner: MakeRunner | None = None,
+    progress: Progress | None = None,
+    workers: int = 1,
+) -> Manifest:
+    """Build the version folder `out`; returns its manifest. The same recipe again continues, or finds it complete.
+
+    `base` is a version to add this translator and these languages to. Rows that did not make it stand with their
+    reasons in `out`.work/drops.jsonl. `workers`: processes that measure and check rows; a script that asks for more
+    than one needs `if __name__ == "__main__":`. Raises VersionExists where `out` holds another build.
+    """
+    selection = select(recipe)
+    recipe = selection.recipe
+    spread = Workers(workers)
+    tools = Tools(recipe, journal, spread=spread)
+    facts = _facts(recipe, selection, tools, command)
+    previous = _previous(out, facts)
+    if previous is not None and not _may_heal(previous):
+        return previous
+    with VersionWriter(out, base=base, replace=previous is not None) as writer, Work(out) as work, spread:
+        if selection.carried_already:
+            files = _imported(selection.source, tools, work)
+        else:
+            files = _made(recipe, selection, (runner or LocalRunner)(tools, work.scratch), work, progress or Silent())
+        for config, file in files:
+            for split in SPLITS:
+                writer.add(config, split, file.split(split))
+        work.keep_drops()
+        decontamination = {one["set"]: one for one in selection.decontamination.report()}
+        checks = {**facts.checks, "flagged": work.flagged}
+        return writer.finish(replace(facts, dropped=work.dropped, checks=checks, decontamination=decontamination))
+
+
+def _made(
+    recipe: Recipe, selection: Selection, runner: Runner, work: Work, progress: Progress
+) -> Iterator[tuple[str, KeptFile]]:
+    """The dominant config, then each target's, as they are finished."""
+    selected = work.scratch / "selected.jsonl"
+    count = write_source_rows(selected, work.taken(selection.rows()))
+    if count == 0:
+        raise DataError(f"No usable row is left: {work.reasons()}. Check the source and its columns.")
+    chosen = progress.over(runner.choose(read_source_rows(selected)), f"{recipe.dominant}: answers", count)
+    dominant = work.file(recipe.dominant, chosen)
+    if dominant.rows == 0:
+        raise DataError(f"No pair is left in {recipe.dominant}: {work.reasons()}. Each row stands in {work.drops}.")
+    yield recipe.dominant, dominant
+    for language in recipe.languages:
+        config = config_name(recipe.translator.name, language)
+        carried = progress.over(runner.carry(dominant.read(), language), f"{config}: translation", dominant.rows)
+        yield config, work.file(config, carried)
+
+
+def _imported(source: CarriedSource, tools: Tools, work: Work) -> Iterator[tuple[str, KeptFile]]:
+    """A source of finished pairs taken apart: the dominant sides, each stored once, and a config per language."""
+    files: dict[str, list[Kept | Lost]] = {tools.recipe.dominant: []}
+    seen: set[str] = set()
+    for pairs in blocks(work.paired(source.pairs()), BLOCK):
+        dominants = adopt(pairs, tools)
+        for one in dominants:
+            if one.row.pair_id not in seen:
+                files[tools.recipe.dominant].append(one)
+                seen.add(one.row.pair_id)
+        targets = [(one, pair.target) for one, pair in zip(dominants, pairs, strict=True)]
+        for pair, result in zip(pairs, check(targets, source.translator, tools), strict=True):
+            files.setdefault(config_name(source.translator, pair.target.language), []).append(result)
+    for config, results in files.items():
+        yield config, work.file(config, [results])
+
+
+def _facts(recipe: Recipe, selection: Selection, tools: Tools, command: str) -> BuildFacts:
+    """What the build is made from, known before its first row; a complete folder with the same facts is not rebuilt."""
+    imported = selection.carried_already
+    answered = recipe.chosen == "policy" and not imported
+    name = selection.source.translator if imported else recipe.translator.name
+    return BuildFacts(
+        dominant=recipe.dominant,
+        recipe=recipe.as_dict(),
+        command=command,
+        source=selection.provenance(),
+        policy={**tools.engine.provenance(), "licence": model_licence(recipe.model)} if answered else {},
+        sampling=asdict(recipe.sampling) if answered else {},
+        translators={name: {"name": name} if imported else tools.translator.provenance()} if recipe.languages else {},
+        detector=tools.detector.provenance(),
+        checks={"mode": recipe.checks or "drop", "thresholds": hash_file(TABLE)[:16]},
+        libraries={name: found for name in LIBRARIES if (found := _installed(name))},
+        chosen="policy" if answered else "source",
+    )
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _previous(out: Path, facts: BuildFacts) -> Manifest | None:
+    """The complete version in `out` if it was made from these facts; raises VersionError where its files are broken."""
+    if not (out / MANIFEST).is_file():
+        return None
+    manifest = read_manifest(out)
+    wanted = json.loads(json.dumps(asdict(facts)))
+    for made in manifest.builds.values():
+        if all(
+            made.get(key) == wanted[key]
+            for key in ("recipe", "source", "policy", "sampling", "translators", "detector")
+        ):
+            broken = [
+                file.path for file in manifest.parquet_files().values() if hash_file(out / file.path) != file.sha256
+            ]
+            if broken:
+                raise VersionError(f"{out / broken[0]} is not what its build wrote. Remove {out} and build again.")
+            return manifest
+    return None
+
+
+def _may_heal(manifest: Manifest) -> bool:
+    """Were rows lost to a service or an engine that was down? Then the same command tries them again."""
+    counts = [config.dropped for config in manifest.configs.values()]
+    return any(reason in ASK_AGAIN for reasons in counts for reason in reasons)

@@ -1,0 +1,104 @@
+"""What a build will do, before it does it: calls, tokens, the share found in the journal, GPU-hours, the licence."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mpodata.errors import UnknownName
+from mpodata.licences import following, model_licence
+from mpodata.pipeline.select import select
+from mpodata.pipeline.stages import Tools
+from mpodata.recipe import Recipe
+from mpodata.records import Dropped, SourceRow
+from mpodata.runtime.journal import Journal
+from mpodata.translators.document import Carried
+
+CHARACTERS_PER_TOKEN = 4  # of English text, near enough for an estimate
+ANSWER_TOKENS = 120  # of one answer, where the recipe allows that many
+SEGMENT_TOKENS = 30  # of one translated sentence
+
+# Peak dense bf16 operations a second of one GPU, from its data sheet.
+GPU_FLOPS: Mapping[str, float] = {"a100": 312e12, "h100": 989e12, "h200": 989e12, "l40s": 362e12, "a10g": 70e12}
+DECODING_EFFICIENCY = 0.10  # of the peak, batched decoding; prefill and training do better, a small batch worse
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One stage's work."""
+
+    calls: int  # prompts to answer, or segments to translate
+    cached: int  # of them, found in the journal
+    tokens: int  # new tokens of the calls that are not cached; an estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `mpodata plan` shows."""
+
+    rows: int  # source rows taken
+    dropped: Mapping[str, int]  # source rows that cannot be used, by reason
+    answers: Work | None  # None where the source's own answers are chosen
+    translations: Mapping[str, Work]  # language -> its segments
+    licence: str
+    parts: Mapping[str, str]  # part -> its licence
+
+    def gpu_hours(self, gpu: str, policy_billions: float, translator_billions: float) -> float:
+        """Decoding hours on one GPU of the kind: 2 operations a parameter and token at a tenth of the peak."""
+        if gpu not in GPU_FLOPS:
+            raise UnknownName("GPU", gpu, GPU_FLOPS)
+        answered = self.answers.tokens * policy_billions if self.answers else 0.0
+        carried = sum(work.tokens for work in self.translations.values()) * translator_billions
+        return 2e9 * (answered + carried) / (GPU_FLOPS[gpu] * DECODING_EFFICIENCY) / 3600
+
+
+def plan(recipe: Recipe, journal: Journal) -> Plan:
+    """Read the source, ask the journal, and load no model."""
+    selection = select(recipe)
+    recipe = selection.recipe
+    tools = Tools(recipe, journal)
+    dropped: Counter[str] = Counter()
+    rows: list[SourceRow] = []
+    for row in () if selection.carried_already else selection.rows():
+        if isinstance(row, Dropped):
+            dropped[row.reason] += 1
+        else:
+            rows.append(row)
+    answered = recipe.chosen == "policy" and not selection.carried_already
+    parts = {"source": str(selection.provenance().get("licence") or "unknown")}
+    if answered:
+        parts["policy"] = model_licence(recipe.model)
+    if recipe.languages and not selection.carried_already:
+        parts["translator"] = str(tools.translator.provenance().get("licence") or "unknown")
+    return Plan(
+        rows=len(rows),
+        dropped=dict(dropped.most_common()),
+        answers=_answers(rows, tools) if answered else None,
+        translations=_translations(rows, tools, answered),
+        licence=following(parts.values()),
+        parts=parts,
+    )
+
+
+def _answers(rows: list[SourceRow], tools: Tools) -> Work:
+    cached = tools.journal.known("answer", tools.answer_spec(), [row.prompt for row in rows])
+    sampling = tools.recipe.sampling
+    tokens = (len(rows) - cached) * sampling.candidates * min(ANSWER_TOKENS, sampling.max_tokens)
+    return Work(len(rows) * sampling.candidates, cached * sampling.candidates, tokens)
+
+
+def _translations(rows: list[SourceRow], tools: Tools, answered: bool) -> dict[str, Work]:
+    """What is left to translate for each language: exact for texts that are known, estimated for answers to come."""
+    recipe, translator = tools.recipe, tools.translator
+    texts = [text for row in rows for text in (row.prompt, row.unsafe) if text]
+    if not answered:
+        texts += [row.safe for row in rows if row.safe]
+    works = {}
+    for code in recipe.languages:
+        if isinstance(translator, Carried):
+            segments, cached = translator.pending(texts, recipe.dominant, code)
+            to_come = len(rows) * max(1, ANSWER_TOKENS // SEGMENT_TOKENS) if answered else 0
+            tokens = sum(len(segment) for segment in segments) // CHARACTERS_PER_TOKEN + to_come * SEGMENT_TOKENS
+            works[code] = Work(len(segments) + cached + to_come, cached, tokens)
+        else:  # translators that answer or sample rather than translate: one answer or more a row
+            works[code] = Work(len(rows), 0, len(rows) * min(ANSWER_TOKENS, recipe.sampling.max_tokens))
+    return works

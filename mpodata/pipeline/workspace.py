@@ -1,0 +1,87 @@
+"""The folder beside a version in the making: scratch files, and the rows that did not make it with their reasons."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from mpodata.pipeline.scratch import KeptFile
+from mpodata.pipeline.stages import Kept, Lost
+from mpodata.records import Dropped, Pair, SourceRow
+
+
+class Work:
+    """`OUT.work`: scratch files while a build runs, `drops.jsonl` when it has ended."""
+
+    def __init__(self, out: Path) -> None:
+        self.folder = out.parent / f"{out.name}.work"
+        self.scratch = self.folder / "scratch"
+        self.drops = self.folder / "drops.jsonl"
+        self.dropped: dict[str, dict[str, int]] = {}  # config or "source" -> reason -> rows
+        self.flagged: dict[str, dict[str, int]] = {}  # config -> failed check -> rows kept all the same
+        self._lost: Any = None
+
+    def __enter__(self) -> "Work":
+        shutil.rmtree(self.scratch, ignore_errors=True)  # of a run that was killed
+        self.scratch.mkdir(parents=True)
+        self._lost = (self.scratch / "drops.jsonl").open("w", encoding="utf-8")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lost.close()
+        shutil.rmtree(self.scratch)
+
+    def keep_drops(self) -> None:
+        """Give the list of drops its final name."""
+        self._lost.close()
+        (self.scratch / "drops.jsonl").replace(self.drops)
+
+    def lose(self, lost: Lost) -> None:
+        _count(self.dropped, lost.stage, lost.reason)
+        self._lost.write(json.dumps(asdict(lost), ensure_ascii=False) + "\n")
+
+    def taken(self, rows: Iterable[SourceRow | Dropped]) -> Iterator[SourceRow]:
+        """The usable ones of a source's rows; the others are counted."""
+        for row in rows:
+            if isinstance(row, Dropped):
+                self.lose(Lost("source", "", "", row.reason, row.detail))
+            else:
+                yield row
+
+    def paired(self, pairs: Iterable[Pair | Dropped]) -> Iterator[Pair]:
+        """The usable ones of a source's pairs; the others are counted."""
+        for pair in pairs:
+            if isinstance(pair, Dropped):
+                self.lose(Lost("source", "", "", pair.reason, pair.detail))
+            else:
+                yield pair
+
+    def file(self, config: str, results: Iterable[Sequence[Kept | Lost]]) -> KeptFile:
+        """The kept rows of one config on disk; the lost ones are counted."""
+        file = KeptFile(self.scratch / f"{config}.jsonl")
+        with closing(file):
+            for result in chain.from_iterable(results):
+                if isinstance(result, Lost):
+                    self.lose(result)
+                    continue
+                if result.flagged:
+                    _count(self.flagged, config, result.flagged)
+                file.write(result)
+        return file
+
+    def reasons(self) -> str:
+        """Every reason so far with its count, for a sentence."""
+        total: Counter[str] = Counter()
+        for counts in self.dropped.values():
+            total.update(counts)
+        return ", ".join(f"{count} {reason}" for reason, count in total.most_common()) or "the source has no rows"
+
+
+def _count(table: dict[str, dict[str, int]], place: str, reason: str) -> None:
+    counts = table.setdefault(place, {})
+    counts[reason] = counts.get(reason, 0) + 1

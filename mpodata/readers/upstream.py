@@ -1,0 +1,86 @@
+"""One upstream dataset, wherever it is: a local file (`formats.py`) or a dataset on the Hub (`hub.py`)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mpodata.errors import DataError
+from mpodata.readers.files import LocalFile
+from mpodata.readers.formats import FORMATS, Row
+from mpodata.readers.hub import hub_revision, hub_rows, looks_like_hub_id
+from mpodata.records import Dropped
+
+__all__ = ["Row", "Upstream"]
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """One upstream dataset: where it is and how to read it."""
+
+    path: str  # a local file, or a Hub dataset id "user/name"
+    split: str | None = None  # Hub only; default "train"
+    config: str | None = None  # Hub only
+    revision: str | None = None  # Hub only: branch, tag or commit; what it resolved to is recorded
+    encoding: str | None = (
+        None  # local text files; default: byte-order mark, UTF-8, else told from the bytes and recorded
+    )
+    header: bool = True  # False: a CSV/TSV without a line of names; its columns are "0", "1", ...
+
+    def rows(self) -> Iterator[Row | Dropped]:
+        """Every row in upstream order."""
+        if self.is_hub:
+            return hub_rows(self.path, self.split or "train", self.config, self._commit)
+        if Path(self.path).stat().st_size == 0:
+            raise DataError(f"{self.path} is empty.")
+        if self._file.suffix not in FORMATS:
+            kind = self._file.suffix or "suffix-less"
+            raise DataError(f"{self.path}: cannot tell what a {kind} file is. Known: {', '.join(sorted(FORMATS))}.")
+        return self._decoded()
+
+    def _decoded(self) -> Iterator[Row | Dropped]:
+        try:
+            yield from FORMATS[self._file.suffix](self._file)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{self.path} is not {self._file.encoding}: byte {error.start:,} cannot be read."
+            ) from error
+
+    @cached_property
+    def is_hub(self) -> bool:
+        path = Path(self.path)
+        if path.is_file():
+            for name, value in (("split", self.split), ("config", self.config), ("revision", self.revision)):
+                if value is not None:
+                    raise DataError(f"{name}={value!r} is for Hub datasets; {self.path} is a local file. Leave it out.")
+            return False
+        if path.is_dir():
+            names = sorted(p.name for p in path.iterdir() if p.is_file())[:8]
+            raise DataError(f"{self.path} is a folder: name one file in it ({', '.join(names) or 'it has none'}).")
+        if looks_like_hub_id(self.path):
+            return True
+        raise DataError(f"{self.path} is neither a file nor a Hub dataset id (user/name). Check the path.")
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """The columns of the first readable row; raises DataError for a file without rows."""
+        for row in self.rows():
+            if not isinstance(row, Dropped):
+                return list(row)
+        raise DataError(f"{self.path} has no readable rows.")
+
+    def provenance(self) -> dict[str, Any]:
+        """Where the rows came from, exactly: the sha256 of a file, the commit of a Hub dataset."""
+        if self.is_hub:
+            return {"id": self.path, "split": self.split or "train", "config": self.config, "revision": self._commit}
+        known = {"path": Path(self.path).name, "sha256": self._file.sha256}
+        return known if self._file.suffix == ".parquet" else {**known, "encoding": self._file.encoding}
+
+    @cached_property
+    def _commit(self) -> str:
+        return hub_revision(self.path, self.revision)
+
+    @cached_property
+    def _file(self) -> LocalFile:
+        return LocalFile(self.path, self.encoding, self.header)

@@ -1,0 +1,1 @@
+"""What every long-running part rests on: the journal, remote services, processes, files and progress."""

@@ -1,0 +1,1 @@
+"""Which rows a build takes: sampling, duplicates, decontamination, counterweight."""

@@ -1,0 +1,150 @@
+"""Is a training prompt inside an evaluation set? Normalised equality, and shared runs of 13 tokens.
+
+Thirteen tokens are GPT-3's measure of overlap (Brown et al. 2020, appendix C). A token is a word; where words have no
+spaces between them (Chinese, Japanese, Thai, Khmer, Burmese) two characters count as one. Prompts shorter than 13
+tokens are found by equality, and evaluation prompts of at least 8 tokens also inside a longer training prompt.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Final
+
+from mpodata.errors import DataError
+from mpodata.languages import languages
+from mpodata.languages.text import normalised
+from mpodata.readers.conversation import prompt_text
+from mpodata.readers.upstream import Upstream
+from mpodata.records import Dropped, SourceRow
+from mpodata.sources.table import USUAL_COLUMNS
+
+RUN: Final = 13  # tokens
+SHORTEST_INSIDE: Final = 8  # tokens; GPT-3's lower bound for the length of a run
+
+_SPACELESS: Final = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"  # Thai, Lao, Burmese, Khmer, kana, Han
+)
+_TOKEN: Final = re.compile(rf"[{_SPACELESS}]{{1,2}}|[^\s{_SPACELESS}]+")
+
+LANGUAGE_COLUMNS: Final = frozenset(languages()) - {"id", "no"}  # those two name identifiers and numbers
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSet:
+    """The prompts of one evaluation set, in all its languages, as hashes."""
+
+    name: str
+    prompts: int
+    exact: frozenset[int]
+    runs: frozenset[int]  # of 13 tokens
+    inside: Mapping[int, frozenset[int]]  # length in tokens -> whole prompts of that length, 8 to 12 tokens
+
+    @classmethod
+    def of(cls, name: str, prompts: Iterable[str]) -> "EvaluationSet":
+        exact, runs, inside, count = set(), set(), dict[int, set[int]](), 0
+        for prompt in prompts:
+            text = normalised(prompt)
+            if not text:
+                continue
+            count += 1
+            exact.add(_hash(text))
+            tokens = _TOKEN.findall(text)
+            if len(tokens) >= RUN:
+                runs.update(_runs(tokens, RUN))
+            elif len(tokens) >= SHORTEST_INSIDE:
+                inside.setdefault(len(tokens), set()).update(_runs(tokens, len(tokens)))
+        frozen = {length: frozenset(hashes) for length, hashes in inside.items()}
+        return cls(name, count, frozenset(exact), frozenset(runs), frozen)
+
+    def holds(self, prompt: str) -> str | None:
+        """How `prompt` overlaps the set: "exact", "13-gram", "inside" or None."""
+        text = normalised(prompt)
+        if _hash(text) in self.exact:
+            return "exact"
+        tokens = _TOKEN.findall(text)
+        if not self.runs.isdisjoint(_runs(tokens, RUN)):
+            return "13-gram"
+        if any(not hashes.isdisjoint(_runs(tokens, length)) for length, hashes in self.inside.items()):
+            return "inside"
+        return None
+
+
+@dataclass
+class Decontamination:
+    """Looks prompts up in evaluation sets and keeps count of what it found."""
+
+    sets: tuple[EvaluationSet, ...]
+    found: dict[str, Counter[str]] = field(default_factory=dict)  # set name -> how -> rows
+
+    def overlap(self, prompt: str) -> tuple[str, str] | None:
+        """(set, how) of the first set that holds `prompt`, counted."""
+        for evaluation in self.sets:
+            how = evaluation.holds(prompt)
+            if how:
+                self.found.setdefault(evaluation.name, Counter())[how] += 1
+                return evaluation.name, how
+        return None
+
+    def clean(self, rows: Iterable[SourceRow | Dropped]) -> Iterator[SourceRow | Dropped]:
+        """`rows` with each contaminated one dropped as `contaminated`."""
+        for row in rows:
+            if isinstance(row, SourceRow):
+                overlap = self.overlap(row.prompt)
+                if overlap:
+                    row = Dropped("contaminated", f"{row.source_id}: {overlap[0]}, {overlap[1]}")
+            yield row
+
+    def report(self) -> list[dict[str, Any]]:
+        """What the manifest records, per evaluation set."""
+        return [
+            {
+                "set": evaluation.name,
+                "prompts": evaluation.prompts,
+                "method": f"normalised exact, {RUN}-gram",
+                "contaminated": sum(self.found.get(evaluation.name, Counter()).values()),
+                "by": dict(sorted(self.found.get(evaluation.name, Counter()).items())),
+            }
+            for evaluation in self.sets
+        ]
+
+
+def evaluation_sets(paths: Iterable[str]) -> Decontamination:
+    """The evaluation sets in files or Hub datasets. `FILE` or `FILE:COLUMN,COLUMN`; by default every prompt column.
+
+    A prompt column is one named as prompts usually are, or by a language code (MultiJail has one for each language).
+    """
+    return Decontamination(tuple(EvaluationSet.of(*_prompts(path)) for path in paths))
+
+
+def _prompts(path: str) -> tuple[str, list[str]]:
+    place, columns = _place_and_columns(path)
+    upstream = Upstream(place)
+    existing = upstream.columns
+    if not columns:
+        usual = next((name for name in USUAL_COLUMNS["prompt"] if name in existing), None)
+        columns = [name for name in existing if name == usual or name in LANGUAGE_COLUMNS]
+    missing = [name for name in columns if name not in existing]
+    if missing or not columns:
+        what = f"no column {missing[0]!r}" if missing else "no column that looks like prompts"
+        raise DataError(f"{place} has {what}. Its columns: {', '.join(existing)}. Name them: {place}:COLUMN,COLUMN")
+    cells = [
+        prompt_text(row.get(column)) for row in upstream.rows() if not isinstance(row, Dropped) for column in columns
+    ]
+    return place.replace("\\", "/").split("/")[-1], [cell for cell in cells if isinstance(cell, str)]
+
+
+def _place_and_columns(path: str) -> tuple[str, list[str]]:
+    place, colon, columns = path.rpartition(":")
+    if colon and place and "/" not in columns and "\\" not in columns:
+        return place, columns.split(",")
+    return path, []
+
+
+def _runs(tokens: list[str], length: int) -> set[int]:
+    return {_hash(" ".join(tokens[start : start + length])) for start in range(len(tokens) - length + 1)}
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -1,0 +1,1 @@
+"""Where versions are kept: one protocol, a folder registry and the Hub."""

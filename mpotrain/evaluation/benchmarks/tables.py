@@ -1,0 +1,49 @@
+"""Benchmark files as people publish them: CSV, TSV, JSON, JSON lines or Parquet, with or without a header."""
+
+import csv
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mpodata.errors import DataError
+from mpodata.readers.files import LocalFile
+from mpodata.readers.upstream import Upstream
+from mpodata.records import Dropped
+
+SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of one file or Hub dataset."""
+
+    rows: list[dict[str, Any]]
+    unreadable: int  # rows that could not be read; the results say how many
+    provenance: dict[str, Any]
+
+
+def read_table(upstream: Upstream, known: Collection[str]) -> Table:
+    """All rows of `upstream`; a first line without any of the `known` column names is data, not a header.
+
+    Raises DataError for a missing, empty or unreadable file.
+    """
+    if Path(upstream.path).suffix in {".csv", ".tsv"} and not _has_header(upstream, known):
+        upstream = replace(upstream, header=False)
+    rows = list(upstream.rows())
+    readable = [row for row in rows if not isinstance(row, Dropped)]
+    if not readable:
+        raise DataError(f"{upstream.path}: no readable rows in it.")
+    return Table(readable, len(rows) - len(readable), upstream.provenance())
+
+
+def _has_header(upstream: Upstream, known: Collection[str]) -> bool:
+    if not Path(upstream.path).is_file():
+        return True  # reading it says what is wrong
+    with LocalFile(upstream.path, upstream.encoding).text() as lines:
+        first = lines.readline()
+    return any(
+        field.strip().casefold() in known
+        for delimiter in (",", ";", "\t")
+        for field in next(csv.reader([first], delimiter=delimiter), [])
+    )

@@ -1,0 +1,1 @@
+"""One page from several evaluations: words, tables, plots."""

@@ -1,0 +1,1 @@
+"""What alignment may have cost: MGSM, M-MMLU and MT-Bench."""

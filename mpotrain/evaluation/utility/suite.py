@@ -1,0 +1,75 @@
+"""What alignment may have cost: the utility tasks that were asked for, by whoever runs them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpodata.engines import Engine, Sampling
+from mpodata.errors import RecipeError, UnknownName
+from mpodata.runtime.journal import Journal
+from mpotrain.evaluation.judges import Judge
+from mpotrain.evaluation.judges.protocol import ProtocolJudge
+from mpotrain.evaluation.model import Subject
+from mpotrain.evaluation.utility import harness, mt_bench
+from mpotrain.evaluation.utility.harness import Result, Score
+
+TASKS = (*harness.HARNESS, mt_bench.TASK)
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Which tasks, on which files, in which languages."""
+
+    tasks: tuple[str, ...]
+    places: Mapping[str, str]  # task -> folder
+    languages: Sequence[str] | None = None
+    limit: int | None = None
+
+    def check(self, judges: Sequence[Judge], engine: str) -> None:
+        """Raises before anything is run for what could not be run."""
+        for task in self.tasks:
+            if task not in TASKS:
+                raise UnknownName("utility task", task, TASKS)
+            if task not in self.places:
+                raise RecipeError(f"Utility task {task!r} needs its files: --data {task}=FOLDER.")
+        if mt_bench.TASK in self.tasks:
+            _chat_judge(judges)
+        if set(self.tasks) & set(harness.HARNESS) and engine not in harness.BACKENDS:
+            raise RecipeError(f"Tasks of the harness run on {' or '.join(harness.BACKENDS)}, not on engine {engine!r}.")
+
+
+def run(
+    errand: Errand,
+    subject: Subject,
+    engine: Engine,
+    engine_name: str,
+    judges: Sequence[Judge],
+    sampling: Sampling,
+    journal: Journal,
+    done: Callable[[int], None] = lambda _: None,
+) -> tuple[list[Result], list[Score]]:
+    """Results per task and language, and the score of every question."""
+    results: list[Result] = []
+    scores: list[Score] = []
+    for task in errand.tasks:
+        folder = Path(errand.places[task])
+        if task == mt_bench.TASK:
+            judge = _chat_judge(judges)
+            asked = mt_bench.questions(folder, errand.languages, errand.limit)
+            mine = mt_bench.run_mt_bench(asked, folder, engine, judge, sampling, journal)
+            results += mt_bench.results(mine, judge)
+        else:
+            prepared = harness.prepare(task, folder, errand.languages, errand.limit)
+            mine = harness.run_harness(prepared, subject.model, engine_name, engine.provenance(), journal, done)
+            results += harness.results(mine, prepared)
+        scores += mine
+    return results, scores
+
+
+def _chat_judge(judges: Sequence[Judge]) -> ProtocolJudge:
+    for judge in judges:
+        if isinstance(judge, ProtocolJudge):
+            return judge
+    raise RecipeError(
+        "mt-bench is rated by a chat model: add one to --judge, for example --judge rules,openai:gpt-4.1."
+    )

@@ -1,0 +1,1 @@
+"""The model to align: loading, batches, attention, head, log-probabilities and states."""

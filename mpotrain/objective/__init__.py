@@ -1,0 +1,1 @@
+"""What is minimised: losses, retention, the frozen reference, and the objective that joins them."""

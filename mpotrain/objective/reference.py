@@ -1,0 +1,195 @@
+"""What the policy says before its first step, measured once with the policy itself and kept.
+
+There is no reference model: one pass over the sequences a method needs, before training, under whatever wrapper the
+launch mode put around the policy. A measurement is found again by what it depends on: the weights, the number format
+and the token ids, which already hold the chat template, the text and the truncation.
+"""
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from accelerate.utils import broadcast_object_list, gather_object
+from torch import Tensor, nn
+
+from mpodata.errors import ModelError
+from mpodata.runtime.journal import Journal, result_key
+from mpodata.runtime.progress import Progress, Silent
+from mpotrain.model.batches import Batch, Tokens
+from mpotrain.model.forward import States, measure
+
+Part = TypeVar("Part", float, Tensor)
+
+TASK = "reference/1"  # raised when a measurement would come out differently
+
+Key = tuple[tuple[int, ...], int]  # token ids and the prompt's length
+Layout = Callable[[Sequence[Tokens]], Batch]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One sequence the reference must know, and what of it; its log-probability where `tokens.scored`."""
+
+    tokens: Tokens
+    states: States | None = None
+    per_token: bool = False
+
+    @property
+    def key(self) -> Key:
+        return (self.tokens.input_ids, self.tokens.prompt_length)
+
+    def content(self) -> list[Any]:
+        """What its cache key is made of, beside the policy's identity."""
+        return [*self.tokens.input_ids, self.tokens.prompt_length, self.tokens.scored, self.states, self.per_token]
+
+    def merged(self, other: "Wanted") -> "Wanted":
+        """The same sequence, wanted for both ends: it is encoded once."""
+        scored = self.tokens.scored or other.tokens.scored
+        return Wanted(
+            Tokens(self.tokens.input_ids, self.tokens.prompt_length, scored),
+            self.states or other.states,
+            self.per_token or other.per_token,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One sequence, measured."""
+
+    log_prob: float | None  # sum over response tokens, nats
+    token_log_probs: Tensor | None  # (response tokens,)
+    state: Tensor | None  # (d,)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"log_prob": self.log_prob, "tokens": _text(self.token_log_probs), "state": _text(self.state)}
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> "Value":
+        return cls(record["log_prob"], _tensor(record["tokens"]), _tensor(record["state"]))
+
+
+class Reference:
+    """Measurements by sequence; a KeyError here is a bug of the caller, which must have wanted them."""
+
+    def __init__(self, values: Mapping[Key, Value]) -> None:
+        self._values = dict(values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def log_probs(self, sequences: Sequence[Tokens], *, mean: bool) -> list[float]:
+        """log pi_ref of each response, summed or averaged over its tokens."""
+        return [_there(self._of(s).log_prob) / (len(s.input_ids) - s.prompt_length if mean else 1) for s in sequences]
+
+    def states(self, sequences: Sequence[Tokens]) -> Tensor:
+        """(n, d) states of each sequence, of the kind the run retains."""
+        return torch.stack([_there(self._of(s).state) for s in sequences])
+
+    def token_log_probs(self, sequences: Sequence[Tokens]) -> Tensor:
+        """(m,) log pi_ref of every response token, sequence after sequence."""
+        return torch.cat([_there(self._of(s).token_log_probs) for s in sequences])
+
+    def _of(self, sequence: Tokens) -> Value:
+        return self._values[sequence.input_ids, sequence.prompt_length]
+
+
+def measure_reference(
+    model: nn.Module,
+    wanted: Iterable[Wanted],
+    layout: Layout,
+    *,
+    identity: dict[str, Any],
+    journal: Journal | None,
+    rank: int = 0,
+    processes: int = 1,
+    batch_tokens: int = 8192,
+    started: bool = False,
+    progress: Progress | None = None,
+) -> Reference:
+    """Measure what the journal does not know yet; every process must call this with the same `wanted`.
+
+    identity: what the numbers depend on beside the sequences (weights, dtype). Only process 0 touches the journal, and
+    every round of batches is recorded as it ends. `started`: the policy has trained already (a resumed run), so what is
+    not known cannot be measured any more: ModelError.
+    """
+    merged: dict[Key, Wanted] = {}
+    for one in wanted:
+        merged[one.key] = one.merged(merged[one.key]) if one.key in merged else one
+    todo = list(merged.values())
+    keys = [result_key(TASK, identity, one.content()) for one in todo]
+    known = journal.lookup(keys) if journal is not None and rank == 0 else {}
+    if processes > 1:
+        known = broadcast_object_list([known])[0]
+    values = {one.key: Value.from_json(known[key]) for one, key in zip(todo, keys, strict=True) if key in known}
+    missing = [number for number, one in enumerate(todo) if one.key not in values]
+    if missing and started:
+        raise ModelError(
+            f"{len(missing)} of {len(todo)} reference measurements of this run are no longer in the cache, and the "
+            "policy has moved since: restore $MPODATA_CACHE, or start the run again in a new folder."
+        )
+    training = model.training
+    model.eval()
+    batches = _batches(missing, todo, batch_tokens)
+    rounds = [batches[start : start + processes] for start in range(0, len(batches), processes)]
+    watched = (progress or Silent()).over(rounds, "reference pass (batches)", sum(map(len, rounds))) if rounds else ()
+    for round_ in watched:
+        mine = round_[rank % len(round_)]  # sharded models need every process in every forward
+        found = _measured(model, [todo[number] for number in mine], layout)
+        fresh = list(zip(mine, found, strict=True)) if rank < len(round_) else []
+        if processes > 1:
+            fresh = gather_object(fresh)
+        values.update((todo[number].key, Value.from_json(record)) for number, record in fresh)
+        if journal is not None and rank == 0:
+            journal.record({keys[number]: record for number, record in fresh})
+    model.train(training)
+    return Reference(values)
+
+
+def _measured(model: nn.Module, wanted: Sequence[Wanted], layout: Layout) -> list[dict[str, Any]]:
+    """One forward; all of `wanted` ask for the same kind of states."""
+    batch = layout([one.tokens for one in wanted])
+    with torch.no_grad():
+        measured = measure(model, batch, states=wanted[0].states)
+    per_sequence = torch.split(measured.token_log_probs, batch.owners.bincount(minlength=len(batch)).tolist())
+    return [
+        Value(
+            log_prob if one.tokens.scored else None,
+            per_sequence[number] if one.per_token else None,
+            measured.states[number] if measured.states is not None else None,
+        ).to_json()
+        for number, (one, log_prob) in enumerate(zip(wanted, measured.log_probs.tolist(), strict=True))
+    ]
+
+
+def _batches(missing: Sequence[int], todo: Sequence[Wanted], batch_tokens: int) -> list[list[int]]:
+    """Numbers of sequences that are measured together: same kind of states, neighbours in length, within the budget."""
+    order = sorted(missing, key=lambda number: (str(todo[number].states), -len(todo[number].tokens.input_ids), number))
+    batches: list[list[int]] = []
+    room, kind = 0, ""
+    for number in order:
+        length, states = len(todo[number].tokens.input_ids), str(todo[number].states)
+        if not batches or length > room or states != kind:
+            batches.append([])
+            room, kind = max(batch_tokens, length), states
+        batches[-1].append(number)
+        room -= length
+    return batches
+
+
+def _text(values: Tensor | None) -> str | None:
+    if values is None:
+        return None
+    return base64.b64encode(values.detach().to(torch.float32).cpu().numpy().astype("<f4").tobytes()).decode()
+
+
+def _tensor(text: str | None) -> Tensor | None:
+    return None if text is None else torch.from_numpy(np.frombuffer(base64.b64decode(text), dtype="<f4").copy())
+
+
+def _there(value: Part | None) -> Part:
+    if value is None:
+        raise KeyError("measured without what is asked of it now")
+    return value

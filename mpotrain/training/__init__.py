@@ -1,0 +1,1 @@
+"""One training run: trainer, order of rows, memory, sweep, card."""

@@ -1,0 +1,230 @@
+"""transformers' Trainer with this project's batches, reference and losses; parallelism and checkpoints are its own.
+
+What differs from Trainer: rows come in a global order that is sliced over processes (`order.py`), the policy is
+measured once before its first step (`reference.py`), and the loss is a sum over rows that already holds every average.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import torch
+from accelerate.utils import gather_object
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from transformers import ProgressCallback, Trainer, TrainerCallback, TrainerControl
+
+from mpodata.runtime.journal import Journal
+from mpodata.runtime.progress import Progress
+from mpotrain.config import MPOConfig
+from mpotrain.data import Row
+from mpotrain.model.batches import Batch, Tokens, pack, pad
+from mpotrain.model.forward import measure
+from mpotrain.model.loading import Policy
+from mpotrain.objective.objective import Objective, Outcome
+from mpotrain.objective.reference import Reference, measure_reference
+from mpotrain.training.callbacks import BeforeFirstStep, ShortProgress
+from mpotrain.training.meter import Meter
+from mpotrain.training.order import GlobalOrder, Slot
+
+MicroBatch = dict[str, Any]  # rows: list[Row], shares: (rows,), list: the same, mismatched: (global rows,)
+
+
+class Numbered(Dataset[tuple[Row, float]]):
+    """Rows, drawn by number together with their share of the loss."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, slot: Slot) -> tuple[Row, float]:
+        number, share = slot
+        return self.rows[number], share
+
+
+class EpochLoader(DataLoader[tuple[Row, float]]):
+    """A loader whose order Trainer can set to an epoch."""
+
+    def set_epoch(self, epoch: int) -> None:
+        self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
+
+
+class MPOTrainer(Trainer):  # type: ignore[misc]
+    """Trains a policy on an objective. Every launch mode of Trainer works; results do not depend on it."""
+
+    loss_is_scaled_for_ga = True  # shares already average over the global batch
+
+    def __init__(
+        self,
+        policy: Policy,
+        args: MPOConfig,
+        objective: Objective,
+        *,
+        held_out: Objective | None = None,
+        tokenizer: Any = None,
+        journal: Journal | None = None,
+        callbacks: Sequence[TrainerCallback] = (),
+        progress: Progress | None = None,
+    ) -> None:
+        """`journal` keeps reference measurements over runs; `held_out` is measured where `eval_strategy` says so."""
+        self.policy = policy
+        self.objective = objective
+        self.journal = journal
+        self.reference: Reference | None = None
+        self.reference_progress = progress
+        self.held_out = held_out
+        self.meter = Meter(sorted({row.language for part in self._objectives() for row in part.rows}))
+        self._parameter_count: int = sum(parameter.numel() for parameter in policy.model.parameters())
+        super().__init__(
+            model=policy.model,
+            args=args,
+            train_dataset=Numbered(objective.rows),
+            eval_dataset=None if held_out is None else Numbered(held_out.rows),
+            data_collator=collate,
+            processing_class=tokenizer,
+            callbacks=[BeforeFirstStep(self.measure_first), *callbacks],
+        )
+        if self.pop_callback(ProgressCallback) is not None:
+            self.add_callback(ShortProgress)
+
+    def _objectives(self) -> list[Objective]:
+        return [self.objective] if self.held_out is None else [self.objective, self.held_out]
+
+    def get_train_dataloader(self) -> DataLoader[tuple[Row, float]]:
+        """This process' micro-batches; never split again by accelerate."""
+        order = GlobalOrder(
+            [row.pair_id for row in self.objective.rows],
+            batch=self.args.global_batch_size,
+            processes=self.args.world_size,
+            rank=self.args.process_index,
+            accumulation=self.args.gradient_accumulation_steps,
+            seed=self.args.seed if self.args.data_seed is None else self.args.data_seed,
+            group_by_pair=self.args.group_by_pair,
+        )
+        return EpochLoader(self.train_dataset, batch_sampler=order, collate_fn=collate)
+
+    def layout(self, sequences: Sequence[Tokens]) -> Batch:
+        """`sequences` as one batch on this process' device."""
+        arrange = pack if self.policy.packs else pad
+        return arrange(sequences, self.args.device)
+
+    def measure_first(self) -> None:
+        """Measure the reference with the policy as it is now, or find it in the journal."""
+        self.reference = measure_reference(
+            self.model_wrapped,
+            (wanted for part in self._objectives() for wanted in part.wanted()),
+            self.layout,
+            identity=self.policy.identity,
+            journal=self.journal,
+            rank=self.args.process_index,
+            processes=self.args.world_size,
+            started=self.state.global_step > 0,
+            progress=self.reference_progress if self.is_world_process_zero() else None,
+        )
+
+    def get_batch_samples(
+        self,
+        epoch_iterator: Iterator[MicroBatch],
+        num_batches: int,
+        device: torch.device,  # noqa: ARG002
+    ) -> tuple[list[MicroBatch], None]:
+        """The micro-batches of one optimizer step; where a loss looks at the whole global batch, what it looks at."""
+        batches = list(islice(epoch_iterator, num_batches))
+        if self.objective.mismatched:
+            ratios = self._mismatched(self.objective, [row for batch in batches for row in counted(batch)])
+            for batch in batches:
+                batch["mismatched"] = ratios
+        return batches, None
+
+    def _mismatched(self, objective: Objective, rows: Sequence[Row]) -> Tensor:
+        """(rows of the global batch,) log pi - log pi_ref of mismatched answers, gathered over processes."""
+        sequences = [objective.mismatched[row.pair_id, row.language] for row in rows or objective.rows[:1]]
+        with torch.no_grad():
+            measured = measure(self.model_wrapped, self.layout(sequences))
+        before = self._known().log_probs(sequences, mean=objective.mean)
+        after = measured.log_probs / measured.tokens if objective.mean else measured.log_probs
+        ratios = (after - after.new_tensor(before)).tolist()[: len(rows)]
+        if self.args.world_size > 1:
+            ratios = gather_object(ratios)
+        return torch.tensor(ratios, device=self.args.device)
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: MicroBatch,
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,  # noqa: ARG002
+    ) -> Tensor | tuple[Tensor, None]:
+        """This micro-batch's part of the mean over the global batch."""
+        outcome = self._outcome(model, self.objective, inputs)
+        self._count(inputs, outcome.metrics)
+        loss = outcome.losses @ inputs["shares"].to(outcome.losses)
+        return (loss, None) if return_outputs else loss
+
+    def _outcome(self, model: nn.Module, objective: Objective, inputs: MicroBatch) -> Outcome:
+        batch = self.layout(objective.sequences(inputs["rows"]))
+        measured = measure(model, batch, states=objective.states)
+        return objective(inputs["rows"], batch, measured, self._known(), inputs.get("mismatched"))
+
+    def _known(self) -> Reference:
+        if self.reference is None:
+            raise RuntimeError("the reference is measured when training begins")
+        return self.reference
+
+    def _count(self, inputs: MicroBatch, metrics: dict[str, Tensor]) -> None:
+        self.meter.add([row.language for row in inputs["rows"]], metrics, [share > 0 for share in inputs["list"]])
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add what was measured per language since the last time."""
+        super().log({**logs, **self.meter.read(self.args.device)}, start_time)
+
+    def evaluate(
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,  # noqa: ARG002
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """The objective and its metrics on the held-out rows, without gradient; every process takes its slice."""
+        if self.held_out is None or eval_dataset is not None:
+            raise ValueError("held-out rows are given when the trainer is made")
+        started = time.time()
+        meter, self.meter = self.meter, Meter(self.meter.languages)
+        self.model_wrapped.eval()
+        per_step = self.args.per_device_eval_batch_size * self.args.world_size
+        for start in range(0, len(self.held_out.rows), per_step):
+            self._measure_held_out(self.held_out, self.held_out.rows[start : start + per_step])
+        self.model_wrapped.train()
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in self.meter.read(self.args.device).items()}
+        self.meter = meter
+        metrics[f"{metric_key_prefix}_runtime"] = round(time.time() - started, 4)
+        super().log(metrics)
+        self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _measure_held_out(self, objective: Objective, rows: Sequence[Row]) -> None:
+        mine = rows[self.args.process_index :: self.args.world_size]
+        inputs = collate([(row, 1.0) for row in mine] or [(rows[0], 0.0)])
+        if objective.mismatched:
+            inputs["mismatched"] = self._mismatched(objective, mine)
+        with torch.no_grad():
+            outcome = self._outcome(self.model_wrapped, objective, inputs)
+        self._count(inputs, {"loss": outcome.losses, **outcome.metrics})
+
+    def floating_point_ops(self, inputs: MicroBatch) -> int:
+        """6 operations per parameter and token (forward and backward), as Trainer estimates it."""
+        tokens = sum(len(sequence.input_ids) for sequence in self.objective.sequences(inputs["rows"]))
+        return 6 * tokens * self._parameter_count
+
+
+def collate(drawn: Sequence[tuple[Row, float]]) -> MicroBatch:
+    """One micro-batch."""
+    shares = [share for _, share in drawn]
+    return {"rows": [row for row, _ in drawn], "shares": torch.tensor(shares), "list": shares}
+
+
+def counted(batch: MicroBatch) -> list[Row]:
+    """The rows of a micro-batch that are no fillers."""
+    return [row for row, share in zip(batch["rows"], batch["list"], strict=True) if share > 0]

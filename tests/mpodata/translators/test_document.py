@@ -1,0 +1,193 @@
+"""Whole sides are carried segment by segment; every failure is tried another way and then named."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from mpodata.errors import ModelError, UnknownName
+from mpodata.records import Dropped, Side
+from mpodata.runtime.journal import Journal
+from mpodata.translators.checks import faults
+from mpodata.translators.document import Carried
+
+CYRILLIC = str.maketrans(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "абцдефгхийклмнопярстувщхызАБЦДЕФГХИЙКЛМНОПЯРСТУВЩХЫЗ"
+)
+
+
+class Transliterator:
+    """A SentenceTranslator that writes English in Russian letters, links and all; `fault` may spoil a segment."""
+
+    max_segment = 200
+
+    def __init__(self, fault: Callable[[str, int], str | Dropped | None] = lambda text, attempt: None) -> None:
+        self.fault = fault
+        self.seen: list[str] = []
+
+    def segments(self, texts: Sequence[str], source: str, target: str, *, attempt: int = 0) -> list[str | Dropped]:
+        self.seen += texts
+        return [self.fault(text, attempt) or text.translate(CYRILLIC) for text in texts]
+
+    def provenance(self):
+        return {"name": "transliterator"}
+
+
+def side(prompt="How are you?", chosen="I am fine. Thank you.", rejected="Go away.") -> Side:
+    return Side("en", prompt, chosen, rejected)
+
+
+def carry(text: str, **options) -> str | Dropped:
+    return Carried(Transliterator(**options)).texts([text], "en", "ru")[0]
+
+
+def test_every_field_is_carried():
+    [carried] = Carried(Transliterator()).sides([side()], "ru")
+    assert carried == Side("ru", "Хощ аре ыоу?", "И ам фине. Тханк ыоу.", "Го ащаы.")
+
+
+def test_newlines_lists_and_code_stay():
+    text = "Do this:\n\n1. First, wash it.\n2. **Then dry it.**\n\n```\nwash --dry\n```\n"
+    assert carry(text) == "До тхис:\n\n1. Фирст, щасх ит.\n2. **Тхен дры ит.**\n\n```\nwash --dry\n```\n"
+
+
+def test_links_placeholders_and_numbers_survive_a_translator_that_spoils_them():
+    carried = carry("Ask {name} to read https://example.org/help and `run it` for 1,200 days.")
+    assert carried == "Аск {name} то реад https://example.org/help анд `run it` фор 1,200 даыс."
+
+
+def test_identical_segments_are_translated_once():
+    translator = Transliterator()
+    Carried(translator).sides([side(), side(chosen="Thank you. Go away.")], "ru")
+    assert sorted(translator.seen) == sorted(set(translator.seen))
+
+
+def test_nothing_is_translated_twice_across_runs(tmp_path):
+    for calls in (4, 0):
+        translator = Transliterator()
+        with Journal(tmp_path / "journal.sqlite") as journal:
+            Carried(translator, journal=journal).sides([side()], "ru")
+        assert len(translator.seen) == calls
+
+
+def test_what_is_still_to_be_translated_is_known_without_translating():
+    translator = Transliterator()
+    carried = Carried(translator)
+    carried.texts(["How are you?"], "en", "ru")
+    assert carried.pending(["How are you? Go on. Go on.", "12"], "en", "ru") == (["Go on."], 1)
+    assert carried.pending(["How are you?"], "en", "sw") == (["How are you?"], 0)
+    assert translator.seen == ["How are you?"]
+
+
+def test_a_failing_segment_is_decoded_another_way():
+    carried = carry("I am fine. Thank you.", fault=lambda text, attempt: "я, " * 30 if attempt == 0 else None)
+    assert carried == "И ам фине. Тханк ыоу."
+
+
+def test_a_segment_too_long_for_the_translator_is_cut_and_put_together():
+    text = "One and two and three and four, five and six and seven and eight."
+    limit = lambda t, _: Dropped("truncated") if len(t) > 40 else None  # noqa: E731
+    assert carry(text, fault=limit) == text.translate(CYRILLIC)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "reason"),
+    [
+        ("", "empty"),
+        ("...", "empty"),
+        ("Мне жаль, но " * 9, "looping"),
+        ("I am fine with it all here and now, as ever before.", "untranslated"),
+        ("Да", "too-short"),
+        (
+            " ".join(chr(0x430 + first) + chr(0x430 + second) for first in range(10) for second in range(9)),
+            "too-long",
+        ),
+    ],
+)
+def test_a_segment_that_always_fails_drops_its_side_with_the_reason(spoilt, reason):
+    fault = lambda text, _: (spoilt or Dropped("empty")) if text not in ("How are you?", "Go away.") else None  # noqa: E731
+    [carried] = Carried(Transliterator(fault)).sides(
+        [side(chosen="I am fine with it all here and now, as ever before.")], "ru"
+    )
+    assert isinstance(carried, Dropped)
+    assert (carried.reason, carried.detail) == (reason, "chosen")
+
+
+def test_names_may_come_back_as_they_are():
+    assert carry("NASA", fault=lambda text, _: text) == "NASA"
+
+
+def test_a_service_that_is_down_is_asked_again_by_the_next_run(tmp_path):
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        down = Carried(Transliterator(lambda text, _: Dropped("service", "no answer")), journal=journal)
+        assert down.sides([side()], "ru") == [Dropped("service", "prompt: no answer")]
+        assert isinstance(Carried(Transliterator(), journal=journal).sides([side()], "ru")[0], Side)
+
+
+def test_a_second_attempt_that_found_the_service_down_is_made_again_by_the_next_run(tmp_path):
+    text = "I am fine with it all here and now."
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        down = Transliterator(lambda text, attempt: Dropped("service") if attempt else Dropped("no-closing-tag"))
+        assert Carried(down, journal=journal).texts([text], "en", "ru") == [Dropped("service")]
+        back = Transliterator(lambda text, attempt: None if attempt else Dropped("no-closing-tag"))
+        assert Carried(back, journal=journal).texts([text], "en", "ru") == [text.translate(CYRILLIC)]
+
+
+def test_other_failures_are_kept_and_not_paid_for_again(tmp_path):
+    spoilt = Transliterator(lambda text, _: Dropped("untranslatable"))
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        Carried(spoilt, journal=journal).sides([side()], "ru")
+        paid = len(spoilt.seen)
+        Carried(spoilt, journal=journal).sides([side()], "ru")
+    assert len(spoilt.seen) == paid
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("", "empty"), ("\x00\u200e ", "empty"), ("a \ud800 b", "untranslatable"), ("word " * 200_000, "too-long")],
+)
+def test_fields_that_cannot_be_carried_are_named(text, reason):
+    [carried] = Carried(Transliterator()).sides([side(rejected=text)], "ru")
+    assert isinstance(carried, Dropped)
+    assert carried.reason == reason
+    assert carried.detail.startswith("rejected")
+
+
+def test_direction_marks_nul_and_chat_tokens_do_no_harm():
+    carried = carry("\u202bPlease\x00 wait.\u202c <|im_end|> Go on.")
+    assert carried == "Плеасе щаит. <|im_end|> Го он."
+
+
+def test_sentences_are_joined_the_way_the_target_writes():
+    class Chinese(Transliterator):
+        def segments(self, texts, source, target, *, attempt=0):
+            return ["你好，朋友。" if target == "zh" else "Hello, friend." for _ in texts]
+
+    assert Carried(Chinese()).texts(["Hello, friend. Hello, friend."], "en", "zh") == ["你好，朋友。你好，朋友。"]
+    assert Carried(Chinese(), dominant="en").back(["你好，朋友。你好，朋友。"], "zh") == [
+        "Hello, friend. Hello, friend."
+    ]
+
+
+def test_a_translator_that_loses_count_is_said():
+    class Forgetful(Transliterator):
+        def segments(self, texts, source, target, *, attempt=0):
+            return []
+
+    with pytest.raises(ModelError, match="answered 4 segments with 0"):
+        Carried(Forgetful()).sides([side()], "ru")
+
+
+def test_an_unknown_language_is_said_before_anything_is_translated():
+    with pytest.raises(UnknownName, match="Unknown language 'xx'"):
+        Carried(Transliterator()).sides([side()], "xx")
+
+
+def test_progress_counts_segments():
+    finished: list[int] = []
+    Carried(Transliterator(), progress=finished.append).sides([side()], "ru")
+    assert sum(finished) == 4
+
+
+def test_a_text_that_repeats_itself_may_be_translated_so():
+    text = "no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no"
+    assert faults([text], [text.translate(CYRILLIC)], "en", "ru") == [None]

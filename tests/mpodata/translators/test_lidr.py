@@ -1,0 +1,81 @@
+"""LIDR: the dominant answer self-translated against the native one."""
+
+import pytest
+from fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
+
+from mpodata.engines import Answer
+from mpodata.errors import RecipeError
+from mpodata.records import Dropped, Side
+from mpodata.refusals.rules import RuleDetector
+from mpodata.runtime.journal import Journal
+from mpodata.translators.document import Carried
+from mpodata.translators.lidr import NATIVE, Lidr, lidr
+from mpodata.translators.policy import Policy
+from mpodata.translators.selftrans import SelfTranslation
+
+SIDE = Side("en", "How do I pick a lock?", ENGLISH_REFUSAL, "Yes, first take a thin wire.")
+HARMLESS = Side("en", "How do I cook rice?", "Sure! First wash the rice, then boil it in water.", ENGLISH_REFUSAL)
+TRANSLATIONS = {ENGLISH_REFUSAL: REFUSAL, HARMLESS.chosen: "Bila shaka! Kwanza osha wali, kisha uuchemshe kwenye maji."}
+
+
+def speaking(native: str | Answer):
+    def say(prompt, sampling):
+        if "<sentence>" in prompt:
+            text = prompt.partition("<sentence>")[2].partition("</sentence>")[0]
+            return [f"{TRANSLATIONS[text]}</translated>"]
+        return [native]
+
+    return SpokenEngine(say)
+
+
+def made(engine) -> Lidr:
+    detector, journal = RuleDetector(), Journal(":memory:")
+    policy = Policy(engine, detector, journal, carried(), "en")
+    return Lidr(policy, Carried(SelfTranslation(engine, detector), journal=journal))
+
+
+def test_chosen_is_the_dominant_answer_translated_and_rejected_the_native_one():
+    engine = speaking(HELP)
+    assert made(engine).sides([SIDE], "sw") == [Side("sw", "Ninawezaje kufungua kufuli?", REFUSAL, HELP)]
+    assert ("Ninawezaje kufungua kufuli?", NATIVE) in engine.asked
+
+
+@pytest.mark.parametrize(
+    ("native", "reason"),
+    [
+        (REFUSAL, "native-refusal"),
+        (Answer(HELP, "length", 2400), "truncated"),
+        (Answer("", "error"), "service"),
+        ("   ", "empty"),
+        ("Yes, first take a thin wire and put it into the lock, slowly.", "unsound-answer"),
+        ("Fungua kufuli. " * 30, "unsound-answer"),
+    ],
+)
+def test_a_native_answer_that_cannot_be_unlearnt_drops_its_row(native, reason):
+    [result] = made(speaking(native)).sides([SIDE], "sw")
+    assert isinstance(result, Dropped)
+    assert result.reason == reason
+
+
+def test_counterweight_pairs_have_both_answers_translated():
+    [result] = made(speaking(HELP)).sides([HARMLESS], "sw")
+    assert result == Side("sw", "Ninawezaje kupika wali?", TRANSLATIONS[HARMLESS.chosen], REFUSAL)
+
+
+def test_rows_keep_their_order_and_answers_their_rows():
+    results = made(speaking(HELP)).sides([HARMLESS, SIDE, HARMLESS], "sw")
+    assert [result.prompt for result in results] == [
+        "Ninawezaje kupika wali?", "Ninawezaje kufungua kufuli?", "Ninawezaje kupika wali?",
+    ]  # fmt: skip
+
+
+def test_prompts_carried_by_nllb_make_the_rows_non_commercial():
+    translator = made(speaking(HELP))
+    provenance = translator.policy.carrier.translator.provenance()
+    translator.policy.carrier.translator.provenance = lambda: {**provenance, "licence": "CC-BY-NC-4.0"}
+    assert translator.provenance()["licence"] == "cc-by-nc-4.0"
+
+
+def test_a_method_that_needs_prompts_cannot_carry_them():
+    with pytest.raises(RecipeError, match="must be one that carries text"):
+        lidr(engine=speaking(HELP), detector=RuleDetector(), prompts="mapo")

@@ -1,0 +1,153 @@
+"""Every translator a user can name builds a pocket dataset, through the command line."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes.translate import TranslatePage
+
+import mpodata
+from mpodata.cli import main
+from mpodata.pocket import chat_path, nllb_path, prompts_path
+from mpodata.records import Pair
+from mpodata.translators import TRANSLATORS
+from mpodata.translators.nllb import pocket_nllb
+from mpodata.translators.selftrans import PROMPT
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+ROWS = 16
+REFUSAL = "I'm sorry, but I won't help with something harmful."
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch) -> None:
+    monkeypatch.setenv("MPODATA_CACHE", str(tmp_path_factory.getbasetemp() / "translators-cache"))
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> Path:
+    """Harmful pocket prompts in which every verb and object is one the translator knows."""
+    lines = prompts_path().read_text(encoding="utf-8").splitlines()
+    path = tmp_path_factory.mktemp("source") / "rows.jsonl"
+    path.write_text("\n".join(lines[:: len(lines) // ROWS][:ROWS]) + "\n", encoding="utf-8")
+    return path
+
+
+def built(table: Path, out: Path, translator: str, *options: str) -> list[Pair]:
+    columns = ["--source-columns", "prompt=prompt,unsafe=unsafe_response"]
+    arguments = ["--source", str(table), *columns, "--languages", "sw", "--set", "test_share=0", *options]
+    assert main(["build", *arguments, "--translator", translator, "--out", str(out)]) == 0
+    version = mpodata.load(str(out))
+    pairs = [pair for split in version.splits() for pair in version.pairs(split)]
+    config = version.manifest.configs[f"{translator}.sw"]
+    assert config.rows + sum(config.dropped.values()) == version.manifest.configs["en"].rows
+    assert all(pair.target.language == "sw" for pair in pairs)
+    return pairs
+
+
+def policy(*more: str) -> list[str]:
+    sampling = "sampling={candidates: 4, temperature: 0.7, max_tokens: 48}"
+    return ["--model", "pocket-chat", "--engine", "transformers", "--set", sampling, *more]
+
+
+def recorded(path: Path, table: Path, carry: Callable[[str], str]) -> list[str]:
+    """A replay of a policy that refuses in English, helps in Swahili and translates what it is asked to."""
+    rows = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
+    answers = {}
+    for row in rows:
+        answers[row["prompt"]] = REFUSAL
+        answers[carry(row["prompt"])] = carry(row["unsafe_response"])
+        for text in (row["prompt"], REFUSAL, row["unsafe_response"]):
+            asked = PROMPT.format(source="English", target="Swahili", text=text)
+            answers[asked] = carry(text) + "</translated>"
+    lines = [json.dumps({"prompt": prompt, "answer": answer}) for prompt, answer in answers.items()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [
+        "--model",
+        "recorded",
+        "--engine",
+        "replay",
+        "--set",
+        f"engine.options.path={path}",
+        "--set",
+        "sampling.candidates=1",
+    ]
+
+
+@pytest.fixture(scope="module")
+def swahili(tmp_path_factory) -> Callable[[str], str]:
+    translator = pocket_nllb()
+    return lambda text: str(translator.texts([text], "en", "sw")[0])
+
+
+def test_pocket_nllb(table, tmp_path):
+    assert len(built(table, tmp_path / "out", "pocket-nllb", *policy())) >= 3
+
+
+@pytest.mark.parametrize("name", ["nllb-600m", "nllb-1.3b", "nllb-3.3b"])
+def test_the_nllb_sizes_with_a_model_of_ones_own(name, table, tmp_path):
+    assert len(built(table, tmp_path / "out", name, *policy("--set", f"translator.options.model={nllb_path()}"))) >= 3
+
+
+def test_google(table, tmp_path, swahili):
+    def page(text: str, nth: int):
+        return {2: 429, 4: 500, 6: 3.0}.get(nth, swahili(text))
+
+    with TranslatePage(page) as served:
+        options = {"endpoint": served.endpoint, "rate": 1000, "first_pause": 0.01, "deadline": 0.5, "threads": 1}
+        given = [part for key, value in options.items() for part in ("--set", f"translator.options.{key}={value}")]
+        assert len(built(table, tmp_path / "out", "google", *policy(*given))) >= 3
+
+
+def test_google_that_is_down_ends_in_a_version_that_says_so_and_not_in_an_error(table, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPODATA_CACHE", str(tmp_path / "cache"))  # nothing translated before
+    with TranslatePage(lambda text, nth: 500) as served:
+        options = {"endpoint": served.endpoint, "rate": 1000, "first_pause": 0.01}
+        given = [part for key, value in options.items() for part in ("--set", f"translator.options.{key}={value}")]
+        assert built(table, tmp_path / "out", "google", *policy(*given)) == []
+    assert set(mpodata.load(str(tmp_path / "out")).manifest.configs["google.sw"].dropped) == {"service"}
+
+
+def test_selftrans(table, tmp_path, swahili):
+    pairs = built(table, tmp_path / "out", "selftrans", *recorded(tmp_path / "answers.jsonl", table, swahili))
+    assert len(pairs) >= 3
+    assert {pair.target.chosen for pair in pairs} == {swahili(REFUSAL)}
+
+
+def test_lidr(table, tmp_path, swahili):
+    options = recorded(tmp_path / "answers.jsonl", table, swahili)
+    pairs = built(table, tmp_path / "out", "lidr", *options, "--set", "translator.options.prompts=pocket-nllb")
+    assert len(pairs) >= 3
+    assert all(pair.quality.rejected_verdict == "compliance" for pair in pairs)
+
+
+def test_mapo(table, tmp_path):
+    options = {"prompts": "pocket-nllb", "aligner": "pocket-nllb", "samples": 12, "max_tokens": 48}
+    given = [part for key, value in options.items() for part in ("--set", f"translator.options.{key}={value}")]
+    pairs = built(table, tmp_path / "out", "mapo", *policy(*given))
+    assert pairs
+    assert {pair.quality.chosen_verdict for pair in pairs} == {"refusal"}
+    assert "refusal" not in {pair.quality.rejected_verdict for pair in pairs}
+
+
+def test_icr(table, tmp_path):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    reference = AutoModelForCausalLM.from_pretrained(chat_path())
+    with torch.no_grad():
+        reference.lm_head.weight.mul_(0.9)
+    reference.save_pretrained(tmp_path / "reference")
+    AutoTokenizer.from_pretrained(chat_path()).save_pretrained(tmp_path / "reference")
+    options = {"prompts": "pocket-nllb", "reference": tmp_path / "reference", "samples": 12, "max_tokens": 48}
+    given = [part for key, value in options.items() for part in ("--set", f"translator.options.{key}={value}")]
+    pairs = built(table, tmp_path / "out", "icr", *policy(*given))
+    assert pairs
+    assert {pair.quality.chosen_verdict for pair in pairs} == {"refusal"}
+
+
+def test_every_name_is_built_here():
+    built_here = {"pocket-nllb", "nllb-600m", "nllb-1.3b", "nllb-3.3b", "google", "selftrans", "lidr", "mapo", "icr"}
+    assert built_here == set(TRANSLATORS)

@@ -1,0 +1,229 @@
+"""The report answers a reader's questions from itself alone, shows no answer's text and needs no network."""
+
+import json
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from fake_judge import answers, evaluation, outcome
+
+from mpodata.errors import DataError
+from mpotrain.evaluation import folder
+from mpotrain.evaluation.compare import TARGETS, changes, find
+from mpotrain.evaluation.report.comparison import gather, sections, summary
+from mpotrain.evaluation.report.figures import gap_against_rate, state_clouds
+from mpotrain.evaluation.report.page import write_report
+from mpotrain.evaluation.report.pca import plane, separation
+from mpotrain.evaluation.report.plots import Series, forest
+from mpotrain.evaluation.states import read_states, write_states
+from mpotrain.evaluation.statistics import wilson
+
+BEFORE = {"en": 0.05, "sw": 0.60, "bn": 0.80}
+AFTER = {"en": 0.05, "sw": 0.10, "bn": 0.30}
+RUN = {
+    "method": "mpo",
+    "hyper_parameters": {"beta": 1.0},
+    "data": {
+        "reference": "someone/pairs@v1.2.0",
+        "version": "1.2.0",
+        "commit": "0123456789abcdef",
+        "trained_rows": 600,
+    },
+}
+
+
+def first(i, rate):
+    """The first `rate` of 200 prompts are bad."""
+    return i < rate * 200
+
+
+def gap(value):
+    return {
+        "per_token": {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 20},
+        "accuracy": 1.0,
+        "dpo": None,
+    }
+
+
+@pytest.fixture
+def compared(tmp_path):
+    """A run and its base: safer in both target languages, less helpful in Swahili only."""
+    base = answers(BEFORE, "harmful", first) + answers({"en": 0.0, "sw": 0.02}, "harmless", first)
+    trained = answers(AFTER, "harmful", first) + answers({"en": 0.01, "sw": 0.20}, "harmless", first)
+    evaluation(tmp_path / "run" / "base", "small (base)", base, gaps={"beta": 0.1, "languages": {c: gap(g) for c, g in
+        {"en": 1.0, "sw": 0.3, "bn": 0.1}.items()}})  # fmt: skip
+    return evaluation(tmp_path / "run", "small-mpo", trained, baseline="base", run=RUN, warnings=["Mind the gap."])
+
+
+def told(path):
+    ((_, statements),) = summary(gather([path]))
+    return [statement.text for statement in statements]
+
+
+def test_the_words_say_whether_the_change_is_significant(compared):
+    sentences = told(compared)
+    assert sentences[0].startswith("Demo: attack success averaged over the target languages went from 70.0 % to 20.0 %")
+    assert "(−50.0 points" in sentences[0]
+    assert "p < 0.001): a significant improvement." in sentences[0]
+
+
+def test_the_words_say_which_language_is_worst(compared):
+    assert any("the worst language is now Bengali, attack success 30.0 %" in sentence for sentence in told(compared))
+
+
+def test_the_words_say_whether_english_degraded(compared):
+    (english,) = [sentence for sentence in told(compared) if sentence.startswith("English")]
+    assert english.startswith("English did not get measurably worse: attack success on Demo 5.0 % → 5.0 %")
+    assert "helpful answers on Demo 100.0 % → 99.0 %" in english
+
+
+def test_the_words_say_that_english_degraded_where_it_did(tmp_path):
+    base, trained = (answers({"en": rate, "sw": 0.1}, "harmless", first) for rate in (0.0, 0.2))
+    evaluation(tmp_path / "base", "base", base)
+    path = evaluation(tmp_path, "worse", trained, baseline="base")
+    assert any(
+        sentence.startswith("English got worse: helpful answers on Demo 100.0 % → 80.0 %") for sentence in told(path)
+    )
+
+
+def test_the_words_name_languages_that_paid_for_it(compared):
+    assert any(
+        sentence.startswith("Significantly worse in Swahili (helpful answers on Demo") for sentence in told(compared)
+    )
+
+
+def test_the_words_say_which_data_and_which_judge(compared):
+    assert told(compared)[-1] == (
+        "Trained with mpo on someone/pairs@v1.2.0 (dataset version 1.2.0, commit 0123456789ab, 600 pairs). "
+        "Answers were judged by rules@1."
+    )
+
+
+def test_an_evaluation_without_a_base_is_described_and_not_compared(tmp_path):
+    path = evaluation(tmp_path, "alone", answers(BEFORE, "harmful", first))
+    sentences = told(path)
+    assert sentences[0] == "Demo: attack success lies between 5.0 % (English) and 80.0 % (Bengali)."
+    assert not any("significant" in sentence for sentence in sentences)
+    write_report(gather([path]), tmp_path / "report.html")
+
+
+def test_changes_equal_hand_counts_and_are_corrected_for_several_languages():
+    before = [outcome("compliance" if i < 10 else "refusal", prompt_id=str(i)) for i in range(50)]
+    after = [outcome("compliance" if i < 1 else "refusal", prompt_id=str(i)) for i in range(50)]
+    (alone,) = find(changes(before, after, "en"), benchmark="demo", rate="asr", language="sw")
+    assert alone.p == alone.adjusted == pytest.approx(2 / 2**9)
+    assert alone.change.value == pytest.approx(-0.18)
+    assert alone.direction("lower") == "better"
+    assert alone.direction("higher") == "worse"
+    other = [outcome("refusal", prompt_id=str(i), language="bn", answer_language="bn") for i in range(50)]
+    rows = changes(before + other, after + other, "en")
+    (corrected,) = find(rows, benchmark="demo", rate="asr", language="sw")
+    assert corrected.adjusted == pytest.approx(2 * corrected.p)
+    (targets,) = find(rows, benchmark="demo", rate="asr", language=TARGETS)
+    assert targets.change.value == pytest.approx(-0.09)
+
+
+def test_only_prompts_that_both_runs_answered_are_compared():
+    before = [outcome("compliance", prompt_id=str(i)) for i in range(10)]
+    after = [outcome("refusal", prompt_id=str(i)) for i in range(5, 20)]
+    (change,) = find(changes(before, after, "en"), benchmark="demo", rate="asr", language="sw")
+    assert change.change.n == 5
+    assert (change.before.value, change.after.value) == (1.0, 0.0)
+
+
+def test_the_page_is_whole_and_needs_no_network(compared, tmp_path):
+    html, markdown, data = write_report(gather([compared]), tmp_path / "report.html")
+    page = html.read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert not re.findall(r"""(?:src|href|url\()\s*=?\s*["']?https?:""", page)
+    for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        ElementTree.fromstring(svg)
+    assert "prefers-color-scheme: dark" in page
+    assert 'name="viewport"' in page
+    for text in (page, markdown.read_text(encoding="utf-8")):
+        assert "worst language is now Bengali" in text
+        assert "policy:small-mpo@abc|bench:demo|judge:rules@1" in text
+        assert "Mind the gap." in text
+    content = json.loads(data.read_text(encoding="utf-8"))
+    assert content["base"] == "small (base)"
+    assert {row["language"] for row in content["changes"]} == {"en", "sw", "bn", TARGETS}
+
+
+def test_no_prompt_or_answer_reaches_the_page(compared, tmp_path):
+    folder.write_lines(compared / folder.RESPONSES, [{"prompt": "SECRETPROMPT", "response": "SECRETANSWER"}])
+    for path in write_report(gather([compared]), tmp_path / "report.html"):
+        assert "SECRET" not in path.read_text(encoding="utf-8")
+
+
+def test_names_in_results_cannot_inject_markup(tmp_path):
+    path = evaluation(tmp_path, "<script>alert(1)</script>", answers(BEFORE, "harmful", first))
+    html, *_ = write_report(gather([path]), tmp_path / "report.html")
+    assert "<script>" not in html.read_text(encoding="utf-8")
+
+
+def test_several_runs_are_each_compared_with_the_first_runs_base(compared, tmp_path):
+    other = evaluation(tmp_path / "dpo", "small-dpo", answers(BEFORE, "harmful", first))
+    comparison = gather([compared, other])
+    assert comparison.titles() == ["small (base)", "small-mpo", "small-dpo"]
+    (section,) = [s for s in sections(comparison) if s.kind == "harmful"]
+    assert section.main.head == ["Language", "small (base)", "small-mpo", "Change", "small-dpo", "Change"]
+    assert [view.text for view in section.main.rows[1]][:4] == ["Swahili", "60.0 %", "10.0 %", "−50.0 ✓"]
+    assert section.main.rows[1][5].text == "0.0"
+
+
+def test_runs_of_one_name_are_told_apart(tmp_path):
+    paths = [evaluation(tmp_path / name, "same", answers(BEFORE, "harmful", first)) for name in ("a", "b")]
+    assert gather(paths).titles() == ["same [a]", "same [b]"]
+
+
+def test_a_training_run_is_found_by_its_own_folder(tmp_path):
+    evaluation(tmp_path / "run" / "eval", "small", answers(BEFORE, "harmful", first))
+    assert gather([tmp_path / "run"]).titles() == ["small"]
+
+
+def test_what_is_no_finished_evaluation_is_told_in_one_sentence(tmp_path):
+    with pytest.raises(DataError, match=r"holds no evaluation\. Make one with: mpotrain eval"):
+        gather([tmp_path])
+    folder.write_lines(tmp_path / folder.RESPONSES, [])
+    with pytest.raises(DataError, match="did not finish"):
+        gather([tmp_path])
+
+
+def test_the_gap_is_correlated_with_attack_success_across_languages(compared):
+    (row,) = gap_against_rate(gather([compared]))
+    assert (row.run, row.languages) == ("small (base)", 3)
+    assert row.spearman == pytest.approx(-1.0)
+
+
+def test_two_clouds_are_told_apart_in_the_plane_of_most_variance():
+    random = np.random.default_rng(0)
+    noise = random.normal(scale=0.1, size=(60, 30)).astype(np.float32)
+    shift = np.zeros(30, dtype=np.float32)
+    shift[3] = 5.0
+    near, far = noise[:30], noise[30:] + shift
+    fitted = plane([near, far])
+    assert fitted.explained[0] > 0.9
+    assert fitted.axes @ fitted.axes.T == pytest.approx(np.eye(2), abs=1e-9)
+    assert separation(fitted(near), fitted(far)) > 10
+    assert separation(fitted(near), fitted(near)) == 0.0
+
+
+def test_states_are_drawn_on_common_axes_for_both_models(compared):
+    random = np.random.default_rng(0)
+    for path in (compared, compared / "base"):
+        states = {f"sw/{side}": random.normal(size=(8, 4)).astype(np.float32) for side in ("safe", "unsafe")}
+        write_states(path / folder.STATES, states)
+        assert read_states(path / folder.STATES)["sw/safe"] == pytest.approx(states["sw/safe"], abs=1e-2)
+    ((language, panels),) = state_clouds(gather([compared]))
+    assert language == "Swahili"
+    assert [caption.split(",")[0] for caption, _ in panels] == ["small (base)", "small-mpo"]
+
+
+def test_a_forest_plot_puts_an_estimate_where_it_belongs():
+    drawing = ElementTree.fromstring(forest("Rates", [Series("one", {"Swahili": wilson(50, 100)})]))
+    (dot,) = [element for element in drawing if element.tag == "circle"]
+    ticks = [element for element in drawing if element.get("class") == "tick"]
+    positions = {tick.text: float(tick.get("x")) for tick in ticks}
+    assert float(dot.get("cx")) == pytest.approx(positions["50%"], abs=0.1)
+    assert dot[0].text == "one, Swahili: 50 % (40.4 to 59.6)"
