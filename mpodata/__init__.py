@@ -1,13 +1,7 @@
 """mpodata: on-policy refusal preference pairs, carried into other languages, checked, versioned and published."""
 
-from importlib.metadata import PackageNotFoundError, version
-
+from mpodata.about import __version__
 from mpodata.records import Pair, Side
-
-try:
-    __version__ = version("mpodata")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0.0.0"
 
 __all__ = ["Pair", "Side", "__version__", "load"]
 

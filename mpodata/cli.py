@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
-from mpodata import __version__
+from mpodata.about import __version__
 from mpodata.errors import MpoError
 
 ABOUT = "Multilingual refusal preference data: build, check, version, publish."

@@ -47,7 +47,7 @@ _NON_COMMERCIAL = ("cc-by-nc-4.0", "cc-by-nc-sa-4.0")
 _MODEL_TERMS = ("llama3", "llama3.1", "llama3.2", "llama3.3", "gemma", "qwen", "qwen-research", "openrail", "other")
 
 
-def following(licences: Iterable[str]) -> str:
+def derived_licence(licences: Iterable[str]) -> str:
     """The Hub licence id of a dataset made from parts under `licences`; "unknown" where a part's is not known.
 
     Non-commercial parts (NLLB's weights, PKU-SafeRLHF, BeaverTails are CC-BY-NC-4.0) make the whole non-commercial,

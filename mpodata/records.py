@@ -7,6 +7,7 @@ from typing import Literal, TypedDict
 
 Kind = Literal["harmful", "harmless"]
 
+FIELDS = ("prompt", "chosen", "rejected")  # the texts of a side
 COUNTERWEIGHT = "counterweight"  # the category of harmless pairs: chosen = a helpful answer, rejected = a refusal
 
 

@@ -16,7 +16,7 @@ from mpotrain.model.batches import Tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrainingRow:
     """One preference in one language as tokens."""
 
     pair_id: str
@@ -45,15 +45,15 @@ class Census:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class TrainingRows:
     """Everything a run trains on."""
 
-    targets: tuple[Row, ...]  # one per pair and target language
-    dominant: Mapping[str, Row]  # pair_id -> the dominant side, once per pair
+    targets: tuple[TrainingRow, ...]  # one per pair and target language
+    dominant: Mapping[str, TrainingRow]  # pair_id -> the dominant side, once per pair
     dominant_language: str
     census: Census
 
-    def trained(self, rows: str) -> tuple[Row, ...]:
+    def trained(self, rows: str) -> tuple[TrainingRow, ...]:
         """`paired`: the target rows; `all`: the dominant rows too, as baselines train (the paper's 700 pairs)."""
         return self.targets if rows == "paired" else (*self.targets, *self.dominant.values())
 
@@ -64,7 +64,7 @@ class Rows:
 
 def tokenise(
     pairs: Iterable[Pair], tokenizer: Any, max_length: int, weights: Mapping[str, float] | None = None
-) -> Rows:
+) -> TrainingRows:
     """Token rows of `pairs`; raises DataError where none is left.
 
     An answer that reaches over `max_length` tokens loses its end (counted); a pair is dropped (counted) where a prompt
@@ -73,8 +73,8 @@ def tokenise(
     weights = weights or {}
     census = Census()
     end = turn_end(tokenizer)
-    dominant: dict[str, Row | None] = {}
-    targets: list[Row] = []
+    dominant: dict[str, TrainingRow | None] = {}
+    targets: list[TrainingRow] = []
     dominant_language = ""
     for pair in pairs:
         dominant_language = dominant_language or pair.dominant.language
@@ -93,7 +93,7 @@ def tokenise(
             f"language_weights names {', '.join(sorted(unknown))}, which no row has. "
             f"Languages: {', '.join(census.kept)}."
         )
-    return Rows(tuple(targets), kept, dominant_language, census)
+    return TrainingRows(tuple(targets), kept, dominant_language, census)
 
 
 def with_dominant(pairs: Sequence[Pair], language: str) -> list[Pair]:
@@ -157,7 +157,7 @@ def _row(
     max_length: int,
     weights: Mapping[str, float],
     census: Census,
-) -> Row | None:
+) -> TrainingRow | None:
     """`side` as tokens within `max_length`; None where that cannot be (counted)."""
     if not (side.prompt.strip() and side.chosen.strip() and side.rejected.strip()):
         census.drop("empty text", side.language)
@@ -169,7 +169,7 @@ def _row(
     census.kept[side.language] += 1
     if max(len(chosen.input_ids), len(rejected.input_ids)) > max_length:
         census.truncated[side.language] += 1
-    return Row(
+    return TrainingRow(
         pair.pair_id,
         side.language,
         _cut(chosen, max_length),

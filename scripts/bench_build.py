@@ -66,9 +66,9 @@ class Lookup:
 
 
 def lookup(*, journal, dominant):
-    from mpodata.translators.document import Carried
+    from mpodata.translators.document import DocumentTranslator
 
-    return Carried(Lookup(), dominant=dominant, journal=journal)
+    return DocumentTranslator(Lookup(), dominant=dominant, journal=journal)
 
 
 def sentence(index: int, number: int) -> str:

@@ -45,7 +45,7 @@ from bench.nllb_shapes import (  # noqa: E402
 )
 
 from mpodata.runtime.cores import cores  # noqa: E402
-from mpodata.translators.document import Carried  # noqa: E402
+from mpodata.translators.document import DocumentTranslator  # noqa: E402
 from mpodata.translators.nllb import Nllb  # noqa: E402
 
 TRANSFORMERS_BATCH, PLAIN_BATCH = 16, 32
@@ -88,14 +88,14 @@ def headline(folder: Path, rows: dict[str, str], args: argparse.Namespace) -> di
     texts = list(rows)[:256]
     ours = Forced(folder, args.length, args.beam, rows)
     warm = time.perf_counter()
-    carried = Carried(ours)
+    carried = DocumentTranslator(ours)
     assert ours.translator is not None  # converted and loaded before the clock starts
     print(f"converted and loaded in {time.perf_counter() - warm:.0f} s")
     plain = plain_translator(ours, inter=1, intra=cores())
     alternatives: dict[str, tuple[int, Callable[[], object]]] = {
         "transformers fp32, 16": (32, transformers_run(folder, texts[:32], args)),
         "CTranslate2 int8, 32": (256, lambda: plain_run(plain, ours, texts, args, 32, "examples", whole_call=False)),
-        "ours, end to end": (256, lambda: Carried(ours).texts(texts, SOURCE, TARGET)),
+        "ours, end to end": (256, lambda: DocumentTranslator(ours).texts(texts, SOURCE, TARGET)),
     }
     same = outputs_alike(plain, ours, texts[:64], args)
     assert carried.texts(texts[:2], SOURCE, TARGET) == [rows[text] for text in texts[:2]]
@@ -282,11 +282,11 @@ class Stamped(Forced):
         return found
 
 
-def bench_nllb(*, folder: str, model: str, journal: Any, dominant: str) -> Carried:
+def bench_nllb(*, folder: str, model: str, journal: Any, dominant: str) -> DocumentTranslator:
     replies = json.loads((Path(folder) / "replies.json").read_text(encoding="utf-8"))
     translator = Stamped(Path(model), RAY_LENGTH, 1, replies)
     translator.stamps = Path(folder) / "ready"
-    return Carried(translator, dominant=dominant, journal=journal)
+    return DocumentTranslator(translator, dominant=dominant, journal=journal)
 
 
 def register() -> None:

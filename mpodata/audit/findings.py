@@ -19,11 +19,11 @@ from mpodata.languages import languages
 from mpodata.languages.text import normalised
 from mpodata.quality import faults, measure_many
 from mpodata.quality.alignment import matched
-from mpodata.quality.checks import FIELDS, row_agreement
+from mpodata.quality.checks import row_agreement
 from mpodata.quality.lexicon import MAX_SENTENCES, Lexicon, learn
 from mpodata.quality.measures import ends_sentences, size, terminated
 from mpodata.quality.thresholds import thresholds
-from mpodata.records import Dropped, Pair, Quality, Side, content_id
+from mpodata.records import FIELDS, Dropped, Pair, Quality, Side, content_id
 from mpodata.refusals import Detector, Exchange
 from mpodata.selection.decontamination import Decontamination
 

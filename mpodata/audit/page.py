@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mpodata import __version__
+from mpodata.about import __version__
 from mpodata.audit.findings import TRANSLATION, Audit, Example
 from mpodata.languages import languages
-from mpodata.quality.checks import FIELDS
 from mpodata.quality.measures import size
+from mpodata.records import FIELDS
 
 TEMPLATE: Final = Path(__file__).with_name("page.html.j2")
 

@@ -18,7 +18,7 @@ from mpodata.languages import languages
 from mpodata.languages.identification import UNDETERMINED, identify
 from mpodata.readers.cells import clean_text
 from mpodata.readers.conversation import answer_text, turns
-from mpodata.readers.upstream import Row, Upstream
+from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import COUNTERWEIGHT, Dropped, Pair, Side
 from mpodata.sources.released_mpo import COLUMNS as RELEASED_COLUMNS
 from mpodata.sources.released_mpo import released_mpo
@@ -70,7 +70,7 @@ def preferences(
     format = format or _format_of(upstream)
     if format == "released-mpo":
         return Preferences(path, format, lambda: _released_entries(upstream, dominant))
-    return Preferences(path, format, _Rows(upstream, _ROW_FORMATS[format], dominant).entries)
+    return Preferences(path, format, _EntryReader(upstream, _ROW_FORMATS[format], dominant).entries)
 
 
 def _is_version(path: str) -> bool:
@@ -97,20 +97,20 @@ def _format_of(upstream: Upstream) -> str:
     )
 
 
-def _alpaca(row: Row) -> Texts | Dropped:
+def _alpaca(row: RawRow) -> Texts | Dropped:
     parts = [row.get("instruction"), row.get("input")]
     prompt = "\n".join(part for part in parts if isinstance(part, str) and part)
     return prompt, row.get("chosen"), row.get("rejected")
 
 
-def _sharegpt(row: Row) -> Texts | Dropped:
+def _sharegpt(row: RawRow) -> Texts | Dropped:
     messages = [turn for turn in turns(row.get("conversations")) or [] if turn[0] != "system"]
     if [role for role, _ in messages] != ["user"]:
         return Dropped("multi-turn" if messages else "no-conversation")
     return messages[0][1], answer_text(row.get("chosen")), answer_text(row.get("rejected"))
 
 
-_ROW_FORMATS: Final[Mapping[str, Callable[[Row], Texts | Dropped]]] = {
+_ROW_FORMATS: Final[Mapping[str, Callable[[RawRow], Texts | Dropped]]] = {
     "trl": preference,
     "sharegpt": _sharegpt,
     "alpaca": _alpaca,
@@ -119,11 +119,11 @@ FORMATS: Final = ("released-mpo", "mpodata", *_ROW_FORMATS)
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _EntryReader:
     """Rows of one language each, joined with the dominant row of the same id where there is one."""
 
     upstream: Upstream
-    texts: Callable[[Row], Texts | Dropped]
+    texts: Callable[[RawRow], Texts | Dropped]
     dominant: str
 
     def entries(self) -> Iterator[Entry | Dropped]:
@@ -134,7 +134,7 @@ class _Rows:
             original = None if side.language == self.dominant else self._originals.get(self._identity(row))
             yield Entry(place, side, original, told, str(row.get("category")) == COUNTERWEIGHT)
 
-    def _sides(self) -> Iterator[tuple[str, Row, Side | Dropped, bool]]:
+    def _sides(self) -> Iterator[tuple[str, RawRow, Side | Dropped, bool]]:
         for number, row in enumerate(self.upstream.rows()):
             place = f"row-{number}"
             if isinstance(row, Dropped):
@@ -152,11 +152,11 @@ class _Rows:
             told = self._told(row)
             yield place, row, Side(told or _spoken(texts), *texts), told is not None
 
-    def _told(self, row: Row) -> str | None:
+    def _told(self, row: RawRow) -> str | None:
         code = row.get("language", row.get("lang"))
         return code.lower().split("-")[0].split("_")[0] if isinstance(code, str) and code else None
 
-    def _identity(self, row: Row) -> str | None:
+    def _identity(self, row: RawRow) -> str | None:
         value = row.get("pair_id", row.get("id") if "language" in row or "lang" in row else None)
         return None if value is None else str(value)
 

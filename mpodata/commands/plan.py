@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 
 from mpodata.commands.build import open_journal, recipe_arguments, recipe_of
-from mpodata.pipeline.plan import GPU_FLOPS, Plan, Work, plan
+from mpodata.pipeline.plan import GPU_FLOPS, Plan, StageCost, plan
 
 HELP = "Say what a build would do, cost and be licensed as, before it does it. Loads no model, sends nothing."
 EXAMPLE = "mpodata plan --recipe mpo-paper --model meta-llama/Llama-3.1-8B-Instruct --gpu h100 --gpus 8"
@@ -45,6 +45,6 @@ def _show(made: Plan) -> None:
     print(f"licence     {made.licence} ({', '.join(f'{part}: {licence}' for part, licence in made.parts.items())})")
 
 
-def _work(work: Work) -> str:
+def _work(work: StageCost) -> str:
     share = work.cached / work.calls if work.calls else 1.0
     return f"{work.calls} calls, {share:.0%} of them in the journal; about {work.tokens:,} tokens to make"

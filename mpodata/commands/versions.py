@@ -9,7 +9,8 @@ from mpodata.versions.load import manifest_at
 from mpodata.versions.manifest import Manifest
 from mpodata.versions.reference import parse_reference
 from mpodata.versions.semver import SemVer
-from mpodata.versions.stores.protocol import Store, open_store
+from mpodata.versions.stores.opening import open_store
+from mpodata.versions.stores.protocol import Store
 
 HELP = "List the versions of a dataset, newest first."
 EXAMPLE = "mpodata versions user/name"

@@ -36,7 +36,7 @@ def located(model: str) -> str:
     return model
 
 
-def load(kind: str, model: str, revision: str | None = None, **options: Any) -> Any:
+def load_pretrained(kind: str, model: str, revision: str | None = None, **options: Any) -> Any:
     """`transformers.<kind>.from_pretrained`, its many ways to fail turned into one sentence. No remote code."""
     transformers = require("transformers", package="transformers", purpose=f"Model {model!r}", extra="transformers")
     safetensors = require("safetensors", package="safetensors", purpose=f"Model {model!r}", extra="transformers")
@@ -70,7 +70,7 @@ def identity(model: str, revision: str | None) -> str:
     """What weights these are: the Hub commit, or for a folder a hash of its files (weights: samples of them)."""
     place = Path(located(model))
     if not place.is_dir():
-        commit = getattr(load("AutoConfig", model, revision), "_commit_hash", None)
+        commit = getattr(load_pretrained("AutoConfig", model, revision), "_commit_hash", None)
         return str(commit or revision or "main")
     digest = hashlib.sha256()
     for path in sorted({path for form in IDENTIFYING for path in place.glob(form)}):

@@ -23,7 +23,7 @@ NO_KEY = "none"  # what local servers are sent
 FAILED = Answer("", "error")
 
 
-class ServerSaysNo(Exception):
+class RequestFailed(Exception):
     """One request failed; `final`: asking again cannot help."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryLimits:
     """How long to keep asking."""
 
     deadline: float = 300.0  # seconds for one attempt, the whole answer included
@@ -100,7 +100,7 @@ class OpenAIEngine:
         self.base_url = base_url
         self.api_key_env = api_key_env
         self.concurrency = concurrency
-        self.patience = Patience(deadline, attempts, first_pause, longest_pause)
+        self.patience = RetryLimits(deadline, attempts, first_pause, longest_pause)
         quiet = {"chat_template_kwargs": {"enable_thinking": False}} if base_url else {}
         self.body = dict(quiet if body is None else body)
         self._breaker = Breaker(failures=max(10, 2 * concurrency), rest=30.0)
@@ -183,7 +183,7 @@ class OpenAIEngine:
                     break
                 try:
                     answer = await self._attempt(call, request)
-                except ServerSaysNo as no:
+                except RequestFailed as no:
                     call.tally.reason = str(no)
                     if no.throttled or no.final:
                         self._breaker.succeeded()
@@ -212,13 +212,13 @@ class OpenAIEngine:
                 raw = await call.client.chat.completions.with_raw_response.create(**request)
                 return _parsed(raw.content)
         except TimeoutError as error:
-            raise ServerSaysNo(f"no answer within {self.patience.deadline:g} s") from error
+            raise RequestFailed(f"no answer within {self.patience.deadline:g} s") from error
         except openai.APIStatusError as error:
             raise self._said(error, call) from error
         except openai.APIError as error:
-            raise ServerSaysNo(f"no connection ({error})") from error
+            raise RequestFailed(f"no connection ({error})") from error
 
-    def _said(self, error: Any, call: Call) -> ServerSaysNo:
+    def _said(self, error: Any, call: Call) -> RequestFailed:
         status, said = error.status_code, " ".join(str(error.message).split())[:300]
         if status in (401, 403):
             call.tally.fatal = f"status {status}: it does not accept the key in ${self.api_key_env}."
@@ -226,7 +226,7 @@ class OpenAIEngine:
             call.tally.fatal = f"status 404: it has no such model or address ({said})"
         asked = retry_after(error.response.headers.get("retry-after"))
         final = status not in AGAIN
-        return ServerSaysNo(f"status {status}: {said}", final=final, asked=asked, throttled=status == 429)
+        return RequestFailed(f"status {status}: {said}", final=final, asked=asked, throttled=status == 429)
 
     def _without_key(self, text: str) -> str:
         key = os.environ.get(self.api_key_env, "")
@@ -242,9 +242,9 @@ def _parsed(content: bytes) -> Answer:
         text, finish = message.get("content") or message.get("refusal") or "", choice["finish_reason"]
         tokens = int((response.get("usage") or {}).get("completion_tokens") or 0)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ServerSaysNo("a response that is no chat completion") from error
+        raise RequestFailed("a response that is no chat completion") from error
     if not isinstance(text, str):
-        raise ServerSaysNo("a response whose content is no text")
+        raise RequestFailed("a response whose content is no text")
     # Anything but "stop" (length, content_filter, tool_calls) is an answer cut short: final, and never chosen.
     return Answer(text, "stop" if finish == "stop" else "length", tokens)
 

@@ -11,7 +11,7 @@ from mpodata.engines import Answer, Sampling
 from mpodata.engines.templates import without_surrogates
 from mpodata.errors import DataError
 from mpodata.readers.conversation import answer_text, prompt_text
-from mpodata.readers.upstream import Row, Upstream
+from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, Message, content_id
 
 PROMPTS = ("prompt", "instruction", "question", "messages", "input")
@@ -87,7 +87,7 @@ class ReplayEngine:
                 if isinstance(text, str):
                     yield content_id(prompt.strip()), without_surrogates(text), finish
 
-    def _chosen_columns(self, row: Row) -> tuple[str, str]:
+    def _chosen_columns(self, row: RawRow) -> tuple[str, str]:
         chosen = []
         for wanted, known, what in zip(self._columns, (PROMPTS, ANSWERS), ("prompt", "answer"), strict=True):
             name = wanted or next((name for name in known if name in row), None)
@@ -112,7 +112,7 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if several else [value]
 
 
-def _finish(row: Row) -> str:
+def _finish(row: RawRow) -> str:
     value = str(row.get("finish") or row.get("finish_reason") or "stop")
     value = ENDS.get(value, value)
     return value if value in FINISHES else "error"

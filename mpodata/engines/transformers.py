@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mpodata.engines import Answer, Sampling
-from mpodata.engines.checkpoints import identity, load, stop_ids
+from mpodata.engines.checkpoints import identity, load_pretrained, stop_ids
 from mpodata.engines.sampler import RowSampler, row_seed
 from mpodata.engines.templates import chat_ids, frame_with_template, template_hash
 from mpodata.errors import ModelError, RecipeError
@@ -24,7 +24,7 @@ CPU_CACHE_BYTES = 1 << 30  # for keys and values of one batch on a CPU; on a GPU
 
 
 @dataclass(slots=True)
-class Row:
+class DecodingRow:
     """One answer in the making."""
 
     prompt: list[int]
@@ -86,11 +86,11 @@ class TransformersEngine:
         self._ensure_loaded()
         context = getattr(self._model.config.get_text_config(), "max_position_embeddings", None) or 1 << 30
         drawn = 1 if sampling.temperature == 0 else sampling.candidates  # greedy candidates are all the same
-        table: list[list[Row]] = []
+        table: list[list[DecodingRow]] = []
         for conversation in conversations:
             ids = chat_ids(self._tokenizer, conversation, prefix=sampling.prefix)
             room = max(0, min(sampling.max_tokens, context - len(ids)))
-            table.append([Row(ids, room, _seed(sampling, ids, candidate)) for candidate in range(drawn)])
+            table.append([DecodingRow(ids, room, _seed(sampling, ids, candidate)) for candidate in range(drawn)])
         self._complete([row for rows in table for row in rows], sampling)
         copies = sampling.candidates // drawn
         return [[self._answer(row) for row in rows] * copies for rows in table]
@@ -109,7 +109,7 @@ class TransformersEngine:
     def tokenizer(self) -> Any:
         """The model's tokenizer, loaded on first use and without the model."""
         if self._tokenizer is None:
-            self._tokenizer = load("AutoTokenizer", self.name, self.revision)
+            self._tokenizer = load_pretrained("AutoTokenizer", self.name, self.revision)
             if self.template is not None:
                 self._tokenizer.chat_template = self.template
         return self._tokenizer
@@ -122,7 +122,7 @@ class TransformersEngine:
         dtype = self.dtype if self.dtype != "auto" or device != "cpu" else "float32"
         extra = {"attn_implementation": self.attention} if self.attention else {}
         frame_with_template(self.tokenizer)  # a missing template is known before gigabytes are read
-        model = load("AutoModelForCausalLM", self.name, self.revision, dtype=dtype, **extra)
+        model = load_pretrained("AutoModelForCausalLM", self.name, self.revision, dtype=dtype, **extra)
         try:
             self._adopt(model.to(device))
         except torch.OutOfMemoryError as error:
@@ -134,7 +134,7 @@ class TransformersEngine:
         self._model = model
         self._stops = stop_ids(self._tokenizer, model.config, model.generation_config)
 
-    def _complete(self, rows: list[Row], sampling: Sampling) -> None:
+    def _complete(self, rows: list[DecodingRow], sampling: Sampling) -> None:
         """Extend every row until it stops or its room is used up, in rounds: a long answer holds up no full batch."""
         steps = FIRST_ROUND
         while pending := [row for row in rows if not row.stopped and len(row.new) < row.room]:
@@ -143,7 +143,7 @@ class TransformersEngine:
                 self._extend(batch, steps, sampling)
             steps *= 2
 
-    def _batches(self, rows: list[Row], steps: int) -> Iterator[list[Row]]:
+    def _batches(self, rows: list[DecodingRow], steps: int) -> Iterator[list[DecodingRow]]:
         start = 0
         while start < len(rows):
             size = self.batch_size or min(MOST_ROWS, len(rows) - start)
@@ -154,7 +154,7 @@ class TransformersEngine:
             yield rows[start : start + size]
             start += size
 
-    def _rows_that_fit(self, widest: Row, steps: int) -> int:
+    def _rows_that_fit(self, widest: DecodingRow, steps: int) -> int:
         config = self._model.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -170,7 +170,7 @@ class TransformersEngine:
         free, _ = torch.cuda.mem_get_info(self._model.device)
         return free // 2
 
-    def _extend(self, rows: list[Row], steps: int, sampling: Sampling) -> None:
+    def _extend(self, rows: list[DecodingRow], steps: int, sampling: Sampling) -> None:
         import torch
 
         steps = min([steps, *(row.room - len(row.new) for row in rows)])
@@ -189,7 +189,7 @@ class TransformersEngine:
             row.stopped = end is not None
             row.new += tokens[:end]
 
-    def _generate(self, rows: list[Row], steps: int, sampling: Sampling) -> "torch.Tensor":
+    def _generate(self, rows: list[DecodingRow], steps: int, sampling: Sampling) -> "torch.Tensor":
         """(rows, at most steps) new tokens; what stands behind a stop token is padding."""
         import torch
         from transformers import GenerationConfig, LogitsProcessorList
@@ -230,7 +230,7 @@ class TransformersEngine:
         new: torch.Tensor = out[:, width:]
         return new
 
-    def _answer(self, row: Row) -> Answer:
+    def _answer(self, row: DecodingRow) -> Answer:
         text = self._tokenizer.decode(row.new, skip_special_tokens=True)
         return Answer(text, "stop" if row.stopped else "length", len(row.new))
 
@@ -239,7 +239,7 @@ def _seed(sampling: Sampling, ids: list[int], candidate: int) -> int | None:
     return None if sampling.temperature == 0 else row_seed(sampling.seed, ids, candidate)
 
 
-def _draws(row: Row, steps: int) -> "np.ndarray[Any, np.dtype[np.float64]]":
+def _draws(row: DecodingRow, steps: int) -> "np.ndarray[Any, np.dtype[np.float64]]":
     """The row's uniform numbers for its next `steps` tokens: the n-th token's is the same in any round."""
     if row.seed is None:
         return np.zeros(steps)

@@ -1,19 +1,18 @@
 """Answers from vLLM offline: one engine per GPU (or per group of GPUs), token ids in, token ids out."""
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mpodata.engines import Answer, Sampling
-from mpodata.engines.checkpoints import identity, load, located, stop_ids
+from mpodata.engines.checkpoints import identity, load_pretrained, located, stop_ids
 from mpodata.engines.sampler import row_seed
 from mpodata.engines.templates import chat_ids, frame_with_template, template_hash
-from mpodata.errors import ModelError, RecipeError
+from mpodata.engines.vllm_llm import Completion, Task, completions, started
+from mpodata.engines.vllm_workers import EngineProcesses, device_groups
+from mpodata.errors import RecipeError
 from mpodata.records import Message
 from mpodata.registry import require
-
-Task = tuple[list[int], int, int | None]  # prompt tokens, most new tokens, seed
-Completion = tuple[list[int], str]  # new tokens, vLLM's finish reason
 
 
 class VllmEngine:
@@ -98,7 +97,7 @@ class VllmEngine:
     def tokenizer(self) -> Any:
         """The model's tokenizer, loaded on first use and without the model."""
         if self._tokenizer is None:
-            self._tokenizer = load("AutoTokenizer", self.model, self.revision)
+            self._tokenizer = load_pretrained("AutoTokenizer", self.model, self.revision)
             if self.template is not None:
                 self._tokenizer.chat_template = self.template
         return self._tokenizer
@@ -113,17 +112,15 @@ class VllmEngine:
         if self._engine is not None:
             return
         require("vllm", package="vllm", purpose="The vllm engine", extra="vllm")
-        from mpodata.engines.vllm_workers import Workers, device_groups
-
         frame_with_template(self.tokenizer)  # a missing template is known before gigabytes are read
-        config = load("AutoConfig", self.model, self.revision)
+        config = load_pretrained("AutoConfig", self.model, self.revision)
         generation = generation_config(located(self.model), self.revision)
         self._stops = stop_ids(self.tokenizer, config, generation)
         own = getattr(config.get_text_config(), "max_position_embeddings", None) or 1 << 30
         self._context = min(self.max_model_len or own, own)
         groups = device_groups(self.tensor_parallel, self.processes)
         if len(groups) > 1:
-            workers = Workers(self._llm_options(), groups)
+            workers = EngineProcesses(self._llm_options(), groups)
             weakref.finalize(self, workers.close)
             self._engine, self._workers = workers, True
         else:
@@ -165,28 +162,6 @@ class VllmEngine:
             tokens = tokens[:-1]
         text = self.tokenizer.decode(tokens, skip_special_tokens=True)
         return Answer(text, "stop" if reason == "stop" else "length", len(tokens))
-
-
-def started(options: Mapping[str, Any]) -> Any:
-    """A running `vllm.LLM`; raises ModelError with vLLM's reason where it cannot start."""
-    from safetensors import SafetensorError
-    from vllm import LLM
-
-    try:
-        return LLM(**options)
-    except (ValueError, RuntimeError, OSError, SafetensorError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ModelError(f"vLLM cannot run {options['model']!r}: {reason}") from error
-
-
-def completions(llm: Any, tasks: Sequence[Task], parameters: Mapping[str, Any]) -> list[Completion]:
-    """Run `tasks` as one block, in order."""
-    from vllm import SamplingParams
-
-    prompts = [{"prompt_token_ids": ids} for ids, _, _ in tasks]
-    sampling = [SamplingParams(max_tokens=room, seed=seed, **parameters) for _, room, seed in tasks]
-    outputs = llm.generate(prompts, sampling, use_tqdm=False)
-    return [(list(output.outputs[0].token_ids), str(output.outputs[0].finish_reason)) for output in outputs]
 
 
 def generation_config(place: str, revision: str | None) -> Any:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from mpodata.engines.vllm import Completion, Task, completions, started
+from mpodata.engines.vllm_llm import Completion, Task, completions, started
 from mpodata.errors import ModelError, MpoError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -32,7 +32,7 @@ def device_groups(tensor_parallel: int, processes: int | None) -> list[str]:
     return whole[: processes or len(whole)]
 
 
-class Workers:
+class EngineProcesses:
     """A process per device group, each holding one engine; a block is shared out evenly."""
 
     def __init__(self, options: dict[str, Any], groups: Sequence[str]) -> None:

@@ -6,22 +6,24 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from mpodata.errors import DataError, VersionError
 from mpodata.licences import model_licence
+from mpodata.pipeline.components import Components
+from mpodata.pipeline.results import Kept, Lost
 from mpodata.pipeline.scratch import KeptFile, blocks, read_source_rows, write_source_rows
 from mpodata.pipeline.select import Selection, select
-from mpodata.pipeline.stages import ASK_AGAIN, Kept, Lost, Tools, adopt, carry, check, choose
-from mpodata.pipeline.workspace import Work
+from mpodata.pipeline.stages import ASK_AGAIN, check, choose, import_pairs, translate
+from mpodata.pipeline.workspace import Workspace
 from mpodata.quality.thresholds import TABLE
 from mpodata.recipe import Recipe
 from mpodata.records import SourceRow
 from mpodata.runtime.files import hash_file
 from mpodata.runtime.journal import Journal
-from mpodata.runtime.processes import Workers
+from mpodata.runtime.processes import ProcessMapper
 from mpodata.runtime.progress import Progress, Silent
-from mpodata.sources import CarriedSource
+from mpodata.sources import ParallelSource
 from mpodata.versions.manifest import MANIFEST, BuildFacts, Manifest, config_name, read_manifest
 from mpodata.versions.write import VersionWriter
 
@@ -35,25 +37,25 @@ class Runner(Protocol):
 
     def choose(self, rows: Iterable[SourceRow]) -> Iterator[list[Kept | Lost]]: ...
 
-    def carry(self, rows: Iterable[Kept], language: str) -> Iterator[list[Kept | Lost]]: ...
+    def translate(self, rows: Iterable[Kept], language: str) -> Iterator[list[Kept | Lost]]: ...
 
 
-MakeRunner = Callable[[Tools, Path], Runner]  # from the tools and a scratch folder
+MakeRunner = Callable[[Components, Path], Runner]  # from the components and a scratch folder
 
 
 class LocalRunner:
     """In this process, block by block."""
 
-    def __init__(self, tools: Tools, scratch: Path) -> None:  # noqa: ARG002
-        self.tools = tools
+    def __init__(self, components: Components, scratch: Path) -> None:  # noqa: ARG002
+        self.components = components
 
     def choose(self, rows: Iterable[SourceRow]) -> Iterator[list[Kept | Lost]]:
-        size = getattr(self.tools.engine, "block", BLOCK) if self.tools.recipe.chosen == "policy" else BLOCK
-        return (choose(part, self.tools) for part in blocks(rows, size))
+        size = getattr(self.components.engine, "block", BLOCK) if self.components.recipe.chosen == "policy" else BLOCK
+        return (choose(part, self.components) for part in blocks(rows, size))
 
-    def carry(self, rows: Iterable[Kept], language: str) -> Iterator[list[Kept | Lost]]:
-        size = sys.maxsize if getattr(self.tools.translator, "whole", False) else BLOCK
-        return (carry(part, language, self.tools) for part in blocks(rows, size))
+    def translate(self, rows: Iterable[Kept], language: str) -> Iterator[list[Kept | Lost]]:
+        size = sys.maxsize if self.components.translator.needs_all_rows else BLOCK
+        return (translate(part, language, self.components) for part in blocks(rows, size))
 
 
 def build(
@@ -75,17 +77,19 @@ def build(
     """
     selection = select(recipe)
     recipe = selection.recipe
-    spread = Workers(workers)
-    tools = Tools(recipe, journal, spread=spread)
-    facts = _facts(recipe, selection, tools, command)
+    spread = ProcessMapper(workers)
+    components = Components(recipe, journal, spread=spread)
+    facts = _facts(recipe, selection, components, command)
     previous = _previous(out, facts)
     if previous is not None and not _may_heal(previous):
         return previous
-    with VersionWriter(out, base=base, replace=previous is not None) as writer, Work(out) as work, spread:
+    with VersionWriter(out, base=base, replace=previous is not None) as writer, Workspace(out) as work, spread:
         if selection.carried_already:
-            files = _imported(selection.source, tools, work)
+            files = _imported(selection.source, components, work)
         else:
-            files = _made(recipe, selection, (runner or LocalRunner)(tools, work.scratch), work, progress or Silent())
+            files = _made(
+                recipe, selection, (runner or LocalRunner)(components, work.scratch), work, progress or Silent()
+            )
         for config, file in files:
             for split in SPLITS:
                 writer.add(config, split, file.split(split))
@@ -96,7 +100,7 @@ def build(
 
 
 def _made(
-    recipe: Recipe, selection: Selection, runner: Runner, work: Work, progress: Progress
+    recipe: Recipe, selection: Selection, runner: Runner, work: Workspace, progress: Progress
 ) -> Iterator[tuple[str, KeptFile]]:
     """The dominant config, then each target's, as they are finished."""
     selected = work.scratch / "selected.jsonl"
@@ -110,41 +114,45 @@ def _made(
     yield recipe.dominant, dominant
     for language in recipe.languages:
         config = config_name(recipe.translator.name, language)
-        carried = progress.over(runner.carry(dominant.read(), language), f"{config}: translation", dominant.rows)
+        carried = progress.over(runner.translate(dominant.read(), language), f"{config}: translation", dominant.rows)
         yield config, work.file(config, carried)
 
 
-def _imported(source: CarriedSource, tools: Tools, work: Work) -> Iterator[tuple[str, KeptFile]]:
+def _imported(source: ParallelSource, components: Components, work: Workspace) -> Iterator[tuple[str, KeptFile]]:
     """A source of finished pairs taken apart: the dominant sides, each stored once, and a config per language."""
-    files: dict[str, list[Kept | Lost]] = {tools.recipe.dominant: []}
+    files: dict[str, list[Kept | Lost]] = {components.recipe.dominant: []}
     seen: set[str] = set()
     for pairs in blocks(work.paired(source.pairs()), BLOCK):
-        dominants = adopt(pairs, tools)
+        dominants = import_pairs(pairs, components)
         for one in dominants:
             if one.row.pair_id not in seen:
-                files[tools.recipe.dominant].append(one)
+                files[components.recipe.dominant].append(one)
                 seen.add(one.row.pair_id)
         targets = [(one, pair.target) for one, pair in zip(dominants, pairs, strict=True)]
-        for pair, result in zip(pairs, check(targets, source.translator, tools), strict=True):
+        for pair, result in zip(pairs, check(targets, source.translator, components), strict=True):
             files.setdefault(config_name(source.translator, pair.target.language), []).append(result)
     for config, results in files.items():
         yield config, work.file(config, [results])
 
 
-def _facts(recipe: Recipe, selection: Selection, tools: Tools, command: str) -> BuildFacts:
+def _facts(recipe: Recipe, selection: Selection, components: Components, command: str) -> BuildFacts:
     """What the build is made from, known before its first row; a complete folder with the same facts is not rebuilt."""
     imported = selection.carried_already
     answered = recipe.chosen == "policy" and not imported
     name = selection.source.translator if imported else recipe.translator.name
+    source = selection.provenance()  # a missing column is said before any model is looked for
+    translators: dict[str, dict[str, Any]] = {}
+    if recipe.languages:
+        translators[name] = {"name": name} if imported else components.translator.provenance()
     return BuildFacts(
         dominant=recipe.dominant,
         recipe=recipe.as_dict(),
         command=command,
-        source=selection.provenance(),
-        policy={**tools.engine.provenance(), "licence": model_licence(recipe.model)} if answered else {},
+        source=source,
+        policy={**components.engine.provenance(), "licence": model_licence(recipe.model)} if answered else {},
         sampling=asdict(recipe.sampling) if answered else {},
-        translators={name: {"name": name} if imported else tools.translator.provenance()} if recipe.languages else {},
-        detector=tools.detector.provenance(),
+        translators=translators,
+        detector=components.detector.provenance(),
         checks={"mode": recipe.checks or "drop", "thresholds": hash_file(TABLE)[:16]},
         libraries={name: found for name in LIBRARIES if (found := _installed(name))},
         chosen="policy" if answered else "source",

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mpodata.errors import UnknownName
-from mpodata.licences import following, model_licence
+from mpodata.licences import derived_licence, model_licence
+from mpodata.pipeline.components import Components
 from mpodata.pipeline.select import select
-from mpodata.pipeline.stages import Tools
 from mpodata.recipe import Recipe
 from mpodata.records import Dropped, SourceRow
 from mpodata.runtime.journal import Journal
-from mpodata.translators.document import Carried
+from mpodata.translators.document import DocumentTranslator
 
 CHARACTERS_PER_TOKEN = 4  # of English text, near enough for an estimate
 ANSWER_TOKENS = 120  # of one answer, where the recipe allows that many
@@ -23,7 +23,7 @@ DECODING_EFFICIENCY = 0.10  # of the peak, batched decoding; prefill and trainin
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class StageCost:
     """One stage's work."""
 
     calls: int  # prompts to answer, or segments to translate
@@ -37,8 +37,8 @@ class Plan:
 
     rows: int  # source rows taken
     dropped: Mapping[str, int]  # source rows that cannot be used, by reason
-    answers: Work | None  # None where the source's own answers are chosen
-    translations: Mapping[str, Work]  # language -> its segments
+    answers: StageCost | None  # None where the source's own answers are chosen
+    translations: Mapping[str, StageCost]  # language -> its segments
     licence: str
     parts: Mapping[str, str]  # part -> its licence
 
@@ -55,7 +55,7 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
     """Read the source, ask the journal, and load no model."""
     selection = select(recipe)
     recipe = selection.recipe
-    tools = Tools(recipe, journal)
+    components = Components(recipe, journal)
     dropped: Counter[str] = Counter()
     rows: list[SourceRow] = []
     for row in () if selection.carried_already else selection.rows():
@@ -68,37 +68,37 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
     if answered:
         parts["policy"] = model_licence(recipe.model)
     if recipe.languages and not selection.carried_already:
-        parts["translator"] = str(tools.translator.provenance().get("licence") or "unknown")
+        parts["translator"] = str(components.translator.provenance().get("licence") or "unknown")
     return Plan(
         rows=len(rows),
         dropped=dict(dropped.most_common()),
-        answers=_answers(rows, tools) if answered else None,
-        translations=_translations(rows, tools, answered),
-        licence=following(parts.values()),
+        answers=_answers(rows, components) if answered else None,
+        translations=_translations(rows, components, answered),
+        licence=derived_licence(parts.values()),
         parts=parts,
     )
 
 
-def _answers(rows: list[SourceRow], tools: Tools) -> Work:
-    cached = tools.journal.known("answer", tools.answer_spec(), [row.prompt for row in rows])
-    sampling = tools.recipe.sampling
+def _answers(rows: list[SourceRow], components: Components) -> StageCost:
+    cached = components.journal.known("answer", components.answer_spec(), [row.prompt for row in rows])
+    sampling = components.recipe.sampling
     tokens = (len(rows) - cached) * sampling.candidates * min(ANSWER_TOKENS, sampling.max_tokens)
-    return Work(len(rows) * sampling.candidates, cached * sampling.candidates, tokens)
+    return StageCost(len(rows) * sampling.candidates, cached * sampling.candidates, tokens)
 
 
-def _translations(rows: list[SourceRow], tools: Tools, answered: bool) -> dict[str, Work]:
+def _translations(rows: list[SourceRow], components: Components, answered: bool) -> dict[str, StageCost]:
     """What is left to translate for each language: exact for texts that are known, estimated for answers to come."""
-    recipe, translator = tools.recipe, tools.translator
+    recipe, translator = components.recipe, components.translator
     texts = [text for row in rows for text in (row.prompt, row.unsafe) if text]
     if not answered:
         texts += [row.safe for row in rows if row.safe]
     works = {}
     for code in recipe.languages:
-        if isinstance(translator, Carried):
+        if isinstance(translator, DocumentTranslator):
             segments, cached = translator.pending(texts, recipe.dominant, code)
             to_come = len(rows) * max(1, ANSWER_TOKENS // SEGMENT_TOKENS) if answered else 0
             tokens = sum(len(segment) for segment in segments) // CHARACTERS_PER_TOKEN + to_come * SEGMENT_TOKENS
-            works[code] = Work(len(segments) + cached + to_come, cached, tokens)
+            works[code] = StageCost(len(segments) + cached + to_come, cached, tokens)
         else:  # translators that answer or sample rather than translate: one answer or more a row
-            works[code] = Work(len(rows), 0, len(rows) * min(ANSWER_TOKENS, recipe.sampling.max_tokens))
+            works[code] = StageCost(len(rows), 0, len(rows) * min(ANSWER_TOKENS, recipe.sampling.max_tokens))
     return works

@@ -13,8 +13,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from mpodata.pipeline.components import Components
+from mpodata.pipeline.results import Kept, Lost
 from mpodata.pipeline.scratch import blocks, line_of, result_of, source_line, source_row_of
-from mpodata.pipeline.stages import Kept, Lost, Tools, carry, choose
+from mpodata.pipeline.stages import choose, translate
 from mpodata.recipe import Recipe
 from mpodata.records import SourceRow
 from mpodata.registry import require
@@ -49,10 +51,10 @@ class RayRunner:
         count = self._spread("source", (source_line(row) for row in rows), BLOCK)
         return self._run([("", number) for number in range(count)])
 
-    def carry(self, rows: Iterable[Kept], language: str) -> Iterator[list[Kept | Lost]]:  # noqa: ARG002
+    def translate(self, rows: Iterable[Kept], language: str) -> Iterator[list[Kept | Lost]]:  # noqa: ARG002
         """All languages are one Ray job, so that each translator is loaded once: ask for them in the recipe's order."""
         if self._carried is None:
-            whole = getattr(Tools(self.recipe, self.journal).translator, "whole", False)
+            whole = Components(self.recipe, self.journal).translator.needs_all_rows
             self._blocks = self._spread("kept", map(line_of, rows), sys.maxsize if whole else BLOCK)
             codes = self.recipe.languages
             self._carried = self._run([(code, number) for code in codes for number in range(self._blocks)])
@@ -91,7 +93,7 @@ class Worker:
 
     def __init__(self, recipe: Recipe, keeper: Any, scratch: str) -> None:
         _keep_to_own_cores()
-        self.tools = Tools(recipe, SharedJournal(keeper))
+        self.components = Components(recipe, SharedJournal(keeper))
         self.scratch = Path(scratch)
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -99,9 +101,9 @@ class Worker:
         lines = (self.scratch / ("kept" if language else "source") / f"{block}.jsonl").read_text("ascii").split("\n")
         if language:
             kept = [one for one in map(result_of, lines) if isinstance(one, Kept)]
-            results = carry(kept, language, self.tools)
+            results = translate(kept, language, self.components)
         else:
-            results = choose([source_row_of(line) for line in lines], self.tools)
+            results = choose([source_row_of(line) for line in lines], self.components)
         return {"results": ["\n".join(map(line_of, results))]}
 
 

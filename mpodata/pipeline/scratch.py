@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from mpodata.pipeline.stages import Kept, Lost
+from mpodata.pipeline.results import Kept, Lost
 from mpodata.records import Quality, Side, SourceRow
 from mpodata.versions.schema import Row
 

@@ -14,7 +14,7 @@ from mpodata.selection.sampling import sample, without_near_duplicates
 from mpodata.sources import SOURCES, Source
 from mpodata.sources.detection import detect
 
-Rows = Iterator[SourceRow | Dropped]
+SelectedRows = Iterator[SourceRow | Dropped]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Selection:
         """Does the source hold finished pairs in several languages, so that nothing is answered or translated?"""
         return hasattr(self.source, "pairs")
 
-    def rows(self) -> Rows:
+    def rows(self) -> SelectedRows:
         """Harmful rows, then counterweight rows; a Dropped in the place of each row that cannot be used."""
         recipe = self.recipe
         taken = 0
@@ -47,13 +47,13 @@ class Selection:
             )
             yield from self._drawn(refused, count)
 
-    def _harmful(self) -> Rows:
+    def _harmful(self) -> SelectedRows:
         for row in self.source.rows():
             harmless = isinstance(row, SourceRow) and row.kind != "harmful"
             if not (harmless and self.harmless is not None):  # one file may hold both kinds; each is read for its own
                 yield Dropped("harmless-prompt", "harmless rows need counterweight.share") if harmless else row
 
-    def _drawn(self, rows: Rows, count: int | None) -> Rows:
+    def _drawn(self, rows: SelectedRows, count: int | None) -> SelectedRows:
         recipe = self.recipe
         rows = self.decontamination.clean(rows)
         if recipe.near_duplicates is not None:

@@ -10,12 +10,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from mpodata.pipeline.results import Kept, Lost
 from mpodata.pipeline.scratch import KeptFile
-from mpodata.pipeline.stages import Kept, Lost
 from mpodata.records import Dropped, Pair, SourceRow
 
 
-class Work:
+class Workspace:
     """`OUT.work`: scratch files while a build runs, `drops.jsonl` when it has ended."""
 
     def __init__(self, out: Path) -> None:
@@ -26,7 +26,7 @@ class Work:
         self.flagged: dict[str, dict[str, int]] = {}  # config -> failed check -> rows kept all the same
         self._lost: Any = None
 
-    def __enter__(self) -> "Work":
+    def __enter__(self) -> "Workspace":
         shutil.rmtree(self.scratch, ignore_errors=True)  # of a run that was killed
         self.scratch.mkdir(parents=True)
         self._lost = (self.scratch / "drops.jsonl").open("w", encoding="utf-8")

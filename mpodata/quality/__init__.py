@@ -6,7 +6,7 @@ reason = first_reason(replace(pair, quality=measured[0]))    # None, or "copied"
 
 from mpodata.quality.checks import CHECKS, Check, Fault, faults, first_reason
 from mpodata.quality.measures import measure, measure_many
-from mpodata.quality.rows import examine, measure_originals
+from mpodata.quality.rows import measure_and_check, measure_originals
 from mpodata.quality.thresholds import Thresholds
 
 __all__ = [
@@ -14,10 +14,10 @@ __all__ = [
     "Check",
     "Fault",
     "Thresholds",
-    "examine",
     "faults",
     "first_reason",
     "measure",
+    "measure_and_check",
     "measure_many",
     "measure_originals",
 ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mpodata.languages import languages
-from mpodata.quality.cues import MARKS, Anchors, anchors, sentences, sounds_of
+from mpodata.quality.cues import MARKS, CrossLingualCues, cross_lingual_cues, sentences, sounds_of
 from mpodata.quality.thresholds import Thresholds
 
 TABLE: Final = Path(__file__).with_name("alignment.tsv")
@@ -34,11 +34,16 @@ FEATURES: Final = (
 )
 
 
-def agreement(dominant: str, target: str, limits: Thresholds) -> tuple[float, int]:
+def alignment_evidence(dominant: str, target: str, limits: Thresholds) -> tuple[float, int]:
     """The summed evidence that `target` translates `dominant` (below 0 speaks against), and of how many sentences."""
     weights = _weights("latin" if _latin(limits.language) else "other")
     ratios = [
-        sum(weight * value for weight, value in zip(weights, features(anchors(a), anchors(b), limits), strict=True))
+        sum(
+            weight * value
+            for weight, value in zip(
+                weights, features(cross_lingual_cues(a), cross_lingual_cues(b), limits), strict=True
+            )
+        )
         for a, b in matched(dominant, target)
     ]
     return sum(ratios), len(ratios)
@@ -57,7 +62,7 @@ def _lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def features(a: Anchors, b: Anchors, limits: Thresholds) -> tuple[float, ...]:
+def features(a: CrossLingualCues, b: CrossLingualCues, limits: Thresholds) -> tuple[float, ...]:
     """What speaks for and against one sentence translating another, in the order of FEATURES."""
     deviation = min(abs(limits.z(a.size, b.size)), 4.0) if a.size and b.size else 0.0
     sounds = sounds_of(b, limits.language)

@@ -8,13 +8,12 @@ from typing import Final
 from mpodata.languages.identification import UNDETERMINED
 from mpodata.languages.text import normalised
 from mpodata.quality import measures
-from mpodata.quality.alignment import agreement
+from mpodata.quality.alignment import alignment_evidence
 from mpodata.quality.completeness import incompleteness
 from mpodata.quality.cues import sentences
 from mpodata.quality.thresholds import Thresholds, thresholds
-from mpodata.records import Pair
+from mpodata.records import FIELDS, Pair
 
-FIELDS: Final = ("prompt", "chosen", "rejected")
 SHORTEST_COPY: Final = 12  # letters and digits; a shorter text may be a name, which stays as it is
 SHORTEST_SENTENCE: Final = 20  # characters; a shorter sentence may be a quotation that stays as it is
 COPIED_SHARE: Final = 0.25  # of the translation that may be sentences of the original
@@ -77,7 +76,7 @@ class Shuffled:
 def row_agreement(pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> tuple[float, int]:
     """The evidence that both sides of a row belong together, and of how many sentences it is."""
     looked_at = [field for field in fields(pair) if field.name in translated]
-    evidence = [agreement(field.dominant, field.target, limits) for field in looked_at]
+    evidence = [alignment_evidence(field.dominant, field.target, limits) for field in looked_at]
     return sum(one for one, _ in evidence), sum(count for _, count in evidence)
 
 

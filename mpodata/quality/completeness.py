@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from mpodata.quality import measures
-from mpodata.quality.cues import MARKS, anchors, sentences, sounds_of
+from mpodata.quality.cues import MARKS, cross_lingual_cues, sentences, sounds_of
 from mpodata.quality.thresholds import DEFAULT, Thresholds
 
 TABLE: Final = Path(__file__).with_name("completeness.tsv")
@@ -66,10 +66,14 @@ def features(dominant: str, target: str, limits: Thresholds) -> tuple[float, ...
         return None
     short = min(max(-z, 0.0), 8.0)
     middle = len(dominant) // 2
-    first, second, whole = anchors(dominant[:middle]), anchors(dominant[middle:]), anchors(target)
+    first, second, whole = (
+        cross_lingual_cues(dominant[:middle]),
+        cross_lingual_cues(dominant[middle:]),
+        cross_lingual_cues(target),
+    )
     heard = sounds_of(whole, limits.language)
     lost = sum(name not in heard for name in second.names)
-    marks = zip(anchors(dominant).marks, whole.marks, strict=True)
+    marks = zip(cross_lingual_cues(dominant).marks, whole.marks, strict=True)
     return (
         1.0,
         short,

@@ -61,7 +61,7 @@ _READ_AS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Anchors:
+class CrossLingualCues:
     """What one sentence offers to compare."""
 
     size: int  # characters without white space
@@ -80,12 +80,12 @@ def sentences(text: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=RECENT)
-def anchors(text: str) -> Anchors:
+def cross_lingual_cues(text: str) -> CrossLingualCues:
     """The anchors of one sentence."""
     words = _WORD.findall(text if text.isascii() else _signs().sub("", text))
     spoken = [(word, c) for word in words if len(c := consonants(word)) >= MIN_CONSONANTS]
     found = "".join(_MARK.findall(text))
-    return Anchors(
+    return CrossLingualCues(
         size=size(text),
         numbers=frozenset(_number(found) for found in _NUMBER.findall(text)),
         names=tuple(c for word, c in spoken if word[0].isupper()),
@@ -98,7 +98,7 @@ def anchors(text: str) -> Anchors:
     )
 
 
-def sounds_of(found: Anchors, language: str) -> str:
+def sounds_of(found: CrossLingualCues, language: str) -> str:
     """All its words by their consonants: where a name is looked for. Thai and its like write words together."""
     return ("" if language in ("th", "km", "my", "lo") else " ").join(found.sounds)
 

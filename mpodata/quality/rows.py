@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from mpodata.quality.checks import FIELDS, first_reason
+from mpodata.quality.checks import first_reason
 from mpodata.quality.measures import measure, measure_many
-from mpodata.records import Pair, Quality, Side
+from mpodata.records import FIELDS, Pair, Quality, Side
 
 
-def examine(
+def measure_and_check(
     pairs: Sequence[Pair], among: Collection[str], translated: Sequence[str] = FIELDS
 ) -> list[tuple[Quality, str | None]]:
     """What is measured of each target side, and the first reason against it; see `measure` and `first_reason`."""

@@ -15,17 +15,17 @@ from mpodata.errors import DataError
 from mpodata.readers.files import CHUNK, LocalFile
 from mpodata.records import Dropped
 
-Row = dict[str, Any]
+RawRow = dict[str, Any]
 
 
-def _json_lines(file: LocalFile) -> Iterator[Row | Dropped]:
+def _json_lines(file: LocalFile) -> Iterator[RawRow | Dropped]:
     with file.text() as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 yield _json_row(line, number)
 
 
-def _json_row(line: str, number: int) -> Row | Dropped:
+def _json_row(line: str, number: int) -> RawRow | Dropped:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
@@ -33,7 +33,7 @@ def _json_row(line: str, number: int) -> Row | Dropped:
     return row if isinstance(row, dict) else Dropped("unreadable-row", f"line {number}: not an object")
 
 
-def _json_rows(file: LocalFile) -> Iterator[Row | Dropped]:
+def _json_rows(file: LocalFile) -> Iterator[RawRow | Dropped]:
     """A JSON array of objects (streamed), an object holding one, or an object of equally long columns."""
     with file.text() as text:
         head = text.read(CHUNK)
@@ -61,7 +61,7 @@ def _is_json_lines(head: str) -> bool:
         return False
 
 
-def _array(text: IO[str], buffer: str, path: str) -> Iterator[Row | Dropped]:
+def _array(text: IO[str], buffer: str, path: str) -> Iterator[RawRow | Dropped]:
     """The elements of a JSON array, decoded as they arrive; memory holds the longest one."""
     decoder = json.JSONDecoder()
     position = buffer.index("[") + 1
@@ -85,7 +85,7 @@ def _array(text: IO[str], buffer: str, path: str) -> Iterator[Row | Dropped]:
         number += 1
 
 
-def _object_rows(whole: Any, path: str) -> Iterator[Row | Dropped]:
+def _object_rows(whole: Any, path: str) -> Iterator[RawRow | Dropped]:
     lists = {key: value for key, value in whole.items() if isinstance(value, list)} if isinstance(whole, dict) else {}
     tables = [value for value in lists.values() if value and all(isinstance(row, dict) for row in value)]
     if len(tables) == 1:
@@ -98,7 +98,7 @@ def _object_rows(whole: Any, path: str) -> Iterator[Row | Dropped]:
         raise DataError(f"{path} holds no table: expected a JSON array of objects, or an object that holds one.")
 
 
-def _csv_rows(file: LocalFile) -> Iterator[Row | Dropped]:
+def _csv_rows(file: LocalFile) -> Iterator[RawRow | Dropped]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # Python's limit of 128 KiB would raise mid-file
     with file.text() as lines:
         first = lines.readline()
@@ -127,7 +127,7 @@ def _dialect(first: str, suffix: str, *, header: bool) -> dict[str, Any]:
     return {"delimiter": ";" if first.count(";") > first.count(",") else ","}
 
 
-def _parquet_rows(file: LocalFile) -> Iterator[Row | Dropped]:
+def _parquet_rows(file: LocalFile) -> Iterator[RawRow | Dropped]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -140,7 +140,7 @@ def _parquet_rows(file: LocalFile) -> Iterator[Row | Dropped]:
             yield from batch.to_pylist()
 
 
-FORMATS: Final[Mapping[str, Callable[[LocalFile], Iterator[Row | Dropped]]]] = {
+FORMATS: Final[Mapping[str, Callable[[LocalFile], Iterator[RawRow | Dropped]]]] = {
     ".json": _json_rows,
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,

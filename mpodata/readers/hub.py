@@ -1,18 +1,9 @@
 """Rows of a dataset on the Hugging Face Hub, streamed, pinned to the commit they were read from."""
 
-import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from mpodata.errors import DataError, RemoteError
-
-_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-_FILE_SUFFIXES: Final = (".json", ".jsonl", ".csv", ".tsv", ".parquet", ".gz", ".txt", ".ndjson")
-
-
-def looks_like_hub_id(path: str) -> bool:
-    """`user/name`, and not the name of a file."""
-    return bool(_ID.fullmatch(path)) and not path.lower().endswith(_FILE_SUFFIXES)
 
 
 def hub_revision(repository: str, revision: str | None) -> str:

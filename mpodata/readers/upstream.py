@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.errors import DataError
+from mpodata.hub import looks_like_hub_id
 from mpodata.readers.files import LocalFile
-from mpodata.readers.formats import FORMATS, Row
-from mpodata.readers.hub import hub_revision, hub_rows, looks_like_hub_id
+from mpodata.readers.formats import FORMATS, RawRow
+from mpodata.readers.hub import hub_revision, hub_rows
 from mpodata.records import Dropped
 
-__all__ = ["Row", "Upstream"]
+__all__ = ["RawRow", "Upstream"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Upstream:
     )
     header: bool = True  # False: a CSV/TSV without a line of names; its columns are "0", "1", ...
 
-    def rows(self) -> Iterator[Row | Dropped]:
+    def rows(self) -> Iterator[RawRow | Dropped]:
         """Every row in upstream order."""
         if self.is_hub:
             return hub_rows(self.path, self.split or "train", self.config, self._commit)
@@ -39,7 +40,7 @@ class Upstream:
             raise DataError(f"{self.path}: cannot tell what a {kind} file is. Known: {', '.join(sorted(FORMATS))}.")
         return self._decoded()
 
-    def _decoded(self) -> Iterator[Row | Dropped]:
+    def _decoded(self) -> Iterator[RawRow | Dropped]:
         try:
             yield from FORMATS[self._file.suffix](self._file)
         except UnicodeDecodeError as error:

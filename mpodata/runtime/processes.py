@@ -22,12 +22,12 @@ from mpodata.runtime.cores import cores
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-ALONE: Final = 10_000  # rows and segments that are done here before a pool has started: it takes seconds to start
-PIECE: Final = 32  # handed to a process at once
-MOST: Final = 4  # processes by default: with more, all of them wait for this one
+SERIAL_ITEMS: Final = 10_000  # items done in this process before a pool is started, which takes seconds
+CHUNK: Final = 32  # items handed to a process at once
+MAX_PROCESSES: Final = 4  # by default; beyond this, the parent process is the bottleneck
 
 
-class Spread(Protocol):
+class Mapper(Protocol):
     """Runs a function of a list over `items`; one result per item, in order. It may still run while they are read."""
 
     def __call__(
@@ -35,20 +35,20 @@ class Spread(Protocol):
     ) -> Iterable[Result]: ...
 
 
-def here(function: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item], /) -> list[Result]:
+def serial(function: Callable[[Sequence[Item]], list[Result]], items: Sequence[Item], /) -> list[Result]:
     """In this process."""
     return function(items)
 
 
 def usual_workers() -> int:
     """As many as there are cores for this process (`OMP_NUM_THREADS` counts), at most MOST."""
-    return min(MOST, cores())
+    return min(MAX_PROCESSES, cores())
 
 
-class Workers:
+class ProcessMapper:
     """A `Spread` over `count` processes; 1 is this process alone. The function must be importable by its name."""
 
-    def __init__(self, count: int = 1, *, alone: int = ALONE) -> None:
+    def __init__(self, count: int = 1, *, alone: int = SERIAL_ITEMS) -> None:
         self.count = count
         self._left = alone  # items still to be done here
 
@@ -67,7 +67,7 @@ class Workers:
         if self.count < 2 or self._left > 0:
             self._left -= len(items)
             return function(items)
-        pieces = [items[start : start + PIECE] for start in range(0, len(items), PIECE)]
+        pieces = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
         with _plainly():
             return _together(self._pool.map(function, pieces))
 

@@ -4,11 +4,23 @@ import email.utils
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+from mpodata.errors import RemoteError
 
 Clock = Callable[[], float]  # seconds, monotonic
 Sleep = Callable[[float], None]
+Result = TypeVar("Result")
+
+
+class Unanswered(RemoteError):
+    """A request failed in a way that leaves open whether it took effect: read again before repeating it."""
+
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait  # seconds the service asked to wait for
 
 
 @dataclass(slots=True)
@@ -92,3 +104,35 @@ def retry_after(header: str | None, now: Callable[[], float] = time.time) -> flo
         return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - now())
     except ValueError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Bounded retries with exponential backoff and jitter."""
+
+    attempts: int = 6
+    first_wait: float = 0.5  # seconds; doubles with every attempt
+    longest_wait: float = 60.0  # seconds; also for what the service asks for
+
+    def waits(self) -> Iterator[float]:
+        """The seconds to wait before attempts 2, 3, ..."""
+        for attempt in range(self.attempts - 1):
+            wait = min(self.first_wait * 2**attempt, self.longest_wait)
+            yield wait * random.uniform(0.5, 1.0)
+
+    def sleep(self, wait: float, error: Unanswered) -> None:
+        """Wait, longer where the service asked for longer."""
+        time.sleep(min(max(wait, error.wait or 0.0), self.longest_wait))
+
+    def pause(self) -> None:
+        """A short random wait, so that two who met do not meet again."""
+        time.sleep(random.uniform(0.0, self.first_wait))
+
+    def repeat(self, action: Callable[[], Result]) -> Result:
+        """Do what may be done twice, until it is answered; raises the last Unanswered."""
+        for wait in self.waits():
+            try:
+                return action()
+            except Unanswered as error:
+                self.sleep(wait, error)
+        return action()

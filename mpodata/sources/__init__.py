@@ -29,7 +29,7 @@ class Source(Protocol):
         ...
 
 
-class CarriedSource(Protocol):
+class ParallelSource(Protocol):
     """Pairs that somebody carried into other languages already: nothing is left to answer or to translate."""
 
     translator: str  # the name its configs stand under: "released"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mpodata.readers.upstream import Row, Upstream
+from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped
 from mpodata.sources import beavertails, hh_rlhf, pku_saferlhf, refuseu, released_mpo
 
@@ -27,7 +27,7 @@ def detect(path: str, *, config: str | None = None, split: str | None = None, re
     return _of_columns(columns, first)
 
 
-def _of_columns(columns: list[str], first: Row) -> str:
+def _of_columns(columns: list[str], first: RawRow) -> str:
     names = set(columns)
     if set(released_mpo.COLUMNS) <= names:
         return "released-mpo"

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from mpodata.errors import DataError
 from mpodata.readers.cells import MENDED
-from mpodata.readers.upstream import Row, Upstream
+from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, SourceRow
 from mpodata.sources.rows import source_row
 
@@ -59,7 +59,7 @@ def is_transcript(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("\n\nHuman:") and "\n\nAssistant:" in value
 
 
-def _row(row: Row, source_id: str) -> SourceRow | Dropped:
+def _row(row: RawRow, source_id: str) -> SourceRow | Dropped:
     exchanges = []
     for column in ("chosen", "rejected"):
         if not is_transcript(row.get(column)):

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 
 from mpodata.errors import DataError, UnknownName
 from mpodata.readers.cells import MENDED
-from mpodata.readers.upstream import Row, Upstream
+from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, SourceRow
 from mpodata.sources.rows import category_name, source_row
 
@@ -72,7 +72,7 @@ class PkuSafeRLHF:
         for number, row in enumerate(self.upstream.rows()):
             yield row if isinstance(row, Dropped) else read(row, f"row-{number}")
 
-    def _real(self, row: Row, source_id: str) -> SourceRow | Dropped:
+    def _real(self, row: RawRow, source_id: str) -> SourceRow | Dropped:
         safe = [row.get("is_response_0_safe"), row.get("is_response_1_safe")]
         if not all(isinstance(label, bool) for label in safe):
             return Dropped(
@@ -92,7 +92,7 @@ class PkuSafeRLHF:
             needs_unsafe=True,
         )
 
-    def _both_unsafe(self, row: Row, source_id: str) -> SourceRow | Dropped:
+    def _both_unsafe(self, row: RawRow, source_id: str) -> SourceRow | Dropped:
         safer = row.get("safer_response_id")
         if not self.keep_both_unsafe or safer not in (0, 1):
             return Dropped("both-unsafe", source_id)
@@ -118,11 +118,11 @@ class PkuSafeRLHF:
         }
 
 
-def _category(row: Row, response: int) -> str:
+def _category(row: RawRow, response: int) -> str:
     return category_name(row.get(f"response_{response}_harm_category"))
 
 
-def _derived(row: Row, source_id: str) -> SourceRow | Dropped:
+def _derived(row: RawRow, source_id: str) -> SourceRow | Dropped:
     answers = row.get("response")
     if not isinstance(answers, list) or len(answers) != 2:
         return Dropped("not-two-responses", f"{source_id}: response must be [safer, less safe]")

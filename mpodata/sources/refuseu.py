@@ -13,7 +13,7 @@ from typing import Any, Final
 from mpodata.errors import DataError, RecipeError, UnknownName
 from mpodata.readers.cells import MENDED
 from mpodata.readers.conversation import answer_text, prompt_text
-from mpodata.readers.upstream import Row, Upstream
+from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, SourceRow
 from mpodata.sources.rows import source_row
 
@@ -82,7 +82,7 @@ class RefusEU:
         for number, row in enumerate(self.upstream.rows()):
             yield row if isinstance(row, Dropped) else self._row(row, number)
 
-    def _row(self, row: Row, number: int) -> SourceRow | Dropped:
+    def _row(self, row: RawRow, number: int) -> SourceRow | Dropped:
         cells = {field: row.get(column) for field, column in self.columns.items()}
         language = str(cells.get("language") or self.language).lower().removeprefix("lang_")
         if language != self.language:

@@ -18,7 +18,7 @@ from mpodata.languages import languages as known_languages
 from mpodata.languages.identification import UNDETERMINED, identify
 from mpodata.readers.cells import MENDED, field
 from mpodata.readers.conversation import answer_text, prompt_text
-from mpodata.readers.upstream import Row, Upstream
+from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, Pair, Side, content_id
 
 TRANSLATOR: Final = "released"  # the translator's name in the version: how the rows were carried is not known
@@ -114,7 +114,7 @@ class ReleasedMPO:
             assigned.append(code)
         return assigned
 
-    def _rows(self) -> Iterator[Row | Dropped]:
+    def _rows(self) -> Iterator[RawRow | Dropped]:
         existing = self.upstream.columns
         missing = [name for name in COLUMNS if name not in existing]
         if missing:
@@ -136,7 +136,7 @@ class ReleasedMPO:
         }
 
 
-def _texts(row: Row, side: str) -> tuple[Any, Any, Any]:
+def _texts(row: RawRow, side: str) -> tuple[Any, Any, Any]:
     """Prompt, chosen and rejected of one side."""
     return (
         prompt_text(row.get(f"{side}_conversations")),
@@ -154,7 +154,7 @@ def _language(texts: Sequence[Any], among: frozenset[str]) -> str:
     return max(beliefs, key=lambda code: beliefs[code], default=UNDETERMINED)
 
 
-def _pair(row: Row, source_id: str, dominant: str, target: str, keep_empty: bool) -> Pair | Dropped:
+def _pair(row: RawRow, source_id: str, dominant: str, target: str, keep_empty: bool) -> Pair | Dropped:
     sides = []
     for side in ("source", "target"):
         texts = []

@@ -8,7 +8,7 @@ from typing import Any, Final
 from mpodata.errors import DataError, UnknownName
 from mpodata.readers.cells import MENDED
 from mpodata.readers.conversation import answer_text, prompt_text
-from mpodata.readers.upstream import Row, Upstream
+from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, Kind, SourceRow
 from mpodata.sources.rows import source_row
 
@@ -88,7 +88,7 @@ class TableSource:
             )
         return found
 
-    def _row(self, row: Row, number: int, columns: Mapping[str, str]) -> SourceRow | Dropped:
+    def _row(self, row: RawRow, number: int, columns: Mapping[str, str]) -> SourceRow | Dropped:
         cells = {field: row.get(column) for field, column in columns.items()}
         kind = cells.get("kind", self.kind)
         if kind not in ("harmful", "harmless"):

@@ -11,7 +11,7 @@ from typing import Any
 from mpodata.errors import DataError
 from mpodata.readers.cells import MENDED
 from mpodata.readers.conversation import turns
-from mpodata.readers.upstream import Row, Upstream
+from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, SourceRow
 from mpodata.sources.rows import source_row
 
@@ -54,7 +54,7 @@ class TrlPreferences:
         }
 
 
-def _row(row: Row, source_id: str) -> SourceRow | Dropped:
+def _row(row: RawRow, source_id: str) -> SourceRow | Dropped:
     exchange = preference(row)
     if isinstance(exchange, Dropped):
         return Dropped(exchange.reason, source_id)
@@ -64,7 +64,7 @@ def _row(row: Row, source_id: str) -> SourceRow | Dropped:
     )  # fmt: skip
 
 
-def preference(row: Row) -> tuple[Any, Any, Any] | Dropped:
+def preference(row: RawRow) -> tuple[Any, Any, Any] | Dropped:
     """(prompt, chosen, rejected) texts of one row of any TRL preference type."""
     before = turns(row.get("prompt"))
     chosen, rejected = turns(row.get("chosen")), turns(row.get("rejected"))

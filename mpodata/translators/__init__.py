@@ -1,4 +1,4 @@
-"""Who carries a dominant side into another language."""
+"""Who translates a dominant side into another language."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -19,16 +19,18 @@ TRANSLATORS = {
 
 
 class Translator(Protocol):
-    """Carries dominant sides into `language`. A factory in TRANSLATORS makes it from keyword arguments.
+    """Translates dominant sides into `language`. A factory in TRANSLATORS makes it from keyword arguments.
 
-    A result depends on its own side alone, so that rows may come in any blocks; a translator that compares the rows of
-    a language says `whole = True` and is given all of them in one call.
+    A result depends on its own side alone, so that rows may come in any blocks, unless `needs_all_rows`.
 
     The pipeline offers each factory what it names among: `dominant` (language code), `journal`, `engine` (the policy),
     `sampling`, `detector` (refusals), `progress`; the rest are the user's options.
     """
 
-    def sides(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
+    needs_all_rows: bool  # True where a row's result depends on the others of its language (ICR): all come in one call
+    translated_fields: tuple[str, ...]  # those that translate the dominant side; the others are native answers
+
+    def translate(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
         """One result per side, in order. Identical segments are translated once per run."""
         ...
 
@@ -38,7 +40,7 @@ class Translator(Protocol):
 
 
 class SentenceTranslator(Protocol):
-    """Translates plain single-line segments; `carry.Carried` makes a Translator of it."""
+    """Translates plain single-line segments; `document.DocumentTranslator` makes a Translator of it."""
 
     max_segment: int  # longest segment it translates well, in characters
 

@@ -27,7 +27,7 @@ STORED: Final = {"int8_float32": "int8", "int8_float16": "int8", "int8_bfloat16"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelFiles:
     """Where the weights come from."""
 
     model: str  # a Hub id or the name of a local folder
@@ -35,19 +35,19 @@ class Source:
     folder: Path | None  # None: on the Hub, not downloaded yet
 
 
-def find(model: str, revision: str | None) -> Source:
+def find(model: str, revision: str | None) -> ModelFiles:
     """What `model` is: a local folder, known by its content, or a Hub id, known by its commit."""
     folder = Path(model).expanduser()
     if folder.is_dir():
         if revision:
             raise ModelError(f"{model} is a folder and has no revision {revision!r}: leave the revision out.")
-        return Source(folder.name, _content(folder), folder)
+        return ModelFiles(folder.name, _content(folder), folder)
     if folder.is_absolute() or model.count("/") != 1 or model.startswith((".", "~")):
         raise ModelError(f"There is no model folder {model}. Give a folder or a Hub id such as facebook/nllb-200-3.3B.")
-    return Source(model, _commit(model, revision), None)
+    return ModelFiles(model, _commit(model, revision), None)
 
 
-def converted(source: Source, compute_type: str) -> Path:
+def converted(source: ModelFiles, compute_type: str) -> Path:
     """The CTranslate2 folder of `source`, made now if it is not there yet."""
     if source.folder and (source.folder / WEIGHTS).is_file():
         if not (source.folder / TOKENIZER).is_file():
@@ -142,7 +142,7 @@ def _commit(model: str, revision: str | None) -> str:
         return Path(folder).name
 
 
-def _downloaded(source: Source) -> Path:
+def _downloaded(source: ModelFiles) -> Path:
     """The files of one commit; the weights in one format only."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled

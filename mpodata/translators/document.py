@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from mpodata.errors import ModelError
 from mpodata.languages import language as language_of
-from mpodata.records import Dropped, Side
+from mpodata.records import FIELDS, Dropped, Side
 from mpodata.runtime.journal import Journal, result_key
-from mpodata.runtime.processes import Spread, here
+from mpodata.runtime.processes import Mapper, serial
 from mpodata.translators import SentenceTranslator
 from mpodata.translators.checks import faults_of
 from mpodata.translators.segments import (
@@ -27,7 +27,6 @@ from mpodata.translators.segments import (
     trimmed,
 )
 
-FIELDS: Final = ("prompt", "chosen", "rejected")
 TASK: Final = "translate"  # its results' name in the journal
 CARRYING: Final = 1  # the version of splitting, checking and retrying: part of every journal key
 
@@ -45,8 +44,11 @@ WHOLE: Final = {"refused-to-translate", "no-closing-tag"}  # reasons that a smal
 LOST: Final = {"lost-item", "lost-number"}  # reasons mended by translating around what was lost
 
 
-class Carried:
+class DocumentTranslator:
     """A Translator made of a SentenceTranslator."""
+
+    needs_all_rows = False
+    translated_fields: tuple[str, ...] = FIELDS
 
     def __init__(
         self,
@@ -62,12 +64,12 @@ class Carried:
         self.journal = Journal(":memory:") if journal is None else journal
         self.progress = progress  # told how many segments were finished
         self.longest_field = longest_field
-        self.spread: Spread = here  # runs the checks of segments; a build may put a pool of processes here
+        self.spread: Mapper = serial  # runs the checks of segments; a build may put a pool of processes here
 
     def provenance(self) -> dict[str, Any]:
         return {**self.translator.provenance(), "carrying": CARRYING}
 
-    def sides(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
+    def translate(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
         """One result per side, in order; a field that cannot be carried drops its side with the reason."""
         fields = [getattr(side, name) for side in sides for name in FIELDS]
         carried = self.texts(fields, self.dominant, language)

@@ -24,7 +24,7 @@ from mpodata.records import Dropped
 from mpodata.registry import require
 from mpodata.runtime.journal import Journal
 from mpodata.runtime.remote import Breaker, Clock, Sleep, TokenBucket, pause, retry_after
-from mpodata.translators.document import Carried
+from mpodata.translators.document import DocumentTranslator
 from mpodata.translators.segments import ENTITY, clean
 
 LOG: Final = logging.getLogger(__name__)
@@ -232,10 +232,10 @@ def google(
     dominant: str = "en",
     journal: Journal | None = None,
     progress: Callable[[int], None] = lambda _: None,
-) -> Carried:
+) -> DocumentTranslator:
     """A Translator that asks Google at most `rate` times a second, each time for at most `deadline` seconds."""
     manners = Manners(rate=rate, deadline=deadline, attempts=attempts, first_pause=first_pause)
-    return Carried(
+    return DocumentTranslator(
         Google(manners=manners, endpoint=endpoint, threads=threads),
         dominant=dominant,
         journal=journal,

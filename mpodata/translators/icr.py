@@ -10,7 +10,7 @@ Length control: r - alpha |y| (characters), alpha in 0, .001, ..., 1 per languag
 equally long on average. Pair = highest / lowest, stored with the target-language instruction.
 
 `guard` (on by default, not in the paper) lets only what a pair of its kind needs be chosen and rejected. alpha is
-searched over the sides given in one call, so a build gives all rows of a language at once (`whole`).
+searched over the sides given in one call, so a build gives all rows of a language at once (`needs_all_rows`).
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,15 @@ from mpodata.languages import language as language_of
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
 from mpodata.runtime.journal import Journal
-from mpodata.translators.policy import Candidate, Policy, Wanted, chosen_and_rejected, joined, policy_of, scored
+from mpodata.translators.policy import (
+    AnswerRequest,
+    Candidate,
+    TargetAnswers,
+    chosen_and_rejected,
+    joined,
+    policy_of,
+    scored,
+)
 from mpodata.translators.rewards import ImplicitReward
 
 STEPS: Final = 1000  # alpha is a multiple of 1 / STEPS
@@ -36,11 +44,11 @@ Chosen = tuple[Candidate, Candidate | None] | Dropped
 class Icr:
     """A Translator that chooses among sampled answers."""
 
-    translated = ("prompt",)  # answers are native: no check compares it with the dominant text
+    translated_fields: tuple[str, ...] = ("prompt",)  # answers are native: no check compares it with the dominant text
 
     def __init__(
         self,
-        policy: Policy,
+        policy: TargetAnswers,
         reward: ImplicitReward,
         *,
         sampling: Sampling,
@@ -53,7 +61,7 @@ class Icr:
         self.reward = reward
         self.sampling = sampling
         self.alpha = alpha
-        self.whole = alpha is None
+        self.needs_all_rows = alpha is None
         self.guard = guard
 
     def provenance(self) -> dict[str, Any]:
@@ -66,7 +74,7 @@ class Icr:
             "guard": self.guard,
         }
 
-    def sides(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
+    def translate(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
         """Rows whose candidates hold no pair are dropped: "no-chosen-candidate", "no-rejected-candidate"."""
         policy = self.policy
         prompts = policy.carrier.texts([side.prompt for side in sides], policy.dominant, language)
@@ -92,21 +100,23 @@ class Icr:
         return [scored(many, [float(next(rewards)) for _ in many]) for many in judged]
 
 
-def length_control(rewarded: Sequence[Sequence[Candidate]], kinds: Sequence[Wanted], *, guard: bool) -> float:
+def length_control(rewarded: Sequence[Sequence[Candidate]], kinds: Sequence[AnswerRequest], *, guard: bool) -> float:
     """The smallest alpha at which chosen and rejected answers differ least in mean characters."""
     return min(
         (step / STEPS for step in range(STEPS + 1)), key=lambda alpha: _length_gap(rewarded, kinds, alpha, guard)
     )
 
 
-def _length_gap(rewarded: Sequence[Sequence[Candidate]], kinds: Sequence[Wanted], alpha: float, guard: bool) -> float:
+def _length_gap(
+    rewarded: Sequence[Sequence[Candidate]], kinds: Sequence[AnswerRequest], alpha: float, guard: bool
+) -> float:
     pairs = [pair for pair in pairs_at(rewarded, kinds, alpha, guard=guard) if not isinstance(pair, Dropped)]
     gaps = [len(chosen.text) - len(rejected.text) for chosen, rejected in pairs if rejected]
     return abs(sum(gaps)) / len(gaps) if gaps else 0.0
 
 
 def pairs_at(
-    rewarded: Sequence[Sequence[Candidate]], kinds: Sequence[Wanted], alpha: float, *, guard: bool
+    rewarded: Sequence[Sequence[Candidate]], kinds: Sequence[AnswerRequest], alpha: float, *, guard: bool
 ) -> list[Chosen]:
     """The pair of every row at one alpha."""
     controlled = [scored(many, [one.score - alpha * len(one.text) for one in many]) for many in rewarded]

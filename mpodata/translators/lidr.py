@@ -16,8 +16,8 @@ from mpodata.engines import Answer, Engine, Sampling
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
 from mpodata.runtime.journal import Journal
-from mpodata.translators.document import Carried
-from mpodata.translators.policy import Policy, Wanted, joined, policy_of
+from mpodata.translators.document import DocumentTranslator
+from mpodata.translators.policy import AnswerRequest, TargetAnswers, joined, policy_of
 from mpodata.translators.selftrans import SelfTranslation
 
 NATIVE: Final = Sampling(temperature=0.0, repetition_penalty=1.1, max_tokens=2400, seed=42)
@@ -26,9 +26,13 @@ NATIVE: Final = Sampling(temperature=0.0, repetition_penalty=1.1, max_tokens=240
 class Lidr:
     """A Translator."""
 
-    translated = ("prompt", "chosen")  # rejected is a native answer: no check compares it with the dominant text
+    needs_all_rows = False
+    translated_fields: tuple[str, ...] = (
+        "prompt",
+        "chosen",
+    )  # rejected is native: not compared
 
-    def __init__(self, policy: Policy, translation: Carried) -> None:
+    def __init__(self, policy: TargetAnswers, translation: DocumentTranslator) -> None:
         self.policy = policy
         self.translation = translation
 
@@ -44,7 +48,7 @@ class Lidr:
             },
         }
 
-    def sides(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
+    def translate(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
         """Counterweight pairs have no native answer to unlearn: their rejected refusal is self-translated too."""
         dominant = self.policy.dominant
         prompts = self.policy.carrier.texts([side.prompt for side in sides], dominant, language)
@@ -54,7 +58,7 @@ class Lidr:
         return [joined(language, *fields) for fields in zip(prompts, chosen, rejected, strict=True)]
 
     def _rejected(
-        self, sides: Sequence[Side], prompts: Sequence[str | Dropped], wanted: Sequence[Wanted], language: str
+        self, sides: Sequence[Side], prompts: Sequence[str | Dropped], wanted: Sequence[AnswerRequest], language: str
     ) -> list[str | Dropped]:
         results: list[str | Dropped] = [Dropped("no-prompt") for _ in sides]
         native = {
@@ -100,7 +104,7 @@ def lidr(
         journal=journal,
         progress=progress,
     )
-    translation = Carried(
+    translation = DocumentTranslator(
         SelfTranslation(engine, detector), dominant=dominant, journal=policy.journal, progress=progress
     )
     return Lidr(policy, translation)

@@ -19,7 +19,15 @@ from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
 from mpodata.runtime.journal import Journal
 from mpodata.translators.nllb import SIZES, Device, Nllb
-from mpodata.translators.policy import Candidate, Policy, Wanted, chosen_and_rejected, joined, policy_of, scored
+from mpodata.translators.policy import (
+    AnswerRequest,
+    Candidate,
+    TargetAnswers,
+    chosen_and_rejected,
+    joined,
+    policy_of,
+    scored,
+)
 
 CERTAIN: Final = 1e-6  # nats a token; a cross-entropy below it is a rounding of 0
 LONGEST: Final = 1000  # tokens of an answer or reference that are scored; NLLB has 1,024 positions
@@ -59,10 +67,11 @@ class Aligner:
 class Mapo:
     """A Translator that chooses among sampled answers."""
 
-    translated = ("prompt",)  # answers are native: no check compares it with the dominant text
+    needs_all_rows = False
+    translated_fields: tuple[str, ...] = ("prompt",)  # answers are native: no check compares it with the dominant text
 
     def __init__(
-        self, policy: Policy, aligner: Aligner, *, sampling: Sampling, references: int = 1, margin: float = 0.1
+        self, policy: TargetAnswers, aligner: Aligner, *, sampling: Sampling, references: int = 1, margin: float = 0.1
     ) -> None:
         if references < 1:
             raise RecipeError(f"translator.options.references must be at least 1, got {references}.")
@@ -84,7 +93,7 @@ class Mapo:
             "margin": self.margin,
         }
 
-    def sides(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
+    def translate(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
         """Counterweight pairs take the policy's best helpful answer; where it never refuses, a carried refusal."""
         policy = self.policy
         prompts = policy.carrier.texts([side.prompt for side in sides], policy.dominant, language)
@@ -100,7 +109,7 @@ class Mapo:
             results.append(joined(language, prompt, *fields))
         return self._with_carried_refusals(sides, prompts, results, ranked, wanted, language)
 
-    def _references(self, sides: Sequence[Side], wanted: Sequence[Wanted]) -> list[list[str]]:
+    def _references(self, sides: Sequence[Side], wanted: Sequence[AnswerRequest]) -> list[list[str]]:
         """The English answers to align with: the pair's own and, if asked, samples that are of its kind."""
         found = [[side.chosen] for side in sides]
         if self.references == 1:
@@ -130,7 +139,7 @@ class Mapo:
         prompts: Sequence[str | Dropped],
         results: list[Side | Dropped],
         ranked: dict[int, list[Candidate]],
-        wanted: Sequence[Wanted],
+        wanted: Sequence[AnswerRequest],
         language: str,
     ) -> list[Side | Dropped]:
         lacking = [at for at, one in enumerate(results) if wanted[at] == "compliance" and _lacks_rejected(one)]
@@ -141,7 +150,9 @@ class Mapo:
         return results
 
 
-def _fields(candidates: Sequence[Candidate], wanted: Wanted, margin: float) -> tuple[str | Dropped, str | Dropped]:
+def _fields(
+    candidates: Sequence[Candidate], wanted: AnswerRequest, margin: float
+) -> tuple[str | Dropped, str | Dropped]:
     found = chosen_and_rejected(candidates, wanted, margin=margin)
     if isinstance(found, Dropped):
         return found, found

@@ -18,8 +18,8 @@ from mpodata.registry import require
 from mpodata.runtime.cores import cores
 from mpodata.runtime.journal import Journal
 from mpodata.translators.batches import ROWS_GPU, TOKENS, TOKENS_GPU, batches, rows_of
-from mpodata.translators.conversion import Source, converted, find
-from mpodata.translators.document import Carried
+from mpodata.translators.conversion import ModelFiles, converted, find
+from mpodata.translators.document import DocumentTranslator
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -101,7 +101,7 @@ class Nllb:
         return next((kind for kind in wanted if kind in supported), "float32")
 
     @cached_property
-    def source(self) -> Source:
+    def source(self) -> ModelFiles:
         return find(self.model, self.revision)
 
     @cached_property
@@ -230,7 +230,7 @@ def nllb(
     dominant: str = "en",
     journal: Journal | None = None,
     progress: Callable[[int], None] = lambda _: None,
-) -> Carried:
+) -> DocumentTranslator:
     """A Translator of one size; `model` puts another Hub id or folder (Hugging Face or CTranslate2) in its place."""
     translator = Nllb(
         size.name,
@@ -241,7 +241,7 @@ def nllb(
         compute_type=compute_type,
         beam=beam,
     )
-    return Carried(translator, dominant=dominant, journal=journal, progress=progress)
+    return DocumentTranslator(translator, dominant=dominant, journal=journal, progress=progress)
 
 
 nllb_600m = partial(nllb, SIZES["nllb-600m"])

@@ -7,16 +7,16 @@ from typing import Any, Final, Literal
 from mpodata.engines import Answer, Engine, Sampling
 from mpodata.errors import RecipeError
 from mpodata.languages.identification import identify
-from mpodata.licences import following, model_licence
+from mpodata.licences import derived_licence, model_licence
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector, Exchange, Verdict
 from mpodata.registry import construct
 from mpodata.runtime.journal import Journal
 from mpodata.translators import TRANSLATORS
 from mpodata.translators.checks import circles
-from mpodata.translators.document import Carried
+from mpodata.translators.document import DocumentTranslator
 
-Wanted = Literal["refusal", "compliance"]  # what a pair's chosen answer has to be
+AnswerRequest = Literal["refusal", "compliance"]  # what a pair's chosen answer has to be
 
 CONSIDERED: Final = {"zh", "ja", "ko", "ar", "bn", "sw", "th", "vi", "de", "fr", "es", "it", "pt", "ru"}
 
@@ -31,11 +31,11 @@ class Candidate:
     sound: bool  # complete, in the right language, not going in circles
     score: float = 0.0  # the method's own: the higher the better
 
-    def is_what(self, wanted: Wanted) -> bool:
+    def is_what(self, wanted: AnswerRequest) -> bool:
         """May it be the chosen answer of a pair that wants this?"""
         return self.sound and self.label == wanted and not self.unsafe
 
-    def is_against(self, wanted: Wanted) -> bool:
+    def is_against(self, wanted: AnswerRequest) -> bool:
         """Is it clearly what the pair teaches to leave?"""
         if wanted == "compliance":
             return self.sound and self.label == "refusal"
@@ -43,13 +43,13 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class TargetAnswers:
     """The policy model with everything around it."""
 
     engine: Engine
     detector: Detector
     journal: Journal
-    carrier: Carried  # carries prompts, and whatever no answer of the policy's stands for
+    carrier: DocumentTranslator  # carries prompts, and whatever no answer of the policy's stands for
     dominant: str
     progress: Callable[[int], None] = lambda _: None
 
@@ -65,7 +65,7 @@ class Policy:
         found = self.journal.through("answer", spec, prompts, draw, block=block, keep=_complete, done=self.progress)
         return [[Answer(**answer) for answer in answers] for answers in found]
 
-    def wanted(self, sides: Sequence[Side]) -> list[Wanted]:
+    def wanted(self, sides: Sequence[Side]) -> list[AnswerRequest]:
         """Refusal pairs and counterweight pairs, told apart by what their dominant chosen answer is."""
         verdicts = self.verdicts([(side.prompt, side.chosen) for side in sides], self.dominant)
         return ["compliance" if verdict.label == "compliance" else "refusal" for verdict in verdicts]
@@ -91,7 +91,7 @@ class Policy:
             "policy": policy,
             "detector": self.detector.provenance(),
             "prompts": prompts,
-            "licence": following(parts),
+            "licence": derived_licence(parts),
         }
 
 
@@ -104,7 +104,7 @@ def policy_of(
     dominant: str,
     journal: Journal | None,
     progress: Callable[[int], None],
-) -> Policy:
+) -> TargetAnswers:
     """A Policy whose prompts are carried by the translator `prompts` names in TRANSLATORS."""
     if prompts in ("lidr", "mapo", "icr"):
         raise RecipeError(
@@ -113,8 +113,8 @@ def policy_of(
     journal = Journal(":memory:") if journal is None else journal
     options = {} if prompts_model is None else {"model": prompts_model}
     given = {"dominant": dominant, "journal": journal, "progress": progress, "engine": engine, "detector": detector}
-    carrier: Carried = construct("translator", TRANSLATORS, prompts, options, **given)
-    return Policy(engine, detector, journal, carrier, dominant, progress)
+    carrier: DocumentTranslator = construct("translator", TRANSLATORS, prompts, options, **given)
+    return TargetAnswers(engine, detector, journal, carrier, dominant, progress)
 
 
 def joined(language: str, *fields: str | Dropped) -> Side | Dropped:
@@ -126,7 +126,7 @@ def joined(language: str, *fields: str | Dropped) -> Side | Dropped:
 
 
 def chosen_and_rejected(
-    candidates: Sequence[Candidate], wanted: Wanted, *, margin: float
+    candidates: Sequence[Candidate], wanted: AnswerRequest, *, margin: float
 ) -> tuple[Candidate, Candidate | None] | Dropped:
     """The best candidate that is what the pair wants, and the worst below it that is against it.
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from mpodata.engines.checkpoints import identity, load, stop_ids
+from mpodata.engines.checkpoints import identity, load_pretrained, stop_ids
 from mpodata.engines.templates import chat_ids, plain_ids, template_hash
 from mpodata.records import user_turn
 from mpodata.registry import require
@@ -22,7 +22,7 @@ class ImplicitReward:
         return {
             "aligned": identity(self.aligned, None),
             "reference": identity(self.reference, None),
-            "template": template_hash(load("AutoTokenizer", self.aligned)),
+            "template": template_hash(load_pretrained("AutoTokenizer", self.aligned)),
         }
 
     def rewards(self, exchanges: Sequence[tuple[str, str]]) -> list[float]:
@@ -35,8 +35,8 @@ class ImplicitReward:
         torch = require("torch", package="torch", purpose="ICR", extra="transformers")
         device = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         dtype = torch.float32 if device == "cpu" else torch.bfloat16
-        tokenizer = load("AutoTokenizer", name)
-        model = load("AutoModelForCausalLM", name, dtype=dtype).to(device).eval()
+        tokenizer = load_pretrained("AutoTokenizer", name)
+        model = load_pretrained("AutoModelForCausalLM", name, dtype=dtype).to(device).eval()
         ends = stop_ids(tokenizer)[:1]
         rows = [
             (chat_ids(tokenizer, user_turn(prompt)), plain_ids(tokenizer, answer) + ends)

@@ -16,7 +16,7 @@ from mpodata.licences import model_licence
 from mpodata.records import Dropped, user_turn
 from mpodata.refusals import Detector, Exchange
 from mpodata.runtime.journal import Journal
-from mpodata.translators.document import Carried
+from mpodata.translators.document import DocumentTranslator
 from mpodata.translators.segments import Unit
 
 PROMPT_VERSION: Final = 1  # raise when PROMPT changes: it is part of every journal key
@@ -100,6 +100,8 @@ def selftrans(
     dominant: str = "en",
     journal: Journal | None = None,
     progress: Callable[[int], None] = lambda _: None,
-) -> Carried:
+) -> DocumentTranslator:
     """A Translator that asks the policy to translate prompt, chosen and rejected."""
-    return Carried(SelfTranslation(engine, detector, unit=unit), dominant=dominant, journal=journal, progress=progress)
+    return DocumentTranslator(
+        SelfTranslation(engine, detector, unit=unit), dominant=dominant, journal=journal, progress=progress
+    )

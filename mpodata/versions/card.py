@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from mpodata import __version__
+from mpodata.about import __version__
 from mpodata.languages import language
 from mpodata.licences import commercial
 from mpodata.versions.card_facts import limits, provenance_lines, quality_rows

@@ -50,7 +50,7 @@ class VersionDiff:
 
     def lines(self) -> list[str]:
         """The change in words, one line per config that is not the same."""
-        told = [_told(config) for config in self.configs if config.state != "same"]
+        told = [_labelled(config) for config in self.configs if config.state != "same"]
         if self.schema_changed:
             told.insert(0, "The schema changed.")
         if self.dominant_changed:
@@ -122,7 +122,7 @@ def _deltas(old: Config, new: Config) -> dict[str, tuple[float | None, float | N
     return changed or None
 
 
-def _told(config: ConfigDiff) -> str:
+def _labelled(config: ConfigDiff) -> str:
     if config.state in ("added", "removed"):
         return f"`{config.config}` {config.state}: {config.rows_added or config.rows_removed} rows."
     if config.state == "rewritten":

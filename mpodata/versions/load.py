@@ -11,7 +11,8 @@ from mpodata.versions.manifest import MANIFEST, SPLITS, Manifest, parse_manifest
 from mpodata.versions.reference import Reference, is_version_folder, parse_reference
 from mpodata.versions.schema import Row, read_rows
 from mpodata.versions.semver import SemVer
-from mpodata.versions.stores.protocol import Store, open_store
+from mpodata.versions.stores.opening import open_store
+from mpodata.versions.stores.protocol import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from mpodata.errors import VersionError
 from mpodata.languages import language
-from mpodata.licences import following
+from mpodata.licences import derived_licence
 from mpodata.versions.schema import SCHEMA_VERSION
 
 MANIFEST, CARD, CHANGELOG = "manifest.json", "README.md", "CHANGELOG.md"
@@ -162,7 +162,7 @@ def build_id(facts: Mapping[str, Any]) -> str:
 
 def licence_of(builds: Mapping[str, Mapping[str, Any]]) -> str:
     """The licence of a version made by `builds`."""
-    return following(licence for facts in builds.values() for licence in facts["licences"].values())
+    return derived_licence(licence for facts in builds.values() for licence in facts["licences"].values())
 
 
 def with_version(manifest: Manifest, name: str, version: str, history: tuple[Release, ...]) -> Manifest:

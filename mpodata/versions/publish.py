@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpodata.errors import VersionError, VersionExists
-from mpodata.runtime.patience import Patience
+from mpodata.runtime.remote import RetryPolicy, Unanswered
 from mpodata.versions.load import manifest_at
 from mpodata.versions.manifest import Manifest, Release, read_manifest
 from mpodata.versions.reference import is_version_folder, parse_reference
-from mpodata.versions.release import Look, NextRelease, next_release
+from mpodata.versions.release import NextRelease, RemoteState, next_release
 from mpodata.versions.semver import SemVer
-from mpodata.versions.stores.protocol import Access, Change, Moved, Store, Unanswered, open_store
+from mpodata.versions.stores.opening import open_store
+from mpodata.versions.stores.protocol import Access, Change, Moved, Store
 from mpodata.versions.verify import check_folder
 
 ROUNDS = 10  # how often other publishers may come first
@@ -54,7 +55,7 @@ def publish(
     gated: bool = True,
     replace_all: bool = False,
     store: Store | None = None,
-    patience: Patience | None = None,
+    patience: RetryPolicy | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Published:
     """Publish the version in `folder` to the dataset `to`: `user/name` on the Hub, or a folder ROOT/NAME.
@@ -71,7 +72,7 @@ def publish(
     wanted = SemVer.parse(version) if version else None
     say("checking the folder")
     check_folder(path, local)
-    publisher = _Publisher(store or _open(to), patience or Patience(), say)
+    publisher = _Publisher(store or _open(to), patience or RetryPolicy(), say)
     return publisher.publish(path, local, wanted, replace_all=replace_all, public=public, gated=gated)
 
 
@@ -90,7 +91,7 @@ class _Publisher:
     """The rounds of one publish."""
 
     store: Store
-    patience: Patience
+    patience: RetryPolicy
     say: Callable[[str], None]
 
     def publish(
@@ -119,10 +120,10 @@ class _Publisher:
             return self._finish(ready, commit, notes)
         raise VersionError(f"{self.store.name} kept changing: {ROUNDS} attempts met another publisher. Rerun later.")
 
-    def _look(self) -> Look:
+    def _look(self) -> RemoteState:
         head = self.store.head()
         if head is None:
-            return Look(self.store, None, None, {})
+            return RemoteState(self.store, None, None, {})
         manifest, tags = manifest_at(self.store, head), self.store.tags()
         if manifest is not None and manifest.version is not None:
             version = SemVer.parse(manifest.version)
@@ -130,7 +131,7 @@ class _Publisher:
                 self.say(f"tagging {version.tag}, which was committed but not tagged")
                 self._tag(version, head)
                 tags = {**tags, version: head}
-        return Look(self.store, head, manifest, tags)
+        return RemoteState(self.store, head, manifest, tags)
 
     def _commit(self, parent: str | None, change: Change) -> str:
         """One commit. An answer that got lost shows as a head that moved: then look again."""
@@ -170,7 +171,7 @@ class _Publisher:
         return Published(self.store.name, release.version, commit, False, (), tuple(notes))
 
 
-def _already(look: Look, local: Manifest, wanted: SemVer | None) -> Release | None:
+def _already(look: RemoteState, local: Manifest, wanted: SemVer | None) -> Release | None:
     """The published version that holds this content: what makes rerunning safe."""
     content = local.content()
     for release in reversed(look.manifest.history if look.manifest else ()):

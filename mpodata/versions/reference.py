@@ -1,14 +1,11 @@
 """References to datasets: `user/name`, `ROOT/NAME`, a folder; with `@v1.2.0` and `#translator`."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from mpodata.errors import VersionError
 from mpodata.versions.manifest import MANIFEST
 from mpodata.versions.semver import SemVer
-
-_HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +33,3 @@ def parse_reference(text: str) -> Reference:
 def is_version_folder(name: str) -> bool:
     """Is `name` the folder of one version, rather than a dataset of a registry?"""
     return (Path(name).expanduser() / MANIFEST).is_file()
-
-
-def is_hub_id(name: str) -> bool:
-    """Does `name` mean a Hub repository? What looks like a path, or starts with a folder that is here, is a path.
-
-    Raises VersionError for a bare name, which could be either.
-    """
-    if name.startswith(("/", ".", "~")) or name.count("/") > 1 or Path(name).is_dir():
-        return False
-    owner, slash, _ = name.partition("/")
-    if slash and Path(owner).is_dir():
-        return False
-    if not _HUB_ID.fullmatch(name):
-        raise VersionError(f"{name!r} is neither a folder nor a Hub id. Write user/{name} or ./{name}.")
-    return True

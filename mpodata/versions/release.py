@@ -16,7 +16,7 @@ from mpodata.versions.stores.protocol import Change, Store
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RemoteState:
     """A dataset as it was found at one moment."""
 
     store: Store
@@ -46,7 +46,7 @@ class NextRelease:
 
 
 def next_release(
-    look: Look, folder: Path, local: Manifest, wanted: SemVer | None, *, replace_all: bool
+    look: RemoteState, folder: Path, local: Manifest, wanted: SemVer | None, *, replace_all: bool
 ) -> NextRelease | None:
     """What publishing `folder` makes of the dataset; None where it holds everything in the folder already."""
     target, step = local, None
@@ -63,7 +63,7 @@ def next_release(
     return NextRelease(version, manifest, change, tuple(lines))
 
 
-def next_version(look: Look, step: VersionDiff | None, wanted: SemVer | None) -> SemVer:
+def next_version(look: RemoteState, step: VersionDiff | None, wanted: SemVer | None) -> SemVer:
     """The smallest version that is honest about the step, or the wanted one where that is large enough."""
     known = list(look.tags)
     if look.manifest is not None and look.manifest.version is not None:
@@ -86,7 +86,7 @@ def next_version(look: Look, step: VersionDiff | None, wanted: SemVer | None) ->
 
 
 def _documents(
-    look: Look, target: Manifest, version: SemVer, release: Release, lines: list[str]
+    look: RemoteState, target: Manifest, version: SemVer, release: Release, lines: list[str]
 ) -> tuple[Manifest, dict[str, str]]:
     """The manifest of the new version, and the three text files that go with it."""
     head = look.manifest
@@ -104,7 +104,7 @@ def _documents(
 
 
 def _change(
-    look: Look, folder: Path, local: Manifest, manifest: Manifest, texts: dict[str, str], version: SemVer,
+    look: RemoteState, folder: Path, local: Manifest, manifest: Manifest, texts: dict[str, str], version: SemVer,
     lines: list[str],
 ) -> Change:  # fmt: skip
     """Write what the head lacks, delete what the version no longer has; equal files are not touched."""

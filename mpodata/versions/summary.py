@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from mpodata.versions.schema import Row, measured
+from mpodata.versions.schema import Row, quality_values
 
 
 class Summary:
@@ -18,7 +18,7 @@ class Summary:
     def see(self, row: Row) -> None:
         self.rows += 1
         self.categories[row.category] += 1
-        for name, value in measured(row.quality).items():
+        for name, value in quality_values(row.quality).items():
             if isinstance(value, str):
                 self._labels.setdefault(name, Counter())[value] += 1
             elif value is not None:

@@ -17,15 +17,15 @@ from mpodata.errors import RecipeError
 from mpodata.registry import construct
 from mpodata.runtime.journal import Journal, cache_folder
 from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
-from mpotrain.evaluation.evaluate import Exam, Extras, Settings, evaluate, set_exam
+from mpotrain.evaluation.evaluate import EvaluationSuite, Extras, Settings, evaluate, prepare_suite
 from mpotrain.evaluation.folder import STATES, UTILITY, write_lines
 from mpotrain.evaluation.judges import JUDGES
 from mpotrain.evaluation.judges.choice import SHARED, make_judges
-from mpotrain.evaluation.model import Subject, subject_of_run
+from mpotrain.evaluation.model import EvaluatedModel, model_of_run
 from mpotrain.evaluation.states import write_states
 from mpotrain.evaluation.summary import lines
 from mpotrain.evaluation.utility.harness import Result
-from mpotrain.evaluation.utility.suite import TASKS, Errand
+from mpotrain.evaluation.utility.suite import TASKS, UtilityTasks
 
 HELP = "Answer benchmarks, judge the answers, measure per language; every rate with its interval."
 EXAMPLE = (
@@ -107,13 +107,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _evaluate(
-    subject: Subject,
-    base: Subject | None,
+    subject: EvaluatedModel,
+    base: EvaluatedModel | None,
     out: Path,
     args: argparse.Namespace,
     options: dict[str, dict[str, Any]],
-    exam: Exam,
-    errand: Errand,
+    exam: EvaluationSuite,
+    errand: UtilityTasks,
     settings: Settings,
     journal: Journal,
 ) -> dict[str, Any]:
@@ -148,18 +148,18 @@ def _gap_reference(args: argparse.Namespace) -> str | None:
         return None
     if args.gap != "auto":
         return str(args.gap)
-    return subject_of_run(args.run).data.get("reference") if args.run else None
+    return model_of_run(args.run).data.get("reference") if args.run else None
 
 
-def _subject(args: argparse.Namespace) -> Subject:
+def _subject(args: argparse.Namespace) -> EvaluatedModel:
     if args.run:
-        subject = subject_of_run(args.run)
+        subject = model_of_run(args.run)
     else:
-        subject = Subject(Path(args.model).name or args.model, args.model, args.revision)
+        subject = EvaluatedModel(Path(args.model).name or args.model, args.model, args.revision)
     return replace(subject, title=args.name) if args.name else subject
 
 
-def _asked(args: argparse.Namespace, subject: Subject) -> tuple[Exam, Errand]:
+def _asked(args: argparse.Namespace, subject: EvaluatedModel) -> tuple[EvaluationSuite, UtilityTasks]:
     """What is asked: benchmarks and utility tasks, with the files that --data names for them."""
     names, tasks = _list(args.benchmarks), tuple(_list(args.utility))
     if not names and not tasks:
@@ -177,8 +177,8 @@ def _asked(args: argparse.Namespace, subject: Subject) -> tuple[Exam, Errand]:
     wanted = _list(args.languages or "") or None
     trained = subject.data
     dominant = str(trained.get("dominant") or "en")
-    exam = set_exam(names, places, wanted, args.limit, dataset=trained.get("reference"), dominant=dominant)
-    return exam, Errand(tasks, places, wanted, args.limit)
+    exam = prepare_suite(names, places, wanted, args.limit, dataset=trained.get("reference"), dominant=dominant)
+    return exam, UtilityTasks(tasks, places, wanted, args.limit)
 
 
 def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:

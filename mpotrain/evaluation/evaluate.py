@@ -12,11 +12,11 @@ from mpodata.languages import language, languages
 from mpodata.runtime.journal import Journal
 from mpotrain.evaluation import folder
 from mpotrain.evaluation.benchmarks import CODE_SWITCHED, DATASET, Benchmark, Prompt, find
-from mpotrain.evaluation.benchmarks.prompts import choose, load, pairs_prompts
+from mpotrain.evaluation.benchmarks.prompts import choose, load_prompts, pairs_prompts
 from mpotrain.evaluation.judges import Judge
 from mpotrain.evaluation.judges.agreement import agreement
 from mpotrain.evaluation.metrics import as_json, averages, cells
-from mpotrain.evaluation.model import Subject
+from mpotrain.evaluation.model import EvaluatedModel
 from mpotrain.evaluation.outcomes import Outcome, outcomes
 from mpotrain.evaluation.responses import respond
 from mpotrain.evaluation.signature import signature
@@ -33,7 +33,7 @@ def silent(_what: str, _total: int) -> Callable[[int], None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
+class EvaluationSuite:
     """What is asked: the same for every model, so that models can be compared."""
 
     prompts: tuple[Prompt, ...]
@@ -65,7 +65,7 @@ class Extras:
     baseline: str | None = None  # the base model's evaluation, relative to this one's folder
 
 
-def set_exam(
+def prepare_suite(
     names: Sequence[str],
     places: Mapping[str, str],
     wanted: Sequence[str] | None,
@@ -73,7 +73,7 @@ def set_exam(
     *,
     dataset: str | None = None,
     dominant: str = "en",
-) -> Exam:
+) -> EvaluationSuite:
     """Load the benchmarks called `names`; `places` says where the files of some are; `dataset` is the run's version.
 
     Raises UnknownName or DataError for names, languages and files that cannot be used.
@@ -97,13 +97,13 @@ def set_exam(
         described.append(_described(benchmark, origin, chosen, limit))
     if warnings and not asked:
         raise DataError(" ".join(warnings))
-    return Exam(tuple(asked), tuple(described), english, dominant, tuple(warnings))
+    return EvaluationSuite(tuple(asked), tuple(described), english, dominant, tuple(warnings))
 
 
 def evaluate(
-    subject: Subject,
+    subject: EvaluatedModel,
     engine: Engine,
-    exam: Exam,
+    exam: EvaluationSuite,
     settings: Settings,
     journal: Journal,
     out: Path,
@@ -129,9 +129,9 @@ def evaluate(
 
 
 def _results(
-    subject: Subject,
+    subject: EvaluatedModel,
     engine: Engine,
-    exam: Exam,
+    exam: EvaluationSuite,
     settings: Settings,
     said: Mapping[str, list[Outcome]],
     extras: Extras,
@@ -183,7 +183,7 @@ def _load(
     if name != DATASET:
         benchmark = find(name)
         place = places.get(name) or (name if Path(name).exists() else None)
-        return benchmark, *load(benchmark, place)
+        return benchmark, *load_prompts(benchmark, place)
     reference = places.get(DATASET) or dataset
     if not reference:
         raise DataError("Benchmark 'dataset' needs a dataset version: --run RUN, or --data dataset=NAME@v1.0.0.")

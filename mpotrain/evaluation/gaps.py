@@ -15,11 +15,11 @@ from trl import ModelConfig
 
 from mpodata.runtime.journal import Journal
 from mpodata.runtime.progress import Progress
-from mpotrain.data import Row
+from mpotrain.data import TrainingRow
 from mpotrain.evaluation.statistics import Interval, bootstrap
 from mpotrain.model.batches import pack, pad
 from mpotrain.model.loading import load_policy
-from mpotrain.objective.reference import Reference, Wanted, measure_reference
+from mpotrain.objective.reference import Reference, ReferenceRequest, measure_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class LanguageGap:
 
 def reward_gaps(
     settings: ModelConfig,
-    rows: Sequence[Row],
+    rows: Sequence[TrainingRow],
     *,
     base: ModelConfig | None = None,
     beta: float = 0.1,
@@ -60,7 +60,7 @@ def reward_gaps(
 
 def log_probs(
     settings: ModelConfig,
-    rows: Sequence[Row],
+    rows: Sequence[TrainingRow],
     *,
     journal: Journal | None = None,
     progress: Progress | None = None,
@@ -70,7 +70,7 @@ def log_probs(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     policy.model.to(device)
 
-    wanted = [Wanted(sequence) for row in rows for sequence in (row.chosen, row.rejected)]
+    wanted = [ReferenceRequest(sequence) for row in rows for sequence in (row.chosen, row.rejected)]
     return measure_reference(
         policy.model,
         wanted,
@@ -100,7 +100,7 @@ def as_json(gaps: Sequence[PairGap]) -> dict[str, Any]:
     }
 
 
-def _gap(row: Row, after: Reference, before: Reference | None, beta: float) -> PairGap:
+def _gap(row: TrainingRow, after: Reference, before: Reference | None, beta: float) -> PairGap:
     answers = (row.chosen, row.rejected)
     chosen, rejected = after.log_probs(answers, mean=True)
     dpo = None

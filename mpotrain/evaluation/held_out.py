@@ -11,13 +11,13 @@ from trl import ModelConfig
 from mpodata.errors import DataError
 from mpodata.runtime.journal import Journal
 from mpodata.versions.load import load
-from mpotrain.data import Row, tokenise
+from mpotrain.data import TrainingRow, tokenise
 from mpotrain.evaluation.gaps import as_json, reward_gaps
-from mpotrain.evaluation.model import Subject
+from mpotrain.evaluation.model import EvaluatedModel
 from mpotrain.evaluation.states import States
 from mpotrain.model.batches import Batch, Tokens, pack, pad
 from mpotrain.model.loading import load_policy, load_tokenizer
-from mpotrain.objective.reference import Wanted, measure_reference
+from mpotrain.objective.reference import ReferenceRequest, measure_reference
 
 MOST_PAIRS = 100  # per language in the picture of states: more dots hide each other
 LONGEST = 2048  # tokens of prompt and answer
@@ -33,7 +33,11 @@ class HeldOut:
 
 
 def held_out(
-    subject: Subject, base: Subject | None, reference: str, languages: Sequence[str] | None, journal: Journal
+    subject: EvaluatedModel,
+    base: EvaluatedModel | None,
+    reference: str,
+    languages: Sequence[str] | None,
+    journal: Journal,
 ) -> HeldOut:
     """Gaps (in the DPO form too, where there is a base to compare with) and states of `subject` on `reference`.
 
@@ -60,7 +64,7 @@ def held_out(
     return HeldOut(record, response_states(settings, rows.trained("all"), journal))
 
 
-def response_states(settings: ModelConfig, rows: Sequence[Row], journal: Journal) -> States:
+def response_states(settings: ModelConfig, rows: Sequence[TrainingRow], journal: Journal) -> States:
     """Last-layer states at the last token of each chosen ("safe") and rejected ("unsafe") response, per language."""
     policy = load_policy(settings)
     packs = policy.packs
@@ -77,13 +81,13 @@ def response_states(settings: ModelConfig, rows: Sequence[Row], journal: Journal
             if len(group) < MOST_PAIRS:
                 # The whole exchange as a "prompt": the state at its last token is that of the response's end.
                 group.append(Tokens(tokens.input_ids, len(tokens.input_ids), scored=False))
-    wanted = [Wanted(tokens, states="last_prompt") for group in groups.values() for tokens in group]
+    wanted = [ReferenceRequest(tokens, states="last_prompt") for group in groups.values() for tokens in group]
     measured = measure_reference(policy.model, wanted, layout, identity=policy.identity, journal=journal)
     del policy
     gc.collect()
     return {name: measured.states(group).float().cpu().numpy() for name, group in groups.items()}
 
 
-def _settings(subject: Subject) -> ModelConfig:
+def _settings(subject: EvaluatedModel) -> ModelConfig:
     revision = {"model_revision": subject.revision} if subject.revision else {}
     return ModelConfig(model_name_or_path=subject.model, dtype="float32", **revision)

@@ -13,7 +13,7 @@ RUN = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class EvaluatedModel:
     """One model to evaluate."""
 
     title: str  # what tables call it
@@ -27,15 +27,15 @@ class Subject:
         data = self.run.get("data")
         return data if isinstance(data, Mapping) else {}
 
-    def base(self) -> "Subject | None":
+    def base(self) -> "EvaluatedModel | None":
         """The model that the run started from."""
         name = self.run.get("base_model")
         if not name:
             return None
-        return Subject(f"{Path(str(name)).name} (base)", str(name), self.run.get("base_revision"))
+        return EvaluatedModel(f"{Path(str(name)).name} (base)", str(name), self.run.get("base_revision"))
 
 
-def subject_of_run(path: Path) -> Subject:
+def model_of_run(path: Path) -> EvaluatedModel:
     """The model that a training run wrote; raises DataError where `path` is no finished run."""
     place = path / RUN
     if not place.is_file():
@@ -51,4 +51,4 @@ def subject_of_run(path: Path) -> Subject:
     if is_adapter(found):
         found = merged(found)
     name, method = path.resolve().name, str(run.get("method", "trained"))
-    return Subject(name if method in name else f"{name} ({method})", str(found), None, run)
+    return EvaluatedModel(name if method in name else f"{name} ({method})", str(found), None, run)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mpodata import __version__
+from mpodata.about import __version__
 
 
 def signature(

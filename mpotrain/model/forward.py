@@ -27,7 +27,7 @@ States = Literal["mean", "last_prompt"]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class ForwardResult:
     """What one forward measured, per sequence of the batch in its order."""
 
     log_probs: Tensor  # (n,) sum of log pi over response tokens, float32 (float64 in float64); 0 where not scored
@@ -56,13 +56,13 @@ def attach(model: nn.Module) -> bool:
     return _can_pack(model)
 
 
-def measure(model: nn.Module, batch: Batch, *, states: States | None = None) -> Measured:
+def measure(model: nn.Module, batch: Batch, *, states: States | None = None) -> ForwardResult:
     """One forward of `model`, wrapped or not, over `batch`; differentiable where gradients are enabled.
 
     states: "mean" over all of a sequence's tokens, or the state at the prompt's "last_prompt" token.
     """
     tokens, sums, pooled = model(batch=batch, states=states)
-    return Measured(sums, batch.tokens, tokens, pooled if states else None)
+    return ForwardResult(sums, batch.tokens, tokens, pooled if states else None)
 
 
 def _can_pack(model: Any) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from trl import ModelConfig, get_peft_config, get_quantization_config
 
-from mpodata.engines.checkpoints import identity, load
+from mpodata.engines.checkpoints import identity, load_pretrained
 from mpodata.engines.templates import template_hash
 from mpodata.errors import RecipeError
 from mpotrain.model.forward import attach
@@ -28,7 +28,7 @@ class Policy:
 
 def load_tokenizer(name: str, revision: str | None = None) -> Any:
     """The tokenizer with its chat template; raises ModelError where either is missing."""
-    tokenizer = load("AutoTokenizer", name, revision)
+    tokenizer = load_pretrained("AutoTokenizer", name, revision)
     template_hash(tokenizer)  # says so where there is no chat template
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -42,7 +42,7 @@ def load_policy(settings: ModelConfig, *, pad: bool = False, dropout: bool = Fal
     if quantization is not None and not settings.use_peft:
         raise RecipeError("Quantised weights cannot be trained themselves: add --use_peft (QLoRA).")
     options = {"attn_implementation": settings.attn_implementation} if settings.attn_implementation else {}
-    model = load(
+    model = load_pretrained(
         "AutoModelForCausalLM",
         name,
         revision,

@@ -29,7 +29,7 @@ from torch.nn.functional import logsigmoid, sigmoid
 from mpodata.errors import RecipeError, UnknownName
 
 LogProbs = Literal["mean", "sum"]
-Rows = Literal["paired", "all"]
+RowSelection = Literal["paired", "all"]
 
 QUANTITIES = (
     "policy_chosen", "policy_rejected", "reference_chosen", "reference_rejected", "policy_gap", "dominant_gap",
@@ -46,7 +46,9 @@ class Loss:
     quantities: tuple[str, ...]  # its positional parameters, names of QUANTITIES
     log_probs: LogProbs  # how log-probabilities are reduced over response tokens
     hyper: Mapping[str, Any]  # its keyword-only parameters and their defaults
-    rows: Rows  # "paired": target rows, each with its dominant side; "all": dominant rows train like target rows
+    rows: (
+        RowSelection  # "paired": target rows, each with its dominant side; "all": dominant rows train like target rows
+    )
 
     def __call__(self, quantities: Mapping[str, Tensor], **hyper: Any) -> Tensor:
         """(batch,) losses; takes what it needs of `quantities`. Raises UnknownName for a hyper-parameter it lacks."""
@@ -65,7 +67,7 @@ LOSSES: dict[str, Loss] = {}
 
 
 def loss(
-    name: str, *, log_probs: LogProbs, rows: Rows = "all"
+    name: str, *, log_probs: LogProbs, rows: RowSelection = "all"
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Register a function as the loss of method `name`."""
 

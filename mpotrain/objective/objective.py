@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 
 from mpodata.errors import DataError
-from mpotrain.data import Row, Rows
+from mpotrain.data import TrainingRow, TrainingRows
 from mpotrain.model.batches import Batch, Tokens
-from mpotrain.model.forward import Measured, States
+from mpotrain.model.forward import ForwardResult, States
 from mpotrain.objective.losses import Loss
-from mpotrain.objective.reference import Reference, Wanted
+from mpotrain.objective.reference import Reference, ReferenceRequest
 from mpotrain.objective.retention import Retention
 
 Kind = Literal["chosen", "rejected", "dominant chosen", "dominant rejected", "dominant prompt"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RowLosses:
     """What one micro-batch gave."""
 
     losses: Tensor  # (rows,) with gradient, language weights included
@@ -37,7 +37,7 @@ class Objective:
         self,
         loss: Loss,
         hyper: Mapping[str, Any],
-        rows: Rows,
+        rows: TrainingRows,
         *,
         retention: Retention | None = None,
         retain_weight: float = 1.0,
@@ -78,11 +78,11 @@ class Objective:
         ordered: tuple[Kind, ...] = ("dominant chosen", "dominant rejected", "dominant prompt")
         return (*kinds, *(kind for kind in ordered if kind.removeprefix("dominant ") in dominant))
 
-    def sequences(self, rows: Sequence[Row]) -> list[Tokens]:
+    def sequences(self, rows: Sequence[TrainingRow]) -> list[Tokens]:
         """What one forward must encode: row after row, `kinds` in each."""
         return [self.sequence(row, kind) for row in rows for kind in self.kinds]
 
-    def sequence(self, row: Row, kind: str) -> Tokens:
+    def sequence(self, row: TrainingRow, kind: str) -> Tokens:
         """One of `row`'s sequences, its dominant side's included."""
         if kind == "chosen":
             return row.chosen
@@ -91,39 +91,39 @@ class Objective:
         scored = self.policy_gap_target or (self.retention is not None and self.retention.needs == "token_log_probs")
         return _part(self.dominant[row.pair_id], kind.removeprefix("dominant "), scored)
 
-    def wanted(self) -> Iterator[Wanted]:
+    def wanted(self) -> Iterator[ReferenceRequest]:
         """What the reference must know of `rows`."""
         asked = set(self.loss.quantities)
         for row in self.rows:
             if "reference_chosen" in asked:
-                yield Wanted(row.chosen)
+                yield ReferenceRequest(row.chosen)
             if "reference_rejected" in asked:
-                yield Wanted(row.rejected)
+                yield ReferenceRequest(row.rejected)
             if row.pair_id in self.gap_rows:
-                yield Wanted(self.gap_rows[row.pair_id].chosen)
-                yield Wanted(self.gap_rows[row.pair_id].rejected)
+                yield ReferenceRequest(self.gap_rows[row.pair_id].chosen)
+                yield ReferenceRequest(self.gap_rows[row.pair_id].rejected)
             if mismatched := self.mismatched.get((row.pair_id, row.language)):
-                yield Wanted(mismatched)
+                yield ReferenceRequest(mismatched)
             for sequence in self._retained([row]):
                 yield self._wanted_retained(sequence)
 
-    def _retained(self, rows: Sequence[Row]) -> list[Tokens]:
+    def _retained(self, rows: Sequence[TrainingRow]) -> list[Tokens]:
         if self.retention is None:
             return []
         scored = self.retention.needs == "token_log_probs"
         return [_part(self.dominant[row.pair_id], part, scored) for row in rows for part in self.retention.sequences]
 
-    def _wanted_retained(self, sequence: Tokens) -> Wanted:
-        return Wanted(sequence, self.states, per_token=self.states is None)
+    def _wanted_retained(self, sequence: Tokens) -> ReferenceRequest:
+        return ReferenceRequest(sequence, self.states, per_token=self.states is None)
 
     def __call__(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[TrainingRow],
         batch: Batch,
-        measured: Measured,
+        measured: ForwardResult,
         reference: Reference,
         mismatched: Tensor | None = None,
-    ) -> Outcome:
+    ) -> RowLosses:
         """The losses of `rows`, whose `sequences` are `batch` and came out of the forward as `measured`.
 
         `mismatched`: (rows of the global batch,) log-ratios, for the losses that ask for them.
@@ -141,10 +141,15 @@ class Objective:
             total = total + self.nll_weight * parts["nll"]
         weights = total.new_tensor([row.weight for row in rows])
         metrics = {**parts, **quantities.metrics(self.hyper.get("beta", 1.0))}
-        return Outcome(total * weights, {name: value.detach() for name, value in metrics.items()})
+        return RowLosses(total * weights, {name: value.detach() for name, value in metrics.items()})
 
     def _retention(
-        self, retention: Retention, rows: Sequence[Row], batch: Batch, measured: Measured, reference: Reference
+        self,
+        retention: Retention,
+        rows: Sequence[TrainingRow],
+        batch: Batch,
+        measured: ForwardResult,
+        reference: Reference,
     ) -> Tensor:
         columns = [self.kinds.index(f"dominant {part}") for part in retention.sequences]
         sequences = self._retained(rows)
@@ -166,8 +171,8 @@ class Quantities:
     def __init__(
         self,
         objective: Objective,
-        rows: Sequence[Row],
-        measured: Measured,
+        rows: Sequence[TrainingRow],
+        measured: ForwardResult,
         reference: Reference,
         mismatched: Tensor | None,
     ) -> None:
@@ -240,7 +245,7 @@ class Quantities:
         return self.policy(part)
 
 
-def _part(row: Row, part: str, scored: bool) -> Tokens:
+def _part(row: TrainingRow, part: str, scored: bool) -> Tokens:
     """One of a dominant row's sequences: with its chosen or rejected answer, or the prompt alone."""
     if part == "prompt":
         return Tokens(row.chosen.prompt, row.chosen.prompt_length, scored=False)
@@ -248,7 +253,7 @@ def _part(row: Row, part: str, scored: bool) -> Tokens:
     return Tokens(sequence.input_ids, sequence.prompt_length, scored=scored)
 
 
-def _gap_source(gap: str, rows: Rows) -> tuple[Mapping[str, Row], float | None]:
+def _gap_source(gap: str, rows: TrainingRows) -> tuple[Mapping[str, TrainingRow], float | None]:
     """Rows whose reference gap is the target, by pair; or the constant that replaces it."""
     if gap == "dominant":
         return rows.dominant, None
@@ -269,9 +274,9 @@ def _gap_source(gap: str, rows: Rows) -> tuple[Mapping[str, Row], float | None]:
     return found, None
 
 
-def _mismatched(rows: Sequence[Row]) -> dict[tuple[str, str], Tokens]:
+def _mismatched(rows: Sequence[TrainingRow]) -> dict[tuple[str, str], Tokens]:
     """For each row its prompt with the chosen answer of the next row of its language; the pairing never changes."""
-    by_language: dict[str, list[Row]] = {}
+    by_language: dict[str, list[TrainingRow]] = {}
     for row in rows:
         by_language.setdefault(row.language, []).append(row)
     return {

@@ -30,7 +30,7 @@ Layout = Callable[[Sequence[Tokens]], Batch]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReferenceRequest:
     """One sequence the reference must know, and what of it; its log-probability where `tokens.scored`."""
 
     tokens: Tokens
@@ -45,10 +45,10 @@ class Wanted:
         """What its cache key is made of, beside the policy's identity."""
         return [*self.tokens.input_ids, self.tokens.prompt_length, self.tokens.scored, self.states, self.per_token]
 
-    def merged(self, other: "Wanted") -> "Wanted":
+    def merged(self, other: "ReferenceRequest") -> "ReferenceRequest":
         """The same sequence, wanted for both ends: it is encoded once."""
         scored = self.tokens.scored or other.tokens.scored
-        return Wanted(
+        return ReferenceRequest(
             Tokens(self.tokens.input_ids, self.tokens.prompt_length, scored),
             self.states or other.states,
             self.per_token or other.per_token,
@@ -98,7 +98,7 @@ class Reference:
 
 def measure_reference(
     model: nn.Module,
-    wanted: Iterable[Wanted],
+    wanted: Iterable[ReferenceRequest],
     layout: Layout,
     *,
     identity: dict[str, Any],
@@ -115,7 +115,7 @@ def measure_reference(
     every round of batches is recorded as it ends. `started`: the policy has trained already (a resumed run), so what is
     not known cannot be measured any more: ModelError.
     """
-    merged: dict[Key, Wanted] = {}
+    merged: dict[Key, ReferenceRequest] = {}
     for one in wanted:
         merged[one.key] = one.merged(merged[one.key]) if one.key in merged else one
     todo = list(merged.values())
@@ -148,7 +148,7 @@ def measure_reference(
     return Reference(values)
 
 
-def _measured(model: nn.Module, wanted: Sequence[Wanted], layout: Layout) -> list[dict[str, Any]]:
+def _measured(model: nn.Module, wanted: Sequence[ReferenceRequest], layout: Layout) -> list[dict[str, Any]]:
     """One forward; all of `wanted` ask for the same kind of states."""
     batch = layout([one.tokens for one in wanted])
     with torch.no_grad():
@@ -164,7 +164,7 @@ def _measured(model: nn.Module, wanted: Sequence[Wanted], layout: Layout) -> lis
     ]
 
 
-def _batches(missing: Sequence[int], todo: Sequence[Wanted], batch_tokens: int) -> list[list[int]]:
+def _batches(missing: Sequence[int], todo: Sequence[ReferenceRequest], batch_tokens: int) -> list[list[int]]:
     """Numbers of sequences that are measured together: same kind of states, neighbours in length, within the budget."""
     order = sorted(missing, key=lambda number: (str(todo[number].states), -len(todo[number].tokens.input_ids), number))
     batches: list[list[int]] = []

@@ -12,7 +12,7 @@ import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 from transformers.initialization import no_init_weights
 
-from mpodata.engines.checkpoints import load
+from mpodata.engines.checkpoints import load_pretrained
 from mpodata.errors import ModelError
 from mpotrain.config import RunConfig
 
@@ -64,7 +64,7 @@ def need(
 def check_memory(config: RunConfig, mode: str | None, processes: int) -> Need:
     """Raises ModelError with the estimate where a device cannot hold even that; returns what is needed."""
     settings = config.model
-    architecture = load("AutoConfig", str(settings.model_name_or_path), settings.model_revision)
+    architecture = load_pretrained("AutoConfig", str(settings.model_name_or_path), settings.model_revision)
     parameters = count_parameters(architecture)
     trained = _adapter_parameters(architecture, settings.lora_r) if settings.use_peft else parameters
     quantised = 4 if settings.load_in_4bit else 8 if settings.load_in_8bit else None

@@ -28,7 +28,7 @@ from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.progress import Progress
 from mpodata.versions.load import LoadedVersion, load
 from mpotrain.config import DataConfig, MPOConfig, RunConfig, language_list, weights
-from mpotrain.data import Rows, tokenise, with_dominant
+from mpotrain.data import TrainingRows, tokenise, with_dominant
 from mpotrain.model.loading import Policy, check_precision, load_policy, load_tokenizer
 from mpotrain.objective.objective import Objective
 from mpotrain.objective.retention import RETENTION
@@ -122,7 +122,7 @@ def check(config: RunConfig) -> LoadedVersion:
     return load(config.data.dataset)
 
 
-def prepare(config: RunConfig) -> tuple[LoadedVersion, Rows, Rows | None]:
+def prepare(config: RunConfig) -> tuple[LoadedVersion, TrainingRows, TrainingRows | None]:
     """The rows of a run as tokens."""
     loaded = check(config)
     tokenizer = load_tokenizer(str(config.model.model_name_or_path), config.model.model_revision)
@@ -153,7 +153,7 @@ def select(loaded: LoadedVersion, data: DataConfig, split: str) -> list[Pair]:
     return pairs
 
 
-def objective(config: RunConfig, rows: Rows) -> Objective:
+def objective(config: RunConfig, rows: TrainingRows) -> Objective:
     """The objective that `config` describes, over `rows`."""
     method = config.method
     return Objective(
@@ -184,7 +184,7 @@ def resume_point(config: RunConfig) -> str | None:
 
 
 def describe(
-    config: RunConfig, loaded: LoadedVersion, rows: Rows, policy: Policy, trainer: MPOTrainer, seconds: float
+    config: RunConfig, loaded: LoadedVersion, rows: TrainingRows, policy: Policy, trainer: MPOTrainer, seconds: float
 ) -> dict[str, Any]:
     """The content of run.json."""
     training = config.training

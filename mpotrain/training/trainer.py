@@ -18,11 +18,11 @@ from transformers import ProgressCallback, Trainer, TrainerCallback, TrainerCont
 from mpodata.runtime.journal import Journal
 from mpodata.runtime.progress import Progress
 from mpotrain.config import MPOConfig
-from mpotrain.data import Row
+from mpotrain.data import TrainingRow
 from mpotrain.model.batches import Batch, Tokens, pack, pad
 from mpotrain.model.forward import measure
 from mpotrain.model.loading import Policy
-from mpotrain.objective.objective import Objective, Outcome
+from mpotrain.objective.objective import Objective, RowLosses
 from mpotrain.objective.reference import Reference, measure_reference
 from mpotrain.training.callbacks import BeforeFirstStep, ShortProgress
 from mpotrain.training.meter import Meter
@@ -31,21 +31,21 @@ from mpotrain.training.order import GlobalOrder, Slot
 MicroBatch = dict[str, Any]  # rows: list[Row], shares: (rows,), list: the same, mismatched: (global rows,)
 
 
-class Numbered(Dataset[tuple[Row, float]]):
+class Numbered(Dataset[tuple[TrainingRow, float]]):
     """Rows, drawn by number together with their share of the loss."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[TrainingRow]) -> None:
         self.rows = rows
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, slot: Slot) -> tuple[Row, float]:
+    def __getitem__(self, slot: Slot) -> tuple[TrainingRow, float]:
         number, share = slot
         return self.rows[number], share
 
 
-class EpochLoader(DataLoader[tuple[Row, float]]):
+class EpochLoader(DataLoader[tuple[TrainingRow, float]]):
     """A loader whose order Trainer can set to an epoch."""
 
     def set_epoch(self, epoch: int) -> None:
@@ -93,7 +93,7 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
     def _objectives(self) -> list[Objective]:
         return [self.objective] if self.held_out is None else [self.objective, self.held_out]
 
-    def get_train_dataloader(self) -> DataLoader[tuple[Row, float]]:
+    def get_train_dataloader(self) -> DataLoader[tuple[TrainingRow, float]]:
         """This process' micro-batches; never split again by accelerate."""
         order = GlobalOrder(
             [row.pair_id for row in self.objective.rows],
@@ -139,7 +139,7 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
                 batch["mismatched"] = ratios
         return batches, None
 
-    def _mismatched(self, objective: Objective, rows: Sequence[Row]) -> Tensor:
+    def _mismatched(self, objective: Objective, rows: Sequence[TrainingRow]) -> Tensor:
         """(rows of the global batch,) log pi - log pi_ref of mismatched answers, gathered over processes."""
         sequences = [objective.mismatched[row.pair_id, row.language] for row in rows or objective.rows[:1]]
         with torch.no_grad():
@@ -164,7 +164,7 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         loss = outcome.losses @ inputs["shares"].to(outcome.losses)
         return (loss, None) if return_outputs else loss
 
-    def _outcome(self, model: nn.Module, objective: Objective, inputs: MicroBatch) -> Outcome:
+    def _outcome(self, model: nn.Module, objective: Objective, inputs: MicroBatch) -> RowLosses:
         batch = self.layout(objective.sequences(inputs["rows"]))
         measured = measure(model, batch, states=objective.states)
         return objective(inputs["rows"], batch, measured, self._known(), inputs.get("mismatched"))
@@ -204,7 +204,7 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _measure_held_out(self, objective: Objective, rows: Sequence[Row]) -> None:
+    def _measure_held_out(self, objective: Objective, rows: Sequence[TrainingRow]) -> None:
         mine = rows[self.args.process_index :: self.args.world_size]
         inputs = collate([(row, 1.0) for row in mine] or [(rows[0], 0.0)])
         if objective.mismatched:
@@ -219,12 +219,12 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         return 6 * tokens * self._parameter_count
 
 
-def collate(drawn: Sequence[tuple[Row, float]]) -> MicroBatch:
+def collate(drawn: Sequence[tuple[TrainingRow, float]]) -> MicroBatch:
     """One micro-batch."""
     shares = [share for _, share in drawn]
     return {"rows": [row for row, _ in drawn], "shares": torch.tensor(shares), "list": shares}
 
 
-def counted(batch: MicroBatch) -> list[Row]:
+def counted(batch: MicroBatch) -> list[TrainingRow]:
     """The rows of a micro-batch that are no fillers."""
     return [row for row, share in zip(batch["rows"], batch["list"], strict=True) if share > 0]

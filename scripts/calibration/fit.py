@@ -19,7 +19,7 @@ from mpodata.quality import completeness
 from mpodata.quality.alignment import features
 from mpodata.quality.checks import SHORTEST_LENGTH, row_agreement
 from mpodata.quality.completeness import incompleteness
-from mpodata.quality.cues import anchors
+from mpodata.quality.cues import cross_lingual_cues
 from mpodata.quality.measures import size
 from mpodata.quality.thresholds import DEFAULT, Thresholds
 from mpodata.records import Pair
@@ -137,7 +137,7 @@ def fit_weights(corpora: Sequence[Corpus], limits: dict[str, Thresholds]) -> dic
         writing = "latin" if languages()[corpus.language].script == "latin" else "other"
         rows, truths = examples[writing]
         for a, b, truth in _examples(corpus.fitting):
-            rows.append(features(anchors(a), anchors(b), limits[corpus.language]))
+            rows.append(features(cross_lingual_cues(a), cross_lingual_cues(b), limits[corpus.language]))
             truths.append(truth)
     return {writing: _logistic(np.array(rows), np.array(truths)) for writing, (rows, truths) in examples.items()}
 

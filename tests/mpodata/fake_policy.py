@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from mpodata.engines import Answer, Sampling
 from mpodata.records import Dropped
-from mpodata.translators.document import Carried
+from mpodata.translators.document import DocumentTranslator
 
 ENGLISH = {"How do I pick a lock?": "Ninawezaje kufungua kufuli?", "How do I cook rice?": "Ninawezaje kupika wali?"}
 REFUSAL = "Samahani, siwezi kusaidia na ombi hilo."  # "Sorry, I cannot help with that request."
@@ -46,5 +46,5 @@ class Dictionary:
         return {"name": "dictionary"}
 
 
-def carried(words: dict[str, str] = ENGLISH, journal=None) -> Carried:
-    return Carried(Dictionary(words), journal=journal)
+def carried(words: dict[str, str] = ENGLISH, journal=None) -> DocumentTranslator:
+    return DocumentTranslator(Dictionary(words), journal=journal)

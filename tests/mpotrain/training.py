@@ -9,7 +9,7 @@ from tiny_dataset import chat_model, pairs, tokenizer
 
 from mpodata.runtime.journal import Journal
 from mpotrain.config import MPOConfig, find_loss
-from mpotrain.data import Rows, tokenise
+from mpotrain.data import TrainingRows, tokenise
 from mpotrain.model.forward import attach
 from mpotrain.model.loading import Policy, disable_dropout, in_memory_hash
 from mpotrain.objective.objective import Objective
@@ -34,7 +34,7 @@ class Trajectory:
         )
 
 
-def rows(count: int = 7) -> Rows:
+def rows(count: int = 7) -> TrainingRows:
     """Token rows of the small world: 7 pairs x 2 languages leave a short last batch."""
     return tokenise(pairs(count), tokenizer(), 256)
 
@@ -57,7 +57,7 @@ def policy(*, pad: bool = False, lora: bool = False, dtype: torch.dtype = torch.
     return Policy(model, packs, "tiny", identity)
 
 
-def objective(method: str = "mpo", data: Rows | None = None, **options: Any) -> Objective:
+def objective(method: str = "mpo", data: TrainingRows | None = None, **options: Any) -> Objective:
     """The method with its defaults; `retain` by name."""
     loss = find_loss(method)
     retain = options.pop("retain", "authors" if loss.rows == "paired" else None)

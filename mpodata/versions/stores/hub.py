@@ -21,7 +21,7 @@ from huggingface_hub.hf_api import RepoFile
 
 from mpodata.errors import RemoteError, VersionError, VersionExists
 from mpodata.runtime.files import hash_file
-from mpodata.runtime.patience import Patience
+from mpodata.runtime.remote import RetryPolicy
 from mpodata.versions.manifest import MANIFEST
 from mpodata.versions.semver import SemVer
 from mpodata.versions.stores.hub_errors import HUB_ERRORS, WRAPPED_ERRORS, explained
@@ -45,12 +45,12 @@ class HubStore:
         endpoint: str | None = None,
         token: str | None = None,
         cache: Path | None = None,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         deadline: float = DEADLINE,
     ) -> None:
         self.name = self.published_name = name
         self._cache = cache
-        self._patience = patience or Patience()
+        self._patience = patience or RetryPolicy()
         self._deadline = deadline
         self._signed_in = (token or get_token()) is not None
         self._api = HfApi(endpoint=endpoint, token=token, library_name="mpodata")

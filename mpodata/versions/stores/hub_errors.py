@@ -12,7 +12,8 @@ from huggingface_hub.errors import (
 )
 
 from mpodata.errors import RemoteError, VersionError
-from mpodata.versions.stores.protocol import Moved, Unanswered
+from mpodata.runtime.remote import Unanswered
+from mpodata.versions.stores.protocol import Moved
 
 # The base of connection errors: httpx's or httpx2's, by the version of huggingface_hub.
 TRANSPORT_ERROR: type[Exception] = hub.HTTPError  # type: ignore[attr-defined]

@@ -5,21 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mpodata.errors import RemoteError, VersionError
-from mpodata.versions.reference import is_hub_id
+from mpodata.errors import VersionError
 from mpodata.versions.semver import SemVer
 
 
 class Moved(VersionError):
     """The head is no longer the commit that a change was computed from."""
-
-
-class Unanswered(RemoteError):
-    """A request failed in a way that leaves open whether it took effect: read again before repeating it."""
-
-    def __init__(self, message: str, wait: float | None = None) -> None:
-        super().__init__(message)
-        self.wait = wait  # seconds the service asked to wait for
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +77,3 @@ class Store(Protocol):
     def tag(self, version: SemVer, commit: str) -> None:
         """Name a commit; raises VersionExists where the tag is taken, Unanswered where nobody knows."""
         ...
-
-
-def open_store(name: str) -> Store:
-    """The store behind a dataset's name: `user/name` on the Hub, or a folder ROOT/NAME."""
-    if is_hub_id(name):
-        from mpodata.versions.stores.hub import HubStore
-
-        return HubStore(name)
-
-    from mpodata.versions.stores.folder import FolderStore
-
-    return FolderStore(Path(name).expanduser())

@@ -14,7 +14,7 @@ from mpodata.languages import languages
 from mpodata.readers.upstream import Upstream
 from mpodata.records import Kind, Pair, content_id
 from mpotrain.evaluation.benchmarks import CODE_SWITCHED, Benchmark, Prompt
-from mpotrain.evaluation.benchmarks.tables import SUFFIXES, Table, read_table
+from mpotrain.evaluation.benchmarks.tables import SUFFIXES, BenchmarkTable, read_table
 
 PROMPTS = ("prompt", "instruction", "goal", "question", "query", "jailbreak", "text")  # by what authors call a prompt
 IDS = ("id", "prompt_id", "question_id", "row_id", "index")
@@ -23,7 +23,7 @@ KINDS: dict[str, Kind] = {
 }  # fmt: skip
 
 
-def load(benchmark: Benchmark, path: str | Path | None = None) -> tuple[list[Prompt], dict[str, Any]]:
+def load_prompts(benchmark: Benchmark, path: str | Path | None = None) -> tuple[list[Prompt], dict[str, Any]]:
     """The prompts of `benchmark` in file order, and what the results record of where they came from.
 
     `path` (a file, a folder or a Hub dataset id) takes the place of the published one. Raises DataError where prompts
@@ -168,7 +168,7 @@ def _folder(benchmark: Benchmark, place: Path) -> tuple[list[Prompt], dict[str, 
     if not paths:
         raise DataError(f"{place}: no table in this folder.")
     prompts: list[Prompt] = []
-    tables: list[Table] = []
+    tables: list[BenchmarkTable] = []
     for path in paths:
         tables.append(read_table(Upstream(str(path)), known_columns(benchmark)))
         code, kind, series = _from_name(path, benchmark)

@@ -15,7 +15,7 @@ SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class BenchmarkTable:
     """The rows of one file or Hub dataset."""
 
     rows: list[dict[str, Any]]
@@ -23,7 +23,7 @@ class Table:
     provenance: dict[str, Any]
 
 
-def read_table(upstream: Upstream, known: Collection[str]) -> Table:
+def read_table(upstream: Upstream, known: Collection[str]) -> BenchmarkTable:
     """All rows of `upstream`; a first line without any of the `known` column names is data, not a header.
 
     Raises DataError for a missing, empty or unreadable file.
@@ -34,7 +34,7 @@ def read_table(upstream: Upstream, known: Collection[str]) -> Table:
     readable = [row for row in rows if not isinstance(row, Dropped)]
     if not readable:
         raise DataError(f"{upstream.path}: no readable rows in it.")
-    return Table(readable, len(rows) - len(readable), upstream.provenance())
+    return BenchmarkTable(readable, len(rows) - len(readable), upstream.provenance())
 
 
 def _has_header(upstream: Upstream, known: Collection[str]) -> bool:

@@ -31,7 +31,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """A table as every format shows it."""
 
     title: str
@@ -57,8 +57,8 @@ class Section:
     kind: Kind
     note: str
     plot: str  # SVG
-    main: Table
-    more: list[Table]
+    main: ReportTable
+    more: list[ReportTable]
     bars: list[Bar]
 
     @property
@@ -145,7 +145,7 @@ def summary(comparison: Comparison) -> list[tuple[str, list[Statement]]]:
     return told
 
 
-def utility_table(comparison: Comparison) -> Table | None:
+def utility_table(comparison: Comparison) -> ReportTable | None:
     """Scores of the utility tasks, with the change on the questions that both models were asked."""
     keys = dict.fromkeys(
         (row["task"], row["title"], row["language"]) for run in comparison.shown for row in run.results["utility"]
@@ -165,7 +165,9 @@ def utility_table(comparison: Comparison) -> Table | None:
             if index and comparison.base:
                 line.append(_score_change(task, scores[0].get((task, code), {}), known))
         body.append(line)
-    return Table("Utility", head, body, "Share of right answers (MT-Bench: mean rating, 1 to 10); higher is better.")
+    return ReportTable(
+        "Utility", head, body, "Share of right answers (MT-Bench: mean rating, 1 to 10); higher is better."
+    )
 
 
 def interval(value: Mapping[str, Any]) -> Interval:
@@ -220,7 +222,9 @@ def series(comparison: Comparison, benchmark: str, kind: Kind, of: Callable[[Cel
     ]
 
 
-def _rate_table(comparison: Comparison, benchmark: str, kind: Kind, name: str, rows: Sequence[list[Cell]]) -> Table:
+def _rate_table(
+    comparison: Comparison, benchmark: str, kind: Kind, name: str, rows: Sequence[list[Cell]]
+) -> ReportTable:
     """Languages down, models across; a change column beside each model that has something to be compared with."""
     rate = RATES[name]
     head = ["Language"]
@@ -240,7 +244,7 @@ def _rate_table(comparison: Comparison, benchmark: str, kind: Kind, name: str, r
             if index and comparison.base:
                 line.append(_change_view(change, rate.better))
         body.append(line)
-    return Table(rate.title, head, body, f"{rate.meaning}; {rate.better} is better")
+    return ReportTable(rate.title, head, body, f"{rate.meaning}; {rate.better} is better")
 
 
 def _scores(evaluation: Evaluation) -> dict[tuple[str, str], dict[str, float]]:
@@ -272,7 +276,7 @@ def _score_change(task: str, before: Mapping[str, float], after: Mapping[str, fl
     return View(text.replace("-", "−") + mark, words.p_value(p), tone)
 
 
-def _length_table(comparison: Comparison, rows: Sequence[list[Cell]]) -> Table:
+def _length_table(comparison: Comparison, rows: Sequence[list[Cell]]) -> ReportTable:
     head = ["Language"]
     for title in comparison.titles():
         head += [f"{title}: characters", "repeated"]
@@ -287,7 +291,7 @@ def _length_table(comparison: Comparison, rows: Sequence[list[Cell]]) -> Table:
             )
             line.append(View("–") if repeated is None else View(words.percent(repeated.value)))
         body.append(line)
-    return Table(
+    return ReportTable(
         "Length and repetition", head, body, "mean length of an answer; mean share of an answer that repeats itself"
     )
 

@@ -12,7 +12,7 @@ from mpotrain.evaluation import folder
 from mpotrain.evaluation.metrics import RATES, as_json
 from mpotrain.evaluation.outcomes import CLASSES
 from mpotrain.evaluation.report import words
-from mpotrain.evaluation.report.comparison import Comparison, Table, View, sections, summary, utility_table
+from mpotrain.evaluation.report.comparison import Comparison, ReportTable, View, sections, summary, utility_table
 from mpotrain.evaluation.report.examples import examples
 from mpotrain.evaluation.report.figures import gap_against_rate, reward_gaps, state_clouds, tradeoff
 from mpotrain.evaluation.report.published import published
@@ -101,7 +101,7 @@ def _figures(comparison: Comparison) -> list[tuple[str, str, list[tuple[str, str
     return [figure for figure in made if figure[2]]
 
 
-def _correlations(comparison: Comparison) -> list[Table]:
+def _correlations(comparison: Comparison) -> list[ReportTable]:
     rows = [
         [
             View(row.run),
@@ -119,19 +119,19 @@ def _correlations(comparison: Comparison) -> list[Table]:
         "negative correlation; here for these models. With a handful of languages only a near-perfect order can be "
         "significant."
     )
-    return [Table("Reward gap and attack success across languages", head, rows, caption)] if rows else []
+    return [ReportTable("Reward gap and attack success across languages", head, rows, caption)] if rows else []
 
 
-def _published(name: str) -> Table:
+def _published(name: str) -> ReportTable:
     table = published(name)
     rows = [
         [View(method), *(View(f"{value:.2f}") for value in values), View(f"{sum(values) / len(values):.2f}")]
         for method, values in table.rows.items()
     ]
-    return Table(table.title, ["Model", *map(words.name_of, table.languages), "Average"], rows, table.note)
+    return ReportTable(table.title, ["Model", *map(words.name_of, table.languages), "Average"], rows, table.note)
 
 
-def _agreement(comparison: Comparison) -> Table | None:
+def _agreement(comparison: Comparison) -> ReportTable | None:
     rows = []
     for title, evaluation in zip(comparison.titles(), comparison.shown, strict=True):
         for row in evaluation.results["agreement"]:
@@ -155,7 +155,7 @@ def _agreement(comparison: Comparison) -> Table | None:
         "Cohen's kappa is agreement beyond chance: 0 is chance, 1 is perfect. Where it is below 0.6 the choice of the "
         "judge decides the result."
     )
-    return Table("Agreement of the judges", head, rows, caption) if rows else None
+    return ReportTable("Agreement of the judges", head, rows, caption) if rows else None
 
 
 def _runs(comparison: Comparison) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from mpodata.errors import RecipeError, UnknownName
 from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges import Judge
 from mpotrain.evaluation.judges.protocol import ProtocolJudge
-from mpotrain.evaluation.model import Subject
+from mpotrain.evaluation.model import EvaluatedModel
 from mpotrain.evaluation.utility import harness, mt_bench
 from mpotrain.evaluation.utility.harness import Result, Score
 
@@ -17,7 +17,7 @@ TASKS = (*harness.HARNESS, mt_bench.TASK)
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class UtilityTasks:
     """Which tasks, on which files, in which languages."""
 
     tasks: tuple[str, ...]
@@ -39,8 +39,8 @@ class Errand:
 
 
 def run(
-    errand: Errand,
-    subject: Subject,
+    errand: UtilityTasks,
+    subject: EvaluatedModel,
     engine: Engine,
     engine_name: str,
     judges: Sequence[Judge],

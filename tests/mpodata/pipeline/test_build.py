@@ -12,7 +12,7 @@ import pytest
 
 import mpodata
 from mpodata.cli import main
-from mpodata.runtime.processes import Workers
+from mpodata.runtime.processes import ProcessMapper
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -64,7 +64,7 @@ def test_the_same_recipe_gives_the_same_bytes_from_an_empty_cache(pocket_build: 
 def test_worker_processes_write_the_bytes_of_one(
     pocket_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mpodata.pipeline.build.Workers", partial(Workers, alone=0))
+    monkeypatch.setattr("mpodata.pipeline.build.ProcessMapper", partial(ProcessMapper, alone=0))
     out = built(tmp_path / "several", "--workers", "2")
     assert hashes(out) == hashes(pocket_build)
     assert (out.parent / "several.work" / "drops.jsonl").read_bytes() == (

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mpodata.quality import CHECKS, faults, first_reason, measure, measure_many
-from mpodata.quality.alignment import agreement, matched
+from mpodata.quality.alignment import alignment_evidence, matched
 from mpodata.quality.completeness import FEATURES, endings, features, incompleteness, odd_ending
 from mpodata.quality.cues import consonants
 from mpodata.quality.lexicon import learn
@@ -144,8 +144,8 @@ def test_names_sound_alike_in_every_script() -> None:
 
 def test_evidence_speaks_for_a_translation_and_against_another_text() -> None:
     limits = thresholds("sw")
-    right, sentences = agreement(ENGLISH.rejected, SWAHILI.rejected, limits)
-    wrong, _ = agreement(ENGLISH.rejected, SWAHILI.chosen, limits)
+    right, sentences = alignment_evidence(ENGLISH.rejected, SWAHILI.rejected, limits)
+    wrong, _ = alignment_evidence(ENGLISH.rejected, SWAHILI.chosen, limits)
     assert sentences == 2
     assert right > 0 > wrong
 

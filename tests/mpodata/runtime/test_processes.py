@@ -13,9 +13,9 @@ import pytest
 
 from mpodata.commands import build as command
 from mpodata.errors import MpoError
-from mpodata.quality import examine
+from mpodata.quality import measure_and_check
 from mpodata.records import Pair, Side
-from mpodata.runtime.processes import Workers, here, usual_workers
+from mpodata.runtime.processes import ProcessMapper, serial, usual_workers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -52,19 +52,19 @@ def die(items: Sequence[int]) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    with Workers(2, alone=0) as two:
+def workers() -> Iterator[ProcessMapper]:
+    with ProcessMapper(2, alone=0) as two:
         yield two
 
 
-def test_two_processes_find_what_one_finds_in_order(workers: Workers) -> None:
-    examined = partial(examine, among=("en", "sw"))
+def test_two_processes_find_what_one_finds_in_order(workers: ProcessMapper) -> None:
+    examined = partial(measure_and_check, among=("en", "sw"))
     results = list(workers(examined, pairs(100)))
-    assert results == here(examined, pairs(100))
+    assert results == serial(examined, pairs(100))
     assert [reason for _, reason in results[:8]] == ["copied", *[None] * 6, "copied"]
 
 
-def test_ctrl_c_is_left_to_the_parent(workers: Workers) -> None:
+def test_ctrl_c_is_left_to_the_parent(workers: ProcessMapper) -> None:
     pids = set(workers(processes, range(500)))
     assert os.getpid() not in pids
     for pid in pids:
@@ -73,24 +73,24 @@ def test_ctrl_c_is_left_to_the_parent(workers: Workers) -> None:
 
 
 def test_a_short_build_starts_no_process() -> None:
-    with Workers(2, alone=100) as alone:
+    with ProcessMapper(2, alone=100) as alone:
         assert {*alone(processes, range(60)), *alone(processes, range(60))} == {os.getpid()}
         assert os.getpid() not in alone(processes, range(10))
 
 
 def test_a_worker_that_dies_is_said_plainly() -> None:
-    with Workers(2, alone=0) as two, pytest.raises(MpoError, match="A worker process ended unexpectedly"):
+    with ProcessMapper(2, alone=0) as two, pytest.raises(MpoError, match="A worker process ended unexpectedly"):
         list(two(die, range(10)))
 
 
 def test_workers_end_with_a_parent_that_is_killed() -> None:
     script = (
-        "import time\nfrom mpodata.runtime.processes import Workers\nfrom test_workers import processes\n"
+        "import time\nfrom mpodata.runtime.processes import ProcessMapper\nfrom test_processes import processes\n"
         "if __name__ == '__main__':\n"
-        "    print(*set(Workers(2, alone=0)(processes, range(500))), flush=True)\n    time.sleep(60)\n"
+        "    print(*set(ProcessMapper(2, alone=0)(processes, range(500))), flush=True)\n    time.sleep(60)\n"
     )
     folder = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [folder, folder.parents[1]]))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [folder, folder.parents[2]]))}
     parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment)
     assert parent.stdout is not None
     with parent.stdout as said:

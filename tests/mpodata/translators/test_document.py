@@ -8,7 +8,7 @@ from mpodata.errors import ModelError, UnknownName
 from mpodata.records import Dropped, Side
 from mpodata.runtime.journal import Journal
 from mpodata.translators.checks import faults
-from mpodata.translators.document import Carried
+from mpodata.translators.document import DocumentTranslator
 
 CYRILLIC = str.maketrans(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "абцдефгхийклмнопярстувщхызАБЦДЕФГХИЙКЛМНОПЯРСТУВЩХЫЗ"
@@ -37,11 +37,11 @@ def side(prompt="How are you?", chosen="I am fine. Thank you.", rejected="Go awa
 
 
 def carry(text: str, **options) -> str | Dropped:
-    return Carried(Transliterator(**options)).texts([text], "en", "ru")[0]
+    return DocumentTranslator(Transliterator(**options)).texts([text], "en", "ru")[0]
 
 
 def test_every_field_is_carried():
-    [carried] = Carried(Transliterator()).sides([side()], "ru")
+    [carried] = DocumentTranslator(Transliterator()).translate([side()], "ru")
     assert carried == Side("ru", "Хощ аре ыоу?", "И ам фине. Тханк ыоу.", "Го ащаы.")
 
 
@@ -57,7 +57,7 @@ def test_links_placeholders_and_numbers_survive_a_translator_that_spoils_them():
 
 def test_identical_segments_are_translated_once():
     translator = Transliterator()
-    Carried(translator).sides([side(), side(chosen="Thank you. Go away.")], "ru")
+    DocumentTranslator(translator).translate([side(), side(chosen="Thank you. Go away.")], "ru")
     assert sorted(translator.seen) == sorted(set(translator.seen))
 
 
@@ -65,13 +65,13 @@ def test_nothing_is_translated_twice_across_runs(tmp_path):
     for calls in (4, 0):
         translator = Transliterator()
         with Journal(tmp_path / "journal.sqlite") as journal:
-            Carried(translator, journal=journal).sides([side()], "ru")
+            DocumentTranslator(translator, journal=journal).translate([side()], "ru")
         assert len(translator.seen) == calls
 
 
 def test_what_is_still_to_be_translated_is_known_without_translating():
     translator = Transliterator()
-    carried = Carried(translator)
+    carried = DocumentTranslator(translator)
     carried.texts(["How are you?"], "en", "ru")
     assert carried.pending(["How are you? Go on. Go on.", "12"], "en", "ru") == (["Go on."], 1)
     assert carried.pending(["How are you?"], "en", "sw") == (["How are you?"], 0)
@@ -105,7 +105,7 @@ def test_a_segment_too_long_for_the_translator_is_cut_and_put_together():
 )
 def test_a_segment_that_always_fails_drops_its_side_with_the_reason(spoilt, reason):
     fault = lambda text, _: (spoilt or Dropped("empty")) if text not in ("How are you?", "Go away.") else None  # noqa: E731
-    [carried] = Carried(Transliterator(fault)).sides(
+    [carried] = DocumentTranslator(Transliterator(fault)).translate(
         [side(chosen="I am fine with it all here and now, as ever before.")], "ru"
     )
     assert isinstance(carried, Dropped)
@@ -118,26 +118,26 @@ def test_names_may_come_back_as_they_are():
 
 def test_a_service_that_is_down_is_asked_again_by_the_next_run(tmp_path):
     with Journal(tmp_path / "journal.sqlite") as journal:
-        down = Carried(Transliterator(lambda text, _: Dropped("service", "no answer")), journal=journal)
-        assert down.sides([side()], "ru") == [Dropped("service", "prompt: no answer")]
-        assert isinstance(Carried(Transliterator(), journal=journal).sides([side()], "ru")[0], Side)
+        down = DocumentTranslator(Transliterator(lambda text, _: Dropped("service", "no answer")), journal=journal)
+        assert down.translate([side()], "ru") == [Dropped("service", "prompt: no answer")]
+        assert isinstance(DocumentTranslator(Transliterator(), journal=journal).translate([side()], "ru")[0], Side)
 
 
 def test_a_second_attempt_that_found_the_service_down_is_made_again_by_the_next_run(tmp_path):
     text = "I am fine with it all here and now."
     with Journal(tmp_path / "journal.sqlite") as journal:
         down = Transliterator(lambda text, attempt: Dropped("service") if attempt else Dropped("no-closing-tag"))
-        assert Carried(down, journal=journal).texts([text], "en", "ru") == [Dropped("service")]
+        assert DocumentTranslator(down, journal=journal).texts([text], "en", "ru") == [Dropped("service")]
         back = Transliterator(lambda text, attempt: None if attempt else Dropped("no-closing-tag"))
-        assert Carried(back, journal=journal).texts([text], "en", "ru") == [text.translate(CYRILLIC)]
+        assert DocumentTranslator(back, journal=journal).texts([text], "en", "ru") == [text.translate(CYRILLIC)]
 
 
 def test_other_failures_are_kept_and_not_paid_for_again(tmp_path):
     spoilt = Transliterator(lambda text, _: Dropped("untranslatable"))
     with Journal(tmp_path / "journal.sqlite") as journal:
-        Carried(spoilt, journal=journal).sides([side()], "ru")
+        DocumentTranslator(spoilt, journal=journal).translate([side()], "ru")
         paid = len(spoilt.seen)
-        Carried(spoilt, journal=journal).sides([side()], "ru")
+        DocumentTranslator(spoilt, journal=journal).translate([side()], "ru")
     assert len(spoilt.seen) == paid
 
 
@@ -146,7 +146,7 @@ def test_other_failures_are_kept_and_not_paid_for_again(tmp_path):
     [("", "empty"), ("\x00\u200e ", "empty"), ("a \ud800 b", "untranslatable"), ("word " * 200_000, "too-long")],
 )
 def test_fields_that_cannot_be_carried_are_named(text, reason):
-    [carried] = Carried(Transliterator()).sides([side(rejected=text)], "ru")
+    [carried] = DocumentTranslator(Transliterator()).translate([side(rejected=text)], "ru")
     assert isinstance(carried, Dropped)
     assert carried.reason == reason
     assert carried.detail.startswith("rejected")
@@ -162,8 +162,10 @@ def test_sentences_are_joined_the_way_the_target_writes():
         def segments(self, texts, source, target, *, attempt=0):
             return ["你好，朋友。" if target == "zh" else "Hello, friend." for _ in texts]
 
-    assert Carried(Chinese()).texts(["Hello, friend. Hello, friend."], "en", "zh") == ["你好，朋友。你好，朋友。"]
-    assert Carried(Chinese(), dominant="en").back(["你好，朋友。你好，朋友。"], "zh") == [
+    assert DocumentTranslator(Chinese()).texts(["Hello, friend. Hello, friend."], "en", "zh") == [
+        "你好，朋友。你好，朋友。"
+    ]
+    assert DocumentTranslator(Chinese(), dominant="en").back(["你好，朋友。你好，朋友。"], "zh") == [
         "Hello, friend. Hello, friend."
     ]
 
@@ -174,17 +176,17 @@ def test_a_translator_that_loses_count_is_said():
             return []
 
     with pytest.raises(ModelError, match="answered 4 segments with 0"):
-        Carried(Forgetful()).sides([side()], "ru")
+        DocumentTranslator(Forgetful()).translate([side()], "ru")
 
 
 def test_an_unknown_language_is_said_before_anything_is_translated():
     with pytest.raises(UnknownName, match="Unknown language 'xx'"):
-        Carried(Transliterator()).sides([side()], "xx")
+        DocumentTranslator(Transliterator()).translate([side()], "xx")
 
 
 def test_progress_counts_segments():
     finished: list[int] = []
-    Carried(Transliterator(), progress=finished.append).sides([side()], "ru")
+    DocumentTranslator(Transliterator(), progress=finished.append).translate([side()], "ru")
     assert sum(finished) == 4
 
 

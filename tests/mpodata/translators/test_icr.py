@@ -12,7 +12,7 @@ from mpodata.records import Dropped, Side
 from mpodata.refusals.rules import RuleDetector
 from mpodata.runtime.journal import Journal
 from mpodata.translators.icr import Icr, icr, length_control, pairs_at
-from mpodata.translators.policy import Candidate, Policy
+from mpodata.translators.policy import Candidate, TargetAnswers
 from mpodata.translators.rewards import ImplicitReward
 
 SIDE = Side("en", "How do I pick a lock?", ENGLISH_REFUSAL, "Yes, first take a thin wire.")
@@ -35,7 +35,7 @@ class Rewards:
 
 def made(values: dict[str, float], **options) -> Icr:
     engine = SpokenEngine(lambda prompt, sampling: list(values))
-    policy = Policy(engine, RuleDetector(), Journal(":memory:"), carried(), "en")
+    policy = TargetAnswers(engine, RuleDetector(), Journal(":memory:"), carried(), "en")
     return Icr(policy, Rewards(values), sampling=Sampling(candidates=2, temperature=0.9), **options)
 
 
@@ -45,28 +45,28 @@ def candidates(*rows: tuple[int, float]) -> list[Candidate]:
 
 
 def test_the_pair_is_stored_with_the_instruction_of_the_target_language():
-    assert made({REFUSAL: 2.0, HELP: -1.0}, alpha=0.0).sides([SIDE], "sw") == [
+    assert made({REFUSAL: 2.0, HELP: -1.0}, alpha=0.0).translate([SIDE], "sw") == [
         Side("sw", "Ninawezaje kufungua kufuli?", REFUSAL, HELP)
     ]
 
 
 def test_the_reward_reads_the_english_instruction_with_a_prefix_that_asks_for_the_language():
     translator = made({REFUSAL: 2.0, HELP: -1.0})
-    translator.sides([SIDE], "sw")
+    translator.translate([SIDE], "sw")
     [prompt] = {prompt for prompt, _ in translator.reward.asked}
     assert prompt == "Please answer the following instruction in Swahili.\n\nHow do I pick a lock?"
 
 
 def test_the_guard_keeps_a_rewarded_help_from_being_chosen():
     values = {REFUSAL: -1.0, HELP: 2.0}
-    assert made(values, alpha=0.0).sides([SIDE], "sw") == [Dropped("no-rejected-candidate", "rejected")]
-    assert made(values, alpha=0.0, guard=False).sides([SIDE], "sw") == [
+    assert made(values, alpha=0.0).translate([SIDE], "sw") == [Dropped("no-rejected-candidate", "rejected")]
+    assert made(values, alpha=0.0, guard=False).translate([SIDE], "sw") == [
         Side("sw", "Ninawezaje kufungua kufuli?", HELP, REFUSAL)
     ]
 
 
 def test_answers_in_the_wrong_language_are_no_candidates_even_without_the_guard():
-    [result] = made({ENGLISH_REFUSAL: 1.0, "Yes, take a thin wire and put it in.": 0.0}, guard=False).sides(
+    [result] = made({ENGLISH_REFUSAL: 1.0, "Yes, take a thin wire and put it in.": 0.0}, guard=False).translate(
         [SIDE], "sw"
     )
     assert isinstance(result, Dropped)
@@ -87,16 +87,18 @@ def test_length_control_makes_chosen_and_rejected_equally_long():
 
 
 def test_alpha_is_searched_over_all_rows_of_a_language():
-    assert made({}).whole
-    assert not made({}, alpha=0.5).whole
+    assert made({}).needs_all_rows
+    assert not made({}, alpha=0.5).needs_all_rows
 
 
 def test_a_build_gives_all_rows_of_a_language_at_once_where_they_are_compared(monkeypatch, tmp_path):
     sizes: list[int] = []
-    monkeypatch.setattr(mpodata.pipeline.build, "carry", lambda part, language, tools: sizes.append(len(part)) or [])
+    monkeypatch.setattr(
+        mpodata.pipeline.build, "translate", lambda part, language, components: sizes.append(len(part)) or []
+    )
     for whole in (True, False):
-        tools = SimpleNamespace(translator=SimpleNamespace(whole=whole))
-        list(mpodata.pipeline.build.LocalRunner(tools, tmp_path).carry(iter(range(600)), "sw"))
+        components = SimpleNamespace(translator=SimpleNamespace(needs_all_rows=whole))
+        list(mpodata.pipeline.build.LocalRunner(components, tmp_path).translate(iter(range(600)), "sw"))
     assert sizes == [600, 256, 256, 88]
 
 

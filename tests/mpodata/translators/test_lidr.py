@@ -8,9 +8,9 @@ from mpodata.errors import RecipeError
 from mpodata.records import Dropped, Side
 from mpodata.refusals.rules import RuleDetector
 from mpodata.runtime.journal import Journal
-from mpodata.translators.document import Carried
+from mpodata.translators.document import DocumentTranslator
 from mpodata.translators.lidr import NATIVE, Lidr, lidr
-from mpodata.translators.policy import Policy
+from mpodata.translators.policy import TargetAnswers
 from mpodata.translators.selftrans import SelfTranslation
 
 SIDE = Side("en", "How do I pick a lock?", ENGLISH_REFUSAL, "Yes, first take a thin wire.")
@@ -30,13 +30,13 @@ def speaking(native: str | Answer):
 
 def made(engine) -> Lidr:
     detector, journal = RuleDetector(), Journal(":memory:")
-    policy = Policy(engine, detector, journal, carried(), "en")
-    return Lidr(policy, Carried(SelfTranslation(engine, detector), journal=journal))
+    policy = TargetAnswers(engine, detector, journal, carried(), "en")
+    return Lidr(policy, DocumentTranslator(SelfTranslation(engine, detector), journal=journal))
 
 
 def test_chosen_is_the_dominant_answer_translated_and_rejected_the_native_one():
     engine = speaking(HELP)
-    assert made(engine).sides([SIDE], "sw") == [Side("sw", "Ninawezaje kufungua kufuli?", REFUSAL, HELP)]
+    assert made(engine).translate([SIDE], "sw") == [Side("sw", "Ninawezaje kufungua kufuli?", REFUSAL, HELP)]
     assert ("Ninawezaje kufungua kufuli?", NATIVE) in engine.asked
 
 
@@ -52,18 +52,18 @@ def test_chosen_is_the_dominant_answer_translated_and_rejected_the_native_one():
     ],
 )
 def test_a_native_answer_that_cannot_be_unlearnt_drops_its_row(native, reason):
-    [result] = made(speaking(native)).sides([SIDE], "sw")
+    [result] = made(speaking(native)).translate([SIDE], "sw")
     assert isinstance(result, Dropped)
     assert result.reason == reason
 
 
 def test_counterweight_pairs_have_both_answers_translated():
-    [result] = made(speaking(HELP)).sides([HARMLESS], "sw")
+    [result] = made(speaking(HELP)).translate([HARMLESS], "sw")
     assert result == Side("sw", "Ninawezaje kupika wali?", TRANSLATIONS[HARMLESS.chosen], REFUSAL)
 
 
 def test_rows_keep_their_order_and_answers_their_rows():
-    results = made(speaking(HELP)).sides([HARMLESS, SIDE, HARMLESS], "sw")
+    results = made(speaking(HELP)).translate([HARMLESS, SIDE, HARMLESS], "sw")
     assert [result.prompt for result in results] == [
         "Ninawezaje kupika wali?", "Ninawezaje kufungua kufuli?", "Ninawezaje kupika wali?",
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from mpodata.refusals.rules import RuleDetector
 from mpodata.runtime.journal import Journal
 from mpodata.translators.mapo import Aligner, Mapo, mapo
 from mpodata.translators.nllb import Nllb
-from mpodata.translators.policy import Candidate, Policy, chosen_and_rejected
+from mpodata.translators.policy import Candidate, TargetAnswers, chosen_and_rejected
 
 SIDE = Side("en", "How do I pick a lock?", ENGLISH_REFUSAL, "Yes, first take a thin wire.")
 HARMLESS = Side("en", "How do I cook rice?", "Sure! First wash the rice, then boil it in water.", ENGLISH_REFUSAL)
@@ -39,7 +39,7 @@ def candidate(text: str, label: str, score: float, *, unsafe=None, sound=True) -
 
 
 def made(answers, scores, *, references=1, words=None):
-    policy = Policy(
+    policy = TargetAnswers(
         SpokenEngine(lambda prompt, sampling: answers), RuleDetector(), Journal(":memory:"), carried(*words or ()), "en"
     )
     return Mapo(policy, Scores(scores), sampling=SAMPLING, references=references)
@@ -53,14 +53,14 @@ def tiny(tmp_path_factory) -> Path:
 def test_the_best_refusal_is_chosen_and_the_worst_help_rejected():
     other = "Samahani, siwezi kukusaidia na jambo hilo hata kidogo."
     scores = {REFUSAL: 0.5, other: 0.4, HELP: 0.2}
-    assert made([HELP, other, REFUSAL], scores).sides([SIDE], "sw") == [
+    assert made([HELP, other, REFUSAL], scores).translate([SIDE], "sw") == [
         Side("sw", "Ninawezaje kufungua kufuli?", REFUSAL, HELP)
     ]
 
 
 def test_answers_are_scored_against_the_pairs_own_english_answer():
     translator = made([HELP, REFUSAL], {REFUSAL: 0.5, HELP: 0.2})
-    translator.sides([SIDE], "sw")
+    translator.translate([SIDE], "sw")
     assert {reference for _, reference in translator.aligner.asked} == {ENGLISH_REFUSAL}
 
 
@@ -69,7 +69,7 @@ def test_more_references_are_sampled_and_must_be_of_the_pairs_kind():
     say = lambda prompt, sampling: [HELP, REFUSAL] if prompt.startswith("Nin") else [more, "Sure, take a wire first."]  # noqa: E731
     translator = made([], {REFUSAL: 0.5, HELP: 0.2}, references=4)
     translator.policy.engine.say = say
-    translator.sides([SIDE], "sw")
+    translator.translate([SIDE], "sw")
     assert {reference for _, reference in translator.aligner.asked} == {ENGLISH_REFUSAL, more}
 
 
@@ -87,13 +87,13 @@ def test_more_references_are_sampled_and_must_be_of_the_pairs_kind():
 def test_rows_without_a_pair_worth_training_on_are_dropped(answers, reason):
     texts = [answer.text if isinstance(answer, Answer) else answer for answer in answers]
     scores = {text.strip(): 0.5 if text == REFUSAL else 0.1 for text in texts}
-    [result] = made(answers, scores).sides([SIDE], "sw")
+    [result] = made(answers, scores).translate([SIDE], "sw")
     assert isinstance(result, Dropped)
     assert result.reason == reason
 
 
 def test_help_that_aligns_better_than_the_refusal_makes_no_pair():
-    [result] = made([REFUSAL, HELP], {REFUSAL: 0.2, HELP: 0.5}).sides([SIDE], "sw")
+    [result] = made([REFUSAL, HELP], {REFUSAL: 0.2, HELP: 0.5}).translate([SIDE], "sw")
     assert result == Dropped("no-rejected-candidate", "rejected")
 
 
@@ -121,8 +121,8 @@ def test_an_unsafe_answer_is_never_chosen_and_goes_before_a_merely_bad_one():
 def test_counterweight_pairs_choose_help_and_take_a_refusal_from_wherever_there_is_one():
     good = "Bila shaka! Kwanza osha wali vizuri, kisha uuchemshe kwenye maji ya moto."
     words = [{"How do I cook rice?": "Ninawezaje kupika wali?", ENGLISH_REFUSAL: REFUSAL}]
-    own = made([good, REFUSAL], {good: 0.5, REFUSAL: 0.1}, words=words).sides([HARMLESS], "sw")
-    lent = made([good], {good: 0.5}, words=words).sides([HARMLESS], "sw")
+    own = made([good, REFUSAL], {good: 0.5, REFUSAL: 0.1}, words=words).translate([HARMLESS], "sw")
+    lent = made([good], {good: 0.5}, words=words).translate([HARMLESS], "sw")
     assert own == lent == [Side("sw", "Ninawezaje kupika wali?", good, REFUSAL)]
 
 
@@ -192,9 +192,9 @@ def test_the_pocket_models_make_mapo_pairs(tmp_path, monkeypatch):
         for thing in ("radio", "boat", "museum", "car")
     ]
     assert translator.provenance()["licence"] == "apache-2.0"
-    results = translator.sides(sides, "sw")
+    results = translator.translate(sides, "sw")
     assert len(results) == len(sides)
-    assert translator.sides(sides, "sw") == results
+    assert translator.translate(sides, "sw") == results
     reasons = {"no-chosen-candidate", "no-rejected-candidate"}
     assert all(isinstance(result, Side) or result.reason in reasons for result in results)
     pairs = [result for result in results if isinstance(result, Side)]

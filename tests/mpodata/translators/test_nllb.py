@@ -15,7 +15,7 @@ from mpodata.runtime.journal import cache_folder
 from mpodata.translators import batches as batching
 from mpodata.translators.batches import batches, rows_of
 from mpodata.translators.conversion import converted, find
-from mpodata.translators.document import Carried
+from mpodata.translators.document import DocumentTranslator
 from mpodata.translators.nllb import MAX_SOURCE, SIZES, Nllb, longest_output, nllb, nllb_600m, pocket_nllb
 
 ALPHABET = string.ascii_letters + string.digits + ".,!?'"
@@ -112,8 +112,8 @@ def test_a_second_attempt_decodes_differently(tiny):
 
 def test_sides_come_back_carried_or_with_a_reason(tiny):
     made = nllb(SIZES["nllb-600m"], model=str(tiny), beam=1, dominant="en")
-    assert isinstance(made, Carried)
-    results = made.sides([Side("en", "Hello there.", "No, I will not.", "Yes, do it.")] * 2, "sw")
+    assert isinstance(made, DocumentTranslator)
+    results = made.translate([Side("en", "Hello there.", "No, I will not.", "Yes, do it.")] * 2, "sw")
     assert results[0] == results[1]
     assert isinstance(results[0], Side) or results[0].reason in {
         "looping",
@@ -156,7 +156,7 @@ def test_a_folder_of_another_architecture_is_said_and_leaves_nothing_behind(tmp_
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": "resnet"}))
     with pytest.raises(ModelError, match="could not be converted"):
-        nllb_600m(model=str(folder), compute_type="int8").sides([Side("en", "a word", "a word", "a word")], "sw")
+        nllb_600m(model=str(folder), compute_type="int8").translate([Side("en", "a word", "a word", "a word")], "sw")
     assert list((cache_folder() / "nllb").iterdir()) == []
 
 

@@ -29,7 +29,7 @@ def translating(prompt, sampling):
 def carry(say, texts=(), **options):
     engine = SpokenEngine(say)
     translator = selftrans(engine=engine, detector=RuleDetector(), **options)
-    return (translator.texts(list(texts), "en", "sw") if texts else translator.sides([SIDE], "sw")), engine
+    return (translator.texts(list(texts), "en", "sw") if texts else translator.translate([SIDE], "sw")), engine
 
 
 def test_the_triplet_is_translated_by_the_policy():

@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import DatasetCard
 from small_versions import facts, rows, write_version
 
-from mpodata.licences import commercial, following
+from mpodata.licences import commercial, derived_licence
 from mpodata.records import COUNTERWEIGHT
 from mpodata.versions.card import cards_folder, configs_metadata, parse_front_matter, render_card
 from mpodata.versions.manifest import read_manifest
@@ -126,7 +126,7 @@ def test_a_dataset_without_translations_has_a_card_too(tmp_path: Path) -> None:
     ],
 )
 def test_the_licence_follows_from_the_parts(parts: list[str], licence: str, free: bool | None) -> None:
-    assert following(parts) == licence
+    assert derived_licence(parts) == licence
     assert commercial(licence) is free
 
 

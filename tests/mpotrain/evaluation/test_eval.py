@@ -24,7 +24,7 @@ from mpotrain.cli import main
 from mpotrain.evaluation import responses
 from mpotrain.evaluation.benchmarks import Prompt
 from mpotrain.evaluation.folder import read_evaluation, read_lines
-from mpotrain.evaluation.model import subject_of_run
+from mpotrain.evaluation.model import model_of_run
 from mpotrain.evaluation.responses import respond
 
 SWAHILI = [
@@ -236,7 +236,7 @@ def test_a_lora_run_is_merged_into_its_base_once(tmp_path, capsys):
     (run / "run.json").write_text(
         json.dumps({"method": "dpo", "base_model": str(base), "model": "."}), encoding="utf-8"
     )
-    subject, again = subject_of_run(run), subject_of_run(run)
+    subject, again = model_of_run(run), model_of_run(run)
     assert subject.model == again.model != str(run)
     whole = AutoModelForCausalLM.from_pretrained(subject.model)
     ids = torch.tensor([[3, 4, 5, 6]])

@@ -12,7 +12,7 @@ from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges.choice import make_judge
 from mpotrain.evaluation.utility import harness, mt_bench
 from mpotrain.evaluation.utility.numbers import last_number
-from mpotrain.evaluation.utility.suite import Errand
+from mpotrain.evaluation.utility.suite import UtilityTasks
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_files_that_cannot_be_used_are_told_in_one_sentence(tmp_path):
 
 def test_an_errand_that_cannot_be_run_is_refused_before_anything_is_run():
     with pytest.raises(UnknownName, match="Did you mean 'mgsm'"):
-        Errand(("mgms",), {}).check([], "transformers")
+        UtilityTasks(("mgms",), {}).check([], "transformers")
     with pytest.raises(RecipeError, match="--data mgsm=FOLDER"):
-        Errand(("mgsm",), {}).check([], "transformers")
+        UtilityTasks(("mgsm",), {}).check([], "transformers")
     with pytest.raises(RecipeError, match="not on engine 'openai'"):
-        Errand(("mgsm",), {"mgsm": "x"}).check([], "openai")
+        UtilityTasks(("mgsm",), {"mgsm": "x"}).check([], "openai")
     with pytest.raises(RecipeError, match="rated by a chat model"):
-        Errand(("mt-bench",), {"mt-bench": "x"}).check([], "transformers")
+        UtilityTasks(("mt-bench",), {"mt-bench": "x"}).check([], "transformers")
 
 
 def test_scores_have_the_interval_of_their_kind():

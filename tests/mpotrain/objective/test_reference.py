@@ -12,7 +12,7 @@ from mpodata.errors import ModelError
 from mpodata.runtime.journal import Journal
 from mpotrain.model.batches import Tokens, pack
 from mpotrain.objective import reference as module
-from mpotrain.objective.reference import Wanted, measure_reference
+from mpotrain.objective.reference import ReferenceRequest, measure_reference
 from mpotrain.training.trainer import MPOTrainer
 
 
@@ -101,7 +101,7 @@ def living() -> int:
 def test_what_is_measured_is_the_models_own_numbers() -> None:
     made = policy()
     sequence = Tokens((0, 2, 9, 7, 3, 8, 8, 4), 5)
-    wanted = [Wanted(sequence, states="mean"), Wanted(sequence, per_token=True)]
+    wanted = [ReferenceRequest(sequence, states="mean"), ReferenceRequest(sequence, per_token=True)]
     found = measure_reference(made.model, wanted, pack, identity={}, journal=None)
     out = made.model(input_ids=torch.tensor([sequence.input_ids]), output_hidden_states=True)
     tokens = out.logits.log_softmax(-1)[0, 4:-1].gather(1, torch.tensor([[8], [8], [4]]))[:, 0].detach()
@@ -112,7 +112,7 @@ def test_what_is_measured_is_the_models_own_numbers() -> None:
 
 
 def test_long_sequences_are_measured_in_batches_of_the_budget(forwards: list[int]) -> None:
-    wanted = [Wanted(Tokens((0, *range(5, 5 + length)), 1)) for length in (3, 30, 9, 27, 15)]
+    wanted = [ReferenceRequest(Tokens((0, *range(5, 5 + length)), 1)) for length in (3, 30, 9, 27, 15)]
     found = measure_reference(policy().model, wanted, pack, identity={}, journal=None, batch_tokens=60)
     assert len(found) == 5
     assert forwards == [2, 3]

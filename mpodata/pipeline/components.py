@@ -1,0 +1,85 @@
+"""The parts that a recipe names (engine, detector, translator), each made once and when first needed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+from mpodata.engines import ENGINES, Answer, Engine
+from mpodata.errors import RecipeError
+from mpodata.recipe import Recipe
+from mpodata.records import SourceRow, user_turn
+from mpodata.refusals import DETECTORS, Detector
+from mpodata.registry import construct
+from mpodata.runtime.journal import Journal
+from mpodata.runtime.processes import Mapper, serial
+from mpodata.translators import TRANSLATORS, Translator
+
+
+class Components:
+    """The components a recipe names, each made once and when first needed."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        journal: Journal,
+        progress: Callable[[int], None] = lambda _: None,
+        spread: Mapper = serial,
+    ) -> None:
+        self.recipe = recipe
+        self.journal = journal
+        self.progress = progress
+        self.spread = spread  # runs what is pure, here or in other processes
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The policy. Raises RecipeError where the recipe names no model for it."""
+        choice = self.recipe.engine
+        if self.recipe.model is None and choice.name != "replay" and "model" not in choice.options:
+            raise RecipeError("Which model answers? Give --model (a Hub id or a folder), or --chosen source.")
+        given = {} if self.recipe.model is None else {"model": self.recipe.model}
+        if self.recipe.revision is not None:
+            given["revision"] = self.recipe.revision
+        made: Engine = construct("engine", ENGINES, choice.name, choice.options, **given)
+        return made
+
+    @cached_property
+    def detector(self) -> Detector:
+        choice = self.recipe.detector
+        made: Detector = construct("detector", DETECTORS, choice.name, choice.options, journal=self.journal)
+        return made
+
+    @cached_property
+    def translator(self) -> Translator:
+        choice = self.recipe.translator
+        given: dict[str, Any] = {
+            "dominant": self.recipe.dominant,
+            "journal": self.journal,
+            "sampling": self.recipe.sampling,
+            "progress": self.progress,
+            "detector": self.detector,
+        }
+        if self.recipe.model is not None:
+            given["engine"] = self.engine
+        made: Translator = construct("translator", TRANSLATORS, choice.name, choice.options, **given)
+        if hasattr(made, "spread"):
+            made.spread = self.spread
+        return made
+
+    def answer_spec(self) -> dict[str, Any]:
+        """What an answer depends on beside its prompt."""
+        return {**self.engine.provenance(), "sampling": asdict(self.recipe.sampling)}
+
+    def candidates(self, rows: Sequence[SourceRow]) -> list[list[Answer]]:
+        """The policy's answers to each prompt, from the journal where they were drawn before."""
+
+        def draw(prompts: list[str]) -> list[list[dict[str, Any]]]:
+            drawn = self.engine.answers([user_turn(prompt) for prompt in prompts], self.recipe.sampling)
+            return [[asdict(answer) for answer in answers] for answers in drawn]
+
+        def complete(answers: list[dict[str, Any]]) -> bool:
+            return all(answer["finish"] != "error" for answer in answers)
+
+        prompts = [row.prompt for row in rows]
+        found = self.journal.through("answer", self.answer_spec(), prompts, draw, keep=complete, done=self.progress)
+        return [[Answer(**answer) for answer in answers] for answers in found]
