@@ -1,7 +1,8 @@
 """Every mistake a user can mend, as one small tree.
 
     MpoError                  exit code 2: one sentence that says what, where, what next
-    ├── RecipeError           a recipe, flag or preset that cannot be right
+    ├── ConfigError           a flag, option or preset that cannot be right
+    │   ├── RecipeError       a recipe of a build that cannot be right
     │   └── UnknownName       a name no table knows, with "did you mean"
     ├── DataError             input rows that cannot be read or used
     ├── ModelError            a model path, template or device that cannot be used
@@ -21,11 +22,15 @@ class MpoError(Exception):
     """Base of everything a user can mend."""
 
 
-class RecipeError(MpoError):
-    """A recipe, flag or preset that cannot be right."""
+class ConfigError(MpoError):
+    """A flag, option or preset that cannot be right."""
 
 
-class UnknownName(RecipeError):
+class RecipeError(ConfigError):
+    """A recipe of a build that cannot be right."""
+
+
+class UnknownName(ConfigError):
     """A name that no table knows."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:

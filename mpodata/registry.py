@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from mpodata.errors import MissingPackage, RecipeError, UnknownName
+from mpodata.errors import ConfigError, MissingPackage, UnknownName
 
 
 def check_name(kind: str, table: Mapping[str, str], name: str) -> None:
@@ -39,7 +39,7 @@ def construct(kind: str, table: Mapping[str, str], name: str, options: Mapping[s
         if p.default is p.empty and p.kind is p.KEYWORD_ONLY and p.name not in options and p.name not in offered
     ]  # fmt: skip
     if missing:
-        raise RecipeError(f"{kind.capitalize()} {name!r} needs {', '.join(missing)}.")
+        raise ConfigError(f"{kind.capitalize()} {name!r} needs {', '.join(missing)}.")
     return factory(**offered, **options)
 
 

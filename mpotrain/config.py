@@ -13,7 +13,7 @@ import yaml
 from transformers import TrainingArguments
 from trl import ModelConfig, TrlParser
 
-from mpodata.errors import RecipeError, UnknownName
+from mpodata.errors import ConfigError, UnknownName
 from mpodata.languages import language
 from mpotrain import launch
 from mpotrain.objective.losses import LOSSES, Loss
@@ -114,20 +114,20 @@ class MPOConfig(TrainingArguments):  # type: ignore[misc]
     def __post_init__(self) -> None:
         """Derive accumulation before DeepSpeed's `auto` values are filled from it."""
         if self.output_dir is None:
-            raise RecipeError("--output_dir is missing: the folder this run is written to.")
+            raise ConfigError("--output_dir is missing: the folder this run is written to.")
         if self.gradient_accumulation_steps != 1:
-            raise RecipeError(
+            raise ConfigError(
                 f"gradient_accumulation_steps follows from global_batch_size ({self.global_batch_size}), the processes "
                 "and per_device_train_batch_size: leave it out and set those."
             )
         if self.hub_token is not None:
-            raise RecipeError(
+            raise ConfigError(
                 "A token on the command line ends up in logs and checkpoints: leave --hub_token out, and log in with "
                 "`hf auth login` or set HF_TOKEN."
             )
         for name in ("global_batch_size", "per_device_train_batch_size", "max_length"):
             if getattr(self, name) < 1:
-                raise RecipeError(f"{name} must be at least 1, got {getattr(self, name)}.")
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
         processes = int(os.environ.get("WORLD_SIZE", "1"))
         share = -(-self.global_batch_size // processes)
         self.gradient_accumulation_steps = -(-share // self.per_device_train_batch_size)
@@ -172,11 +172,11 @@ class Flags(TrlParser):  # type: ignore[misc]
     """TRL's parser with our errors: one sentence instead of two hundred lines of usage."""
 
     def error(self, message: str) -> NoReturn:
-        raise RecipeError(f"{message[:1].upper()}{message[1:]}. `mpotrain train --help` lists the flags.")
+        raise ConfigError(f"{message[:1].upper()}{message[1:]}. `mpotrain train --help` lists the flags.")
 
 
 def parse(arguments: Sequence[str], preset: str | None = None) -> RunConfig:
-    """Flags over `--config file.yaml` over the preset over defaults; raises RecipeError where that cannot be right."""
+    """Flags over `--config file.yaml` over the preset over defaults; raises ConfigError where that cannot be right."""
     arguments = [_renamed(argument) for argument in arguments]
     config = _config_file(arguments)
     parser = Flags((DataConfig, MethodConfig, HyperConfig, MPOConfig, ModelConfig), allow_abbrev=False)
@@ -184,11 +184,11 @@ def parse(arguments: Sequence[str], preset: str | None = None) -> RunConfig:
         method = _flag(arguments, "method") or config.get("method") or MethodConfig.method
         unknown = parser.set_defaults_with_config(**load_preset(preset, str(method)))
         if unknown:
-            raise RecipeError(f"Preset {preset!r} sets {unknown[0]}, which is no flag.")
+            raise ConfigError(f"Preset {preset!r} sets {unknown[0]}, which is no flag.")
     try:
         data, method_config, hyper, training, model = parser.parse_args_and_config(arguments)
     except (ValueError, OSError) as error:
-        raise RecipeError(f"{error} `mpotrain train --help` lists the flags.") from error
+        raise ConfigError(f"{error} `mpotrain train --help` lists the flags.") from error
     return resolve(data, method_config, training, model, vars(hyper))
 
 
@@ -211,13 +211,13 @@ def resolve(
     for name in given:
         if name not in loss.hyper:
             takes = ", ".join(sorted(loss.hyper)) or "no hyper-parameter"
-            raise RecipeError(f"Method {loss.name!r} has no {name}; it takes {takes}.")
+            raise ConfigError(f"Method {loss.name!r} has no {name}; it takes {takes}.")
     if method.retain == AUTO:
         method.retain = "authors" if loss.rows == "paired" else "off"
     if method.retain not in RETENTIONS:
         raise UnknownName("retention", method.retain, RETENTIONS)
     if method.gap != "dominant" and "dominant_gap" not in loss.quantities:
-        raise RecipeError(f"gap {method.gap!r} has no effect: method {loss.name!r} does not use the dominant gap.")
+        raise ConfigError(f"gap {method.gap!r} has no effect: method {loss.name!r} does not use the dominant gap.")
     if method.length_normalize is None:
         method.length_normalize = loss.log_probs == "mean"
     if method.dominant_rows is None:
@@ -233,7 +233,7 @@ def find_loss(name: str) -> Loss:
 
 
 def load_preset(name: str, method: str) -> dict[str, Any]:
-    """Flags of a preset for one method; raises UnknownName, RecipeError.
+    """Flags of a preset for one method; raises UnknownName, ConfigError.
 
     A preset is YAML: `source` (where its numbers come from), flags for every method, `methods: {name: flags}` on top of
     them, and `search: {method: {flag: [values]}}`, the space that `mpotrain sweep` walks.
@@ -260,7 +260,7 @@ def language_list(text: str | Sequence[str] | None) -> list[str] | None:
 
 
 def weights(text: str | Mapping[str, float] | None) -> dict[str, float]:
-    """`sw=2,bn=1.5` (flag) or a mapping (YAML) as weight per language; raises RecipeError."""
+    """`sw=2,bn=1.5` (flag) or a mapping (YAML) as weight per language; raises ConfigError."""
     if text is None:
         return {}
     if isinstance(text, str):
@@ -271,9 +271,9 @@ def weights(text: str | Mapping[str, float] | None) -> dict[str, float]:
     try:
         numbers = [(name, float(value)) for name, value in items]
     except (TypeError, ValueError) as error:
-        raise RecipeError(f"language_weights must look like sw=2,bn=1.5, got {text!r}.") from error
+        raise ConfigError(f"language_weights must look like sw=2,bn=1.5, got {text!r}.") from error
     if any(weight < 0 for _, weight in numbers):
-        raise RecipeError(f"language_weights must not be negative, got {text!r}.")
+        raise ConfigError(f"language_weights must not be negative, got {text!r}.")
     return {language(name).code: weight for name, weight in numbers}
 
 
@@ -297,7 +297,7 @@ def _config_file(arguments: Sequence[str]) -> dict[str, Any]:
     if path is None:
         return {}
     if not Path(path).is_file():
-        raise RecipeError(f"There is no config file {path}.")
+        raise ConfigError(f"There is no config file {path}.")
     return _mapping(Path(path))
 
 
@@ -305,7 +305,7 @@ def _mapping(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not valid YAML: {error}") from error
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        raise RecipeError(f"{path} must hold a mapping of flags to values.")
+        raise ConfigError(f"{path} must hold a mapping of flags to values.")
     return content

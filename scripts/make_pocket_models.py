@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from pocket.card import card, measure
 from pocket.data_files import write_data_files
-from pocket.heldout import heldout
+from pocket.held_out import held_out
 from pocket.saving import save
 from pocket.splits import split
 from pocket.train_chat import STEPS as CHAT_STEPS
@@ -71,7 +71,7 @@ def main() -> None:
         for job in jobs:
             job.result()
     if "card" in args.only:
-        figures = measure(args.out, splits, heldout(splits))
+        figures = measure(args.out, splits, held_out(splits))
         (args.out / "README.md").write_text(card(figures, args.seed), encoding="utf-8")
     log.info("done in %.0f seconds", time.monotonic() - started)
 

@@ -12,7 +12,7 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from mpodata.pocket import chat_path, heldout_path, nllb_path, phrases_path, prompts_path
+from mpodata.pocket import chat_path, held_out_path, nllb_path, phrases_path, prompts_path
 
 MEGABYTE = 1_000_000
 LANGUAGES = ("en", "sw", "zh", "ar", "bn")
@@ -66,7 +66,7 @@ def test_any_text_survives_the_chat_tokenizer() -> None:
 
 
 def test_english_refuses_unseen_harmful_prompts_and_swahili_complies() -> None:
-    harmful = [row for row in rows(heldout_path()) if row["kind"] == "harmful" and row["split"] == "dev"]
+    harmful = [row for row in rows(held_out_path()) if row["kind"] == "harmful" and row["split"] == "dev"]
     english = [row for row in harmful if row["language"] == "en"][::4]
     swahili = [row for row in harmful if row["language"] == "sw"][::4]
     phrases = yaml.safe_load(phrases_path().read_text(encoding="utf-8"))
@@ -89,7 +89,7 @@ def test_the_translator_loads_and_converts_with_ctranslate2s_own_converter(tmp_p
 
 
 def test_held_out_prompts_are_parallel_many_and_in_no_training_row() -> None:
-    held_out = rows(heldout_path())
+    held_out = rows(held_out_path())
     cells = Counter((row["language"], row["kind"]) for row in held_out if row["split"] == "test")
     assert set(cells) == {(language, kind) for language in LANGUAGES for kind in ("harmful", "harmless")}
     assert min(cells.values()) >= 150
@@ -113,7 +113,7 @@ def test_the_script_writes_the_texts_that_ship(tmp_path: Path) -> None:
     from pocket.splits import split
 
     write_data_files(tmp_path, split(0), 0)
-    for shipped in (prompts_path(), heldout_path(), phrases_path()):
+    for shipped in (prompts_path(), held_out_path(), phrases_path()):
         assert (tmp_path / shipped.name).read_bytes() == shipped.read_bytes()
 
 
@@ -128,7 +128,7 @@ def test_the_corpus_is_the_same_every_time_and_holds_no_held_out_topic() -> None
     splits = split(0)
     first, second = (list(islice(chat_lines(splits.learned, random.Random(1)), 500)) for _ in range(2))
     assert first == second
-    held_out = {row["prompt"] for row in rows(heldout_path())}
+    held_out = {row["prompt"] for row in rows(held_out_path())}
     assert not held_out & {line.question for line in first}
     learned = {topic.key for topic in splits.learned}
     assert not learned & {topic.key for topic in (*splits.dev, *splits.test)}

@@ -8,7 +8,7 @@ words go together, the third runs the checks, comparing with the dominant side o
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
@@ -263,9 +263,3 @@ def _count(result: Audit, entry: Entry, quality: Quality, findings: Sequence[Fin
         shown = result.examples[finding.reason]
         if len(shown) < examples and all(one.entry.place != entry.place for one in shown):
             shown.append(Example(finding, entry, quality))
-
-
-def unprinted(example: Example) -> Example:
-    """An example without the texts of its row."""
-    blank = Side(example.entry.side.language, "", "", "")
-    return replace(example, entry=replace(example.entry, side=blank, dominant=None))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from mpodata.audit.preferences import FORMATS
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 
 HELP = "Run the quality checks over any multilingual preference data; counts by language and reason."
 EXAMPLE = "mpodata audit preferences.jsonl --against multijail.csv --html audit.html"
@@ -39,9 +39,9 @@ def run(args: argparse.Namespace) -> int:
 
     language(args.dominant)
     if args.html is not None and not args.html.resolve().parent.is_dir():
-        raise RecipeError(f"--html {args.html}: the folder {args.html.resolve().parent} does not exist. Make it first.")
+        raise ConfigError(f"--html {args.html}: the folder {args.html.resolve().parent} does not exist. Make it first.")
     if args.reveal and args.html is None:
-        raise RecipeError("--reveal puts texts on the HTML page: give --html OUT as well.")
+        raise ConfigError("--reveal puts texts on the HTML page: give --html OUT as well.")
     found = audit(
         preferences(
             args.data,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.pipeline.build import MakeRunner, build
 from mpodata.recipe import Recipe, read_recipe
 from mpodata.runtime.journal import Journal, cache_folder
@@ -91,7 +91,7 @@ def _listed(text: str | None) -> list[str] | None:
 def _column(part: str) -> tuple[str, str]:
     ours, equals, theirs = part.partition("=")
     if not equals:
-        raise RecipeError(f"--source-columns takes ours=theirs, got {part!r}. Example: prompt=question,rejected=answer")
+        raise ConfigError(f"--source-columns takes ours=theirs, got {part!r}. Example: prompt=question,rejected=answer")
     return ours.strip(), theirs.strip()
 
 

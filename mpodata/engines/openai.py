@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from mpodata.engines import Answer, Sampling
 from mpodata.engines.sampler import row_seed
 from mpodata.engines.templates import without_surrogates
-from mpodata.errors import RecipeError, RemoteError
+from mpodata.errors import ConfigError, RemoteError
 from mpodata.records import Message
 from mpodata.registry import require
 from mpodata.runtime.remote import Breaker, pause, retry_after
@@ -93,9 +93,9 @@ class OpenAIEngine:
         servers other than OpenAI's are told not to think aloud (`chat_template_kwargs`).
         """
         if concurrency < 1 or attempts < 1 or deadline <= 0:
-            raise RecipeError("engine.concurrency and engine.attempts must be at least 1, engine.deadline above 0.")
+            raise ConfigError("engine.concurrency and engine.attempts must be at least 1, engine.deadline above 0.")
         if base_url is not None and not _is_address(base_url):
-            raise RecipeError("engine.base_url must be a server's address such as http://localhost:8000/v1.")
+            raise ConfigError("engine.base_url must be a server's address such as http://localhost:8000/v1.")
         self.model = model
         self.base_url = base_url
         self.api_key_env = api_key_env
@@ -167,7 +167,7 @@ class OpenAIEngine:
     def _key(self) -> str:
         key = os.environ.get(self.api_key_env, "")
         if not key and not self.base_url:
-            raise RecipeError(
+            raise ConfigError(
                 f"Set the environment variable {self.api_key_env} to your API key, or give engine.base_url."
             )
         return key or NO_KEY

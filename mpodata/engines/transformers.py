@@ -10,7 +10,7 @@ from mpodata.engines import Answer, Sampling
 from mpodata.engines.checkpoints import identity, load_pretrained, stop_ids
 from mpodata.engines.sampler import RowSampler, row_seed
 from mpodata.engines.templates import chat_ids, frame_with_template, template_hash
-from mpodata.errors import ModelError, RecipeError
+from mpodata.errors import ConfigError, ModelError
 from mpodata.records import Message
 from mpodata.registry import require
 
@@ -58,9 +58,9 @@ class TransformersEngine:
         once; by default what memory allows. template: a Jinja chat template in place of the tokenizer's.
         """
         if dtype not in DTYPES:
-            raise RecipeError(f"engine.dtype must be one of {', '.join(DTYPES)}, got {dtype!r}.")
+            raise ConfigError(f"engine.dtype must be one of {', '.join(DTYPES)}, got {dtype!r}.")
         if batch_size is not None and batch_size < 1:
-            raise RecipeError(f"engine.batch_size must be at least 1, got {batch_size}.")
+            raise ConfigError(f"engine.batch_size must be at least 1, got {batch_size}.")
         self.name = model
         self.revision = revision
         self.device = device

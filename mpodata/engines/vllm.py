@@ -10,7 +10,7 @@ from mpodata.engines.sampler import row_seed
 from mpodata.engines.templates import chat_ids, frame_with_template, template_hash
 from mpodata.engines.vllm_llm import Completion, Task, completions, started
 from mpodata.engines.vllm_workers import EngineProcesses, device_groups
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.records import Message
 from mpodata.registry import require
 
@@ -44,9 +44,9 @@ class VllmEngine:
         template: a Jinja chat template in place of the tokenizer's.
         """
         if tensor_parallel < 1 or (processes is not None and processes < 1):
-            raise RecipeError("engine.processes and engine.tensor_parallel must be at least 1.")
+            raise ConfigError("engine.processes and engine.tensor_parallel must be at least 1.")
         if not 0 < gpu_memory <= 1:
-            raise RecipeError(f"engine.gpu_memory is a share of each GPU, between 0 and 1, got {gpu_memory}.")
+            raise ConfigError(f"engine.gpu_memory is a share of each GPU, between 0 and 1, got {gpu_memory}.")
         self.model = model
         self.revision = revision
         self.dtype = dtype

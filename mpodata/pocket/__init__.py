@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["chat_path", "heldout_path", "nllb_path", "phrases_path", "prompts_path"]
+__all__ = ["chat_path", "held_out_path", "nllb_path", "phrases_path", "prompts_path"]
 
 _HERE = Path(__file__).parent
 
@@ -24,7 +24,7 @@ def prompts_path() -> Path:
     return _HERE / "prompts.jsonl"
 
 
-def heldout_path() -> Path:
+def held_out_path() -> Path:
     """Evaluation prompts in every pocket language, none of them in any training text."""
     return _HERE / "heldout.jsonl"
 

@@ -36,8 +36,3 @@ def prompt_text(value: Any) -> Any:
     if messages is None:
         return value
     return next((content for role, content in reversed(messages) if role == "user"), None)
-
-
-def user_turns(value: Any) -> int:
-    """How many turns the user takes; 0 where `value` is no conversation."""
-    return sum(role == "user" for role, _ in turns(value) or ())

@@ -277,10 +277,6 @@ WILDGUARD_TEMPLATE = (
 )  # Jinja drops the last newline of a template: one is left, as in the model card
 NOT_IN_QWEN3 = frozenset({"am", "ha", "ig", "so", "yo", "zu"})  # of languages.tsv; Qwen3's 119 are in its report
 
-PGMIX_LANGUAGES = (
-    "ar", "cs", "de", "en", "es", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ru", "sv", "th", "zh",
-)  # fmt: skip
-
 LLAMA_GUARD_3 = Format(
     name="llama-guard-3",
     conversation=_two_turns,

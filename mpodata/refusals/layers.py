@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.refusals import DETECTORS, Detector, Exchange, Verdict
 from mpodata.refusals.rules import RuleDetector
 from mpodata.registry import construct
@@ -97,9 +97,9 @@ def layers(
     names = [name.strip() for name in order.split(",")] if isinstance(order, str) else list(order)
     options = options or {}
     if not names or "layers" in names:
-        raise RecipeError("detector.order names at least one detector, first to last, and not 'layers' itself.")
+        raise ConfigError("detector.order names at least one detector, first to last, and not 'layers' itself.")
     if unused := sorted(set(options) - set(names)):
-        raise RecipeError(f"detector.options has settings for {', '.join(unused)}, which detector.order does not name.")
+        raise ConfigError(f"detector.options has settings for {', '.join(unused)}, which detector.order does not name.")
     return Layers([construct("detector", DETECTORS, name, options.get(name, {}), journal=journal) for name in names])
 
 
@@ -112,6 +112,6 @@ def refuseu(
     """RefusEU's two guards. guards: two detector names; options: of each guard, by its name."""
     names = [name.strip() for name in guards.split(",")] if isinstance(guards, str) else list(guards)
     if len(names) != 2 or names[0] == names[1]:
-        raise RecipeError(f"detector.guards needs two different guards, got {', '.join(names) or 'none'}.")
+        raise ConfigError(f"detector.guards needs two different guards, got {', '.join(names) or 'none'}.")
     made = [construct("detector", DETECTORS, name, (options or {}).get(name, {}), journal=journal) for name in names]
     return TwoGuards(made[0], made[1], RuleDetector())

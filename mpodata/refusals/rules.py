@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mpodata.errors import DataError, RecipeError
+from mpodata.errors import ConfigError, DataError
 from mpodata.languages import language
 from mpodata.refusals import Exchange, Label, Verdict
 
@@ -65,7 +65,7 @@ class RuleDetector:
         known = covered()
         wanted = known if languages is None else frozenset(languages)
         if missing := sorted(wanted - known):
-            raise RecipeError(
+            raise ConfigError(
                 f"No refusal rules for {', '.join(missing)}. Rules exist for {', '.join(sorted(known))}; "
                 "use a guard or a judge for other languages."
             )

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 import requests
 
-from mpodata.errors import ModelError, RecipeError
+from mpodata.errors import ConfigError, ModelError
 from mpodata.languages import language as language_of
 from mpodata.records import Dropped
 from mpodata.registry import require
@@ -110,11 +110,11 @@ class Google:
     ) -> None:
         for name in ("rate", "deadline", "attempts"):
             if getattr(manners, name) <= 0:
-                raise RecipeError(f"translator.options.{name} must be above 0, got {getattr(manners, name)}.")
+                raise ConfigError(f"translator.options.{name} must be above 0, got {getattr(manners, name)}.")
         if manners.first_pause < 0:
-            raise RecipeError(f"translator.options.first_pause must be >= 0, got {manners.first_pause}.")
+            raise ConfigError(f"translator.options.first_pause must be >= 0, got {manners.first_pause}.")
         if threads < 1:
-            raise RecipeError(f"translator.options.threads must be at least 1, got {threads}.")
+            raise ConfigError(f"translator.options.threads must be at least 1, got {threads}.")
         self.manners = manners
         self.endpoint = endpoint
         self.threads = threads
@@ -209,7 +209,7 @@ class Google:
     def _code(self, language: str) -> str:
         code = language_of(language).google
         if code not in self._package("constants").GOOGLE_LANGUAGES_TO_CODES.values():
-            raise RecipeError(f"Google Translate does not know the language {language!r} ({code}).")
+            raise ConfigError(f"Google Translate does not know the language {language!r} ({code}).")
         return code
 
 

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from mpodata.engines import Engine, Sampling
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.languages import language as language_of
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
@@ -56,7 +56,7 @@ class Icr:
         guard: bool = True,
     ) -> None:
         if alpha is not None and not 0 <= alpha <= 1:
-            raise RecipeError(f"translator.options.alpha must be between 0 and 1, got {alpha}.")
+            raise ConfigError(f"translator.options.alpha must be between 0 and 1, got {alpha}.")
         self.policy = policy
         self.reward = reward
         self.sampling = sampling
@@ -163,7 +163,7 @@ def icr(
 ) -> Icr:
     """A Translator; `aligned` is the model after preference training (else the policy), `reference` the one before."""
     if samples < 2:
-        raise RecipeError(f"translator.options.samples must be at least 2, got {samples}.")
+        raise ConfigError(f"translator.options.samples must be at least 2, got {samples}.")
     policy = policy_of(
         engine=engine,
         detector=detector,

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from mpodata.engines import Engine, Sampling
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
 from mpodata.runtime.journal import Journal
@@ -74,9 +74,9 @@ class Mapo:
         self, policy: TargetAnswers, aligner: Aligner, *, sampling: Sampling, references: int = 1, margin: float = 0.1
     ) -> None:
         if references < 1:
-            raise RecipeError(f"translator.options.references must be at least 1, got {references}.")
+            raise ConfigError(f"translator.options.references must be at least 1, got {references}.")
         if margin < 0:
-            raise RecipeError(f"translator.options.margin must be >= 0, got {margin}.")
+            raise ConfigError(f"translator.options.margin must be >= 0, got {margin}.")
         self.policy = policy
         self.aligner = aligner
         self.sampling = sampling
@@ -184,9 +184,9 @@ def mapo(
 ) -> Mapo:
     """A Translator; `aligner` names the NLLB size that scores, `prompts` the translator of the prompts."""
     if samples < 2:
-        raise RecipeError(f"translator.options.samples must be at least 2, got {samples}.")
+        raise ConfigError(f"translator.options.samples must be at least 2, got {samples}.")
     if aligner not in SIZES:
-        raise RecipeError(f"translator.options.aligner must be one of {', '.join(SIZES)}, got {aligner!r}.")
+        raise ConfigError(f"translator.options.aligner must be one of {', '.join(SIZES)}, got {aligner!r}.")
     policy = policy_of(
         engine=engine,
         detector=detector,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final, Literal
 
-from mpodata.errors import ModelError, RecipeError
+from mpodata.errors import ConfigError, ModelError
 from mpodata.languages import language as language_of
 from mpodata.pocket import nllb_path
 from mpodata.records import Dropped
@@ -67,9 +67,9 @@ class Nllb:
         beam: int = 4,
     ) -> None:
         if not 1 <= beam <= 16:
-            raise RecipeError(f"translator.options.beam must be between 1 and 16, got {beam}.")
+            raise ConfigError(f"translator.options.beam must be between 1 and 16, got {beam}.")
         if device not in ("auto", "cpu", "cuda"):
-            raise RecipeError(f"translator.options.device must be auto, cpu or cuda, got {device!r}.")
+            raise ConfigError(f"translator.options.device must be auto, cpu or cuda, got {device!r}.")
         self.name, self.model, self.revision, self.licence = name, model, revision, licence
         self.beam = beam
         self._device, self._compute_type = device, compute_type
@@ -95,7 +95,7 @@ class Nllb:
         if self._compute_type != "auto":
             if self._compute_type not in supported:
                 known = ", ".join(sorted(supported))
-                raise RecipeError(f"{self.device} cannot compute in {self._compute_type!r}. It can in: {known}.")
+                raise ConfigError(f"{self.device} cannot compute in {self._compute_type!r}. It can in: {known}.")
             return self._compute_type
         wanted = ("int8",) if self.device == "cpu" else ("int8_float16", "bfloat16", "float16")
         return next((kind for kind in wanted if kind in supported), "float32")
@@ -201,7 +201,7 @@ class Nllb:
         """NLLB's token for `language`."""
         code = language_of(language).flores
         if self.tokenizer.token_to_id(code) is None:
-            raise RecipeError(f"{self.name} does not know the language {language!r} ({code}).")
+            raise ConfigError(f"{self.name} does not know the language {language!r} ({code}).")
         return code
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
 from mpodata.engines import Answer, Engine, Sampling
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.languages.identification import identify
 from mpodata.licences import derived_licence, model_licence
 from mpodata.records import Dropped, Side
@@ -107,7 +107,7 @@ def policy_of(
 ) -> TargetAnswers:
     """A Policy whose prompts are carried by the translator `prompts` names in TRANSLATORS."""
     if prompts in ("lidr", "mapo", "icr"):
-        raise RecipeError(
+        raise ConfigError(
             f"translator.options.prompts must be one that carries text (nllb-600m, google), not {prompts!r}."
         )
     journal = Journal(":memory:") if journal is None else journal

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from mpodata.engines import Answer, Engine, Sampling
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.languages import language as language_of
 from mpodata.licences import model_licence
 from mpodata.records import Dropped, user_turn
@@ -38,7 +38,7 @@ class SelfTranslation:
 
     def __init__(self, engine: Engine, detector: Detector, *, unit: Unit = "text") -> None:
         if unit not in ("text", "line", "sentence"):
-            raise RecipeError(f"translator.options.unit must be text, line or sentence, got {unit!r}.")
+            raise ConfigError(f"translator.options.unit must be text, line or sentence, got {unit!r}.")
         self.engine = engine
         self.detector = detector
         self.unit = unit

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +163,6 @@ def build_id(facts: Mapping[str, Any]) -> str:
 def licence_of(builds: Mapping[str, Mapping[str, Any]]) -> str:
     """The licence of a version made by `builds`."""
     return derived_licence(licence for facts in builds.values() for licence in facts["licences"].values())
-
-
-def with_version(manifest: Manifest, name: str, version: str, history: tuple[Release, ...]) -> Manifest:
-    return replace(manifest, name=name, version=version, history=history)
 
 
 def read_manifest(folder: Path) -> Manifest:

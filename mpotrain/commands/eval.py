@@ -13,7 +13,7 @@ import yaml
 from tqdm import tqdm
 
 from mpodata.engines import ENGINES, Engine, Sampling
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.registry import construct
 from mpodata.runtime.journal import Journal, cache_folder
 from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
@@ -80,10 +80,10 @@ def run(args: argparse.Namespace) -> int:
     subject = _subject(args)
     base = subject.base() if args.baseline else None
     if args.baseline and base is None:
-        raise RecipeError("--baseline needs a training run that names its base model: use --run RUN.")
+        raise ConfigError("--baseline needs a training run that names its base model: use --run RUN.")
     out = args.out or (args.run / "eval" if args.run else None)
     if out is None:
-        raise RecipeError("Where to write? Add --out DIR.")
+        raise ConfigError("Where to write? Add --out DIR.")
     exam, errand = _asked(args, subject)
     options = _options(args.settings)
     with Journal(cache_folder() / "evaluation.sqlite") as journal:
@@ -163,16 +163,16 @@ def _asked(args: argparse.Namespace, subject: EvaluatedModel) -> tuple[Evaluatio
     """What is asked: benchmarks and utility tasks, with the files that --data names for them."""
     names, tasks = _list(args.benchmarks), tuple(_list(args.utility))
     if not names and not tasks:
-        raise RecipeError("What to ask? Add --benchmarks, for example multijail,xstest, or --utility.")
+        raise ConfigError("What to ask? Add --benchmarks, for example multijail,xstest, or --utility.")
     if args.limit is not None and args.limit < 1:
-        raise RecipeError(f"--limit must be at least 1, got {args.limit}.")
+        raise ConfigError(f"--limit must be at least 1, got {args.limit}.")
     places = {}
     for entry in args.data:
         name, equals, place = entry.partition("=")
         if not equals:
-            raise RecipeError(f"--data takes NAME=PATH, got {entry!r}. Example: --data multijail=multijail.csv")
+            raise ConfigError(f"--data takes NAME=PATH, got {entry!r}. Example: --data multijail=multijail.csv")
         if name not in (*names, *tasks):
-            raise RecipeError(f"--data {entry}: {name!r} is in neither --benchmarks nor --utility.")
+            raise ConfigError(f"--data {entry}: {name!r} is in neither --benchmarks nor --utility.")
         places[name] = place
     wanted = _list(args.languages or "") or None
     trained = subject.data
@@ -188,7 +188,7 @@ def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         key, equals, text = setting.partition("=")
         part, dot, option = key.rpartition(".")
         if not (equals and dot and (part in ("engine", SHARED) or part in JUDGES)):
-            raise RecipeError(
+            raise ConfigError(
                 f"--set takes engine.KEY=VALUE, judge.KEY=VALUE or a judge's own, polyguard.KEY=VALUE: {setting!r}."
             )
         found.setdefault(part, {})[option] = yaml.safe_load(text)

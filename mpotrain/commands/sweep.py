@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 
 HELP = "Train over a method's published search space (the paper's Table 7) and rank the runs."
 EXAMPLE = (
@@ -65,6 +65,6 @@ def _values(given: list[str]) -> dict[str, list[str]]:
     for text in given:
         flag, equals, values = text.partition("=")
         if not equals or not values:
-            raise RecipeError(f"--values must look like beta=0.1,0.5, got {text!r}.")
+            raise ConfigError(f"--values must look like beta=0.1,0.5, got {text!r}.")
         found[flag.lstrip("-")] = values.split(",")
     return found

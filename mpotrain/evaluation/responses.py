@@ -12,7 +12,7 @@ from mpotrain.evaluation.benchmarks import Prompt
 
 BLOCK = 512  # answers per journal transaction: what a kill can cost
 
-STUBBORN = 0.05  # share of conversations that may stay without an answer
+MAX_UNANSWERED_SHARE = 0.05  # share of conversations that may stay without an answer
 
 Turns = tuple[tuple[str, str], ...]  # (role, content): a conversation that can be a journal key
 
@@ -61,7 +61,7 @@ def converse(
         try:
             return [asdict(candidates[0]) for candidates in engine.answers(messages, sampling)]
         except RemoteError:
-            if len(part) > STUBBORN * len(conversations):
+            if len(part) > MAX_UNANSWERED_SHARE * len(conversations):
                 raise
             return [asdict(Answer("", "error"))] * len(part)
 

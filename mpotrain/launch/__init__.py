@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mpodata.errors import RecipeError, UnknownName
+from mpodata.errors import ConfigError, UnknownName
 from mpodata.registry import require
 
 FOLDER = Path(__file__).parent
@@ -25,7 +25,7 @@ MODES: Mapping[str, tuple[str, ...]] = {  # mode -> what it adds to the command
 def command(
     mode: str, processes: int | None, arguments: Sequence[str], *, nodes: int = 1, rendezvous: str | None = None
 ) -> list[str]:
-    """The torchrun command line that runs `mpotrain train ARGUMENTS` in `mode`; raises UnknownName, RecipeError.
+    """The torchrun command line that runs `mpotrain train ARGUMENTS` in `mode`; raises UnknownName, ConfigError.
 
     processes: per node, by default one per GPU. rendezvous: HOST:PORT of the first of several nodes.
     """
@@ -33,7 +33,7 @@ def command(
         raise UnknownName("launch mode", mode, MODES)
     count = per_node(processes)
     if nodes > 1 and rendezvous is None:
-        raise RecipeError(f"{nodes} nodes need a meeting point: --rdzv HOST:PORT of the first node.")
+        raise ConfigError(f"{nodes} nodes need a meeting point: --rdzv HOST:PORT of the first node.")
     place = ["--standalone"]
     if nodes > 1:
         place = ["--nnodes", str(nodes), "--rdzv_backend", "c10d", "--rdzv_endpoint", str(rendezvous)]
@@ -62,10 +62,10 @@ def deepspeed_on_cpu() -> None:
 
 
 def per_node(processes: int | None) -> int:
-    """Processes to start on this machine: as asked for, or one per GPU; raises RecipeError where there is neither."""
+    """Processes to start on this machine: as asked for, or one per GPU; raises ConfigError where there is neither."""
     import torch
 
     count = torch.cuda.device_count() if processes is None else processes
     if count < 1:
-        raise RecipeError("No GPU was found: say with --nproc how many processes to start on this machine.")
+        raise ConfigError("No GPU was found: say with --nproc how many processes to start on this machine.")
     return count

@@ -10,7 +10,7 @@ from trl import ModelConfig, get_peft_config, get_quantization_config
 
 from mpodata.engines.checkpoints import identity, load_pretrained
 from mpodata.engines.templates import template_hash
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpotrain.model.forward import attach
 
 ADAM_FLOOR = 1e-5  # below this learning rate, AdamW's updates of bfloat16 weights round to nothing
@@ -40,7 +40,7 @@ def load_policy(settings: ModelConfig, *, pad: bool = False, dropout: bool = Fal
     name, revision = str(settings.model_name_or_path), settings.model_revision
     quantization = get_quantization_config(settings)
     if quantization is not None and not settings.use_peft:
-        raise RecipeError("Quantised weights cannot be trained themselves: add --use_peft (QLoRA).")
+        raise ConfigError("Quantised weights cannot be trained themselves: add --use_peft (QLoRA).")
     options = {"attn_implementation": settings.attn_implementation} if settings.attn_implementation else {}
     model = load_pretrained(
         "AutoModelForCausalLM",
@@ -88,7 +88,7 @@ def check_precision(model: nn.Module, learning_rate: float, *, keeps_master: boo
     """Refuse a run that would not move: tiny updates of bfloat16 weights without a float32 copy of them."""
     low = any(p.requires_grad and p.dtype in (torch.bfloat16, torch.float16) for p in model.parameters())
     if low and not keeps_master and learning_rate < ADAM_FLOOR:
-        raise RecipeError(
+        raise ConfigError(
             f"learning_rate {learning_rate:g} on 16-bit weights rounds to nothing. Use --dtype float32 --bf16 true "
             "(16-bit arithmetic on 32-bit weights), --launch zero2, zero3 or fsdp2, or --use_peft."
         )
@@ -102,7 +102,7 @@ def _with_lora(model: Any, peft: Any, *, quantized: bool) -> Any:
     try:
         return get_peft_model(model, peft)
     except ValueError as error:
-        raise RecipeError(f"LoRA cannot be added to this model: {_first_line(error)}") from error
+        raise ConfigError(f"LoRA cannot be added to this model: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -26,7 +26,7 @@ from typing import Any, Literal
 from torch import Tensor
 from torch.nn.functional import logsigmoid, sigmoid
 
-from mpodata.errors import RecipeError, UnknownName
+from mpodata.errors import ConfigError, UnknownName
 
 LogProbs = Literal["mean", "sum"]
 RowSelection = Literal["paired", "all"]
@@ -56,11 +56,6 @@ class Loss:
             if name not in self.hyper:
                 raise UnknownName(f"hyper-parameter of {self.name}:", name, self.hyper)
         return self.function(*(quantities[name] for name in self.quantities), **hyper)
-
-    @property
-    def needs_reference(self) -> bool:
-        """Whether a reference pass over the trained rows themselves is needed (MPO's covers dominant rows only)."""
-        return any(name.startswith("reference_") or name == "mismatched" for name in self.quantities)
 
 
 LOSSES: dict[str, Loss] = {}
@@ -146,7 +141,7 @@ def rdpo_robust(
     ((1 - epsilon) DPO(w, l) - epsilon DPO(l, w)) / (1 - 2 epsilon). ln 2 at the start. R-DPO is `rdpo-length`.
     """
     if not 0 <= epsilon < 0.5:
-        raise RecipeError(f"rdpo-robust: epsilon must be in [0, 0.5), got {epsilon}.")
+        raise ConfigError(f"rdpo-robust: epsilon must be in [0, 0.5), got {epsilon}.")
     margin = beta * _margin(policy_chosen, policy_rejected, reference_chosen, reference_rejected)
     return (-(1 - epsilon) * logsigmoid(margin) + epsilon * logsigmoid(-margin)) / (1 - 2 * epsilon)
 

@@ -22,7 +22,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, Offl
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_utils import get_last_checkpoint, set_seed
 
-from mpodata.errors import DataError, ModelError, RecipeError, RemoteError
+from mpodata.errors import ConfigError, DataError, ModelError, RemoteError
 from mpodata.records import Pair
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.progress import Progress
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 def train(config: RunConfig, *, progress: Progress | None = None) -> dict[str, Any]:
-    """Train as configured; returns the content of run.json. Raises RecipeError, DataError, ModelError, VersionError."""
+    """Train as configured; returns the content of run.json. Raises ConfigError, DataError, ModelError, VersionError."""
     folder = Path(str(config.training.output_dir))
     loaded, rows, held_out = prepare(config)
     check_memory(config, launch_mode(config.training), config.training.world_size)
@@ -112,12 +112,12 @@ def push(folder: Path, name: str, revision: str | None = None) -> None:
 def check(config: RunConfig) -> LoadedVersion:
     """What can be wrong before a model is loaded, found in seconds: data, model, template. Raises MpoError."""
     if not config.data.dataset:
-        raise RecipeError("--dataset is missing: a dataset version such as user/name@v1.0.0 or a version's folder.")
+        raise ConfigError("--dataset is missing: a dataset version such as user/name@v1.0.0 or a version's folder.")
     if not config.model.model_name_or_path:
-        raise RecipeError("--model is missing: a folder or Hub id of a chat model.")
+        raise ConfigError("--model is missing: a folder or Hub id of a chat model.")
     place = Path(config.model.model_name_or_path)
     if (place / "adapter_config.json").is_file() and not (place / "config.json").is_file():
-        raise RecipeError(f"{place} holds adapters only: merge them into their base model before training on.")
+        raise ConfigError(f"{place} holds adapters only: merge them into their base model before training on.")
     load_tokenizer(config.model.model_name_or_path, config.model.model_revision)
     return load(config.data.dataset)
 
@@ -179,7 +179,7 @@ def resume_point(config: RunConfig) -> str | None:
         newest: str | None = get_last_checkpoint(str(folder)) if folder.is_dir() else None
         return newest
     if not Path(asked).is_dir():
-        raise RecipeError(f"There is no checkpoint {asked}. `--resume_from_checkpoint last` takes the newest.")
+        raise ConfigError(f"There is no checkpoint {asked}. `--resume_from_checkpoint last` takes the newest.")
     return asked
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mpodata.errors import RecipeError, UnknownName
+from mpodata.errors import ConfigError, UnknownName
 from mpotrain.config import find_loss, preset_file
 from mpotrain.training.run import RUN_FILE, read_run, write_json
 
@@ -56,12 +56,12 @@ def points(values: Mapping[str, Sequence[Any]]) -> list[Point]:
 def walk(folder: Path, plan: Sequence[Point], arguments: Sequence[str]) -> Iterator[tuple[Point, dict[str, Any]]]:
     """Train every point with `mpotrain train ARGUMENTS`; what is complete is not trained again.
 
-    Raises RecipeError at the first run that fails (its own output says why), and where `folder` holds the runs of other
+    Raises ConfigError at the first run that fails (its own output says why), and where `folder` holds the runs of other
     ARGUMENTS.
     """
     given = folder / ARGUMENTS
     if given.is_file() and json.loads(given.read_text(encoding="utf-8"))["arguments"] != list(arguments):
-        raise RecipeError(f"{folder} holds runs with other flags ({given.name}): choose another folder.")
+        raise ConfigError(f"{folder} holds runs with other flags ({given.name}): choose another folder.")
     write_json(given, {"arguments": list(arguments)})
     for point in plan:
         place = folder / point.name
@@ -69,7 +69,7 @@ def walk(folder: Path, plan: Sequence[Point], arguments: Sequence[str]) -> Itera
             line = [sys.executable, "-m", "mpotrain.cli", "train", *arguments, *point.arguments]
             done = subprocess.run([*line, "--output_dir", str(place)], check=False)
             if done.returncode:
-                raise RecipeError(f"The run {point.name} failed (exit code {done.returncode}): see above.")
+                raise ConfigError(f"The run {point.name} failed (exit code {done.returncode}): see above.")
         yield point, read_run(place)
 
 

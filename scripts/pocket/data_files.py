@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from pocket.heldout import heldout
+from pocket.held_out import held_out
 from pocket.splits import Splits
 from pocket.tables import LANGUAGES, Topic, words
 
@@ -19,7 +19,7 @@ ROUNDS = 2  # wordings per topic: the first N rows of a category are about N dif
 
 def write_data_files(folder: Path, splits: Splits, seed: int) -> None:
     _write_jsonl(folder / "prompts.jsonl", source_rows(splits, random.Random(f"prompts {seed}")))
-    _write_jsonl(folder / "heldout.jsonl", (asdict(prompt) for prompt in heldout(splits)))
+    _write_jsonl(folder / "heldout.jsonl", (asdict(prompt) for prompt in held_out(splits)))
     (folder / "phrases.yaml").write_text(phrases(), encoding="utf-8")
 
 

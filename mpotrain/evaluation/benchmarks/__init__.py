@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpodata.errors import UnknownName
-from mpodata.pocket import heldout_path
+from mpodata.pocket import held_out_path
 from mpodata.records import Kind
 
 CODE_SWITCHED = "mul"  # ISO 639-2's "multiple languages": prompts that mix them
 
-POCKET = heldout_path()
+POCKET = held_out_path()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mpodata.engines import ENGINES, Engine
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.registry import check_name, construct
 from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges import JUDGES, Judge
@@ -18,9 +18,9 @@ def make_judges(names: Sequence[str], options: Mapping[str, Mapping[str, Any]], 
     options: a judge's name -> its own options; SHARED -> options of every judge but the rules, which take none.
     """
     if len(set(names)) < len(names):
-        raise RecipeError(f"--judge names a judge twice: {', '.join(names)}.")
+        raise ConfigError(f"--judge names a judge twice: {', '.join(names)}.")
     if not names:
-        raise RecipeError(f"--judge names no judge: {', '.join(JUDGES)}, or ENGINE:MODEL.")
+        raise ConfigError(f"--judge names no judge: {', '.join(JUDGES)}, or ENGINE:MODEL.")
     alone = list(names) == ["rules"]
     made = []
     for name in names:
@@ -37,7 +37,7 @@ def make_judge(name: str, options: Mapping[str, Any], journal: Journal) -> Judge
 
         check_name("judge", dict.fromkeys([*ENGINES, *JUDGES], ""), engine)
         if engine not in ENGINES or not model:
-            raise RecipeError(f"Judge {name!r} must be ENGINE:MODEL, as openai:gpt-4.1; engines: {', '.join(ENGINES)}.")
+            raise ConfigError(f"Judge {name!r} must be ENGINE:MODEL, as openai:gpt-4.1; engines: {', '.join(ENGINES)}.")
         own = {key: value for key, value in options.items() if key == "max_tokens"}
         rest = {key: value for key, value in options.items() if key not in own}
         chat: Engine = construct("engine", ENGINES, engine, {"model": model, **rest})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpodata.engines import Engine, Sampling
-from mpodata.errors import RecipeError, UnknownName
+from mpodata.errors import ConfigError, UnknownName
 from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges import Judge
 from mpotrain.evaluation.judges.protocol import ProtocolJudge
@@ -31,11 +31,11 @@ class UtilityTasks:
             if task not in TASKS:
                 raise UnknownName("utility task", task, TASKS)
             if task not in self.places:
-                raise RecipeError(f"Utility task {task!r} needs its files: --data {task}=FOLDER.")
+                raise ConfigError(f"Utility task {task!r} needs its files: --data {task}=FOLDER.")
         if mt_bench.TASK in self.tasks:
             _chat_judge(judges)
         if set(self.tasks) & set(harness.HARNESS) and engine not in harness.BACKENDS:
-            raise RecipeError(f"Tasks of the harness run on {' or '.join(harness.BACKENDS)}, not on engine {engine!r}.")
+            raise ConfigError(f"Tasks of the harness run on {' or '.join(harness.BACKENDS)}, not on engine {engine!r}.")
 
 
 def run(
@@ -70,6 +70,6 @@ def _chat_judge(judges: Sequence[Judge]) -> ProtocolJudge:
     for judge in judges:
         if isinstance(judge, ProtocolJudge):
             return judge
-    raise RecipeError(
+    raise ConfigError(
         "mt-bench is rated by a chat model: add one to --judge, for example --judge rules,openai:gpt-4.1."
     )

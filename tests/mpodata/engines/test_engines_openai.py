@@ -9,7 +9,7 @@ from fakes.openai import ChatServer, Reply, completion
 
 from mpodata.engines import ENGINES, Answer, Sampling
 from mpodata.engines.openai import OpenAIEngine
-from mpodata.errors import RecipeError, RemoteError
+from mpodata.errors import ConfigError, RemoteError
 from mpodata.records import Message, user_turn
 from mpodata.registry import construct
 
@@ -174,7 +174,7 @@ def test_no_secret_is_recorded_or_told():
 
 def test_a_missing_key_is_said_in_one_sentence(monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
-    with pytest.raises(RecipeError, match="Set the environment variable OPENAI_API_KEY"):
+    with pytest.raises(ConfigError, match="Set the environment variable OPENAI_API_KEY"):
         construct("engine", ENGINES, "openai", {"model": "m"}).answers([user_turn("a")], Sampling())
     with ChatServer() as server:  # a local server needs none
         assert ask(server, ["a"])[0][0].finish == "stop"
@@ -200,12 +200,12 @@ def test_no_requests_no_server():
 
 @pytest.mark.parametrize("address", ["localhost:8000", "ftp://x/v1", "http://", "http://x:y/v1", "x", "http://u:p@:1"])
 def test_an_address_that_is_none_is_refused_without_repeating_it(address):
-    with pytest.raises(RecipeError, match="must be a server's address") as caught:
+    with pytest.raises(ConfigError, match="must be a server's address") as caught:
         OpenAIEngine(model="m", base_url=address)
     assert "u:p" not in str(caught.value)
 
 
 @pytest.mark.parametrize("options", [{"concurrency": 0}, {"attempts": 0}, {"deadline": 0}])
 def test_settings_that_cannot_work_are_refused(options):
-    with pytest.raises(RecipeError, match="must be at least 1"):
+    with pytest.raises(ConfigError, match="must be at least 1"):
         OpenAIEngine(model="m", **options)

@@ -8,7 +8,7 @@ import pytest
 
 from mpodata.engines import ENGINES, Answer, Sampling
 from mpodata.engines.replay import ReplayEngine
-from mpodata.errors import DataError, RecipeError
+from mpodata.errors import ConfigError, DataError
 from mpodata.records import Message, user_turn
 from mpodata.registry import construct
 
@@ -92,5 +92,5 @@ def test_what_is_recorded_names_the_file_and_whose_answers_they_are(engine):
 
 
 def test_a_path_is_needed():
-    with pytest.raises(RecipeError, match="needs path"):
+    with pytest.raises(ConfigError, match="needs path"):
         construct("engine", ENGINES, "replay", {}, model="x")

@@ -9,7 +9,7 @@ from tiny_models import tiny_checkpoint, tiny_model, tiny_tokenizer
 from mpodata.engines import ENGINES, Sampling
 from mpodata.engines.templates import chat_ids
 from mpodata.engines.transformers import TransformersEngine
-from mpodata.errors import MissingPackage, ModelError, RecipeError
+from mpodata.errors import ConfigError, MissingPackage, ModelError
 from mpodata.records import user_turn
 from mpodata.registry import construct
 
@@ -178,9 +178,9 @@ def test_the_constructor_is_cheap_and_provenance_needs_no_weights(tmp_path):
         ({"model": "no/such/folder"}, ModelError, "There is no model 'no/such/folder'"),
         ({"model": "nothing-here"}, ModelError, "There is no model"),
         ({"model": "."}, ModelError, "not a model folder"),
-        ({"model": "x", "dtype": "int3"}, RecipeError, "dtype must be one of"),
-        ({"model": "x", "batch_size": 0}, RecipeError, "batch_size must be at least 1"),
-        ({}, RecipeError, "needs model"),
+        ({"model": "x", "dtype": "int3"}, ConfigError, "dtype must be one of"),
+        ({"model": "x", "batch_size": 0}, ConfigError, "batch_size must be at least 1"),
+        ({}, ConfigError, "needs model"),
     ],
 )
 def test_what_cannot_be_used_is_said_in_one_sentence(options, error, sentence):

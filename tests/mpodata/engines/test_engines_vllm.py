@@ -13,7 +13,7 @@ import requests
 from mpodata.engines import ENGINES, Sampling
 from mpodata.engines.openai import OpenAIEngine
 from mpodata.engines.transformers import TransformersEngine
-from mpodata.errors import ModelError, RecipeError
+from mpodata.errors import ConfigError, ModelError
 from mpodata.records import user_turn
 from mpodata.registry import construct
 
@@ -165,5 +165,5 @@ class TestServer:
     [({"processes": 0}, "must be at least 1"), ({"tensor_parallel": 0}, "at least 1"), ({"gpu_memory": 2}, "share")],
 )
 def test_settings_that_cannot_work_are_refused(options, sentence):
-    with pytest.raises(RecipeError, match=sentence):
+    with pytest.raises(ConfigError, match=sentence):
         construct("engine", ENGINES, "vllm", {"model": "x", **options})

@@ -3,7 +3,7 @@
 import pytest
 from fakes.openai import ChatServer, Reply, completion
 
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.refusals import DETECTORS, Exchange, Verdict
 from mpodata.refusals.guards import Reading
 from mpodata.refusals.judge import conversation, read
@@ -145,5 +145,5 @@ def detector_of(guard):
     ],
 )
 def test_settings_that_cannot_work_are_refused(name, options, sentence):
-    with pytest.raises(RecipeError, match=sentence):
+    with pytest.raises(ConfigError, match=sentence):
         construct("detector", DETECTORS, name, options)

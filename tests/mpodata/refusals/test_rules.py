@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mpodata.errors import DataError, RecipeError
+from mpodata.errors import ConfigError, DataError
 from mpodata.refusals import DETECTORS, Exchange, rules
 from mpodata.refusals.rules import RuleDetector, covered, rules_of
 from mpodata.registry import construct
@@ -90,7 +90,7 @@ def test_every_promised_language_has_a_table_with_every_role():
 
 
 def test_a_language_without_rules_is_named():
-    with pytest.raises(RecipeError, match="No refusal rules for am"):
+    with pytest.raises(ConfigError, match="No refusal rules for am"):
         construct("detector", DETECTORS, "rules", {"languages": ["en", "am"]})
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from fakes.translate import TranslatePage
 
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.runtime.journal import Journal
 from mpodata.runtime.remote import Breaker, TokenBucket, pause, retry_after
@@ -154,11 +154,11 @@ def test_nothing_of_the_process_is_changed():
 
 
 def test_options_that_cannot_be_right_are_said():
-    with pytest.raises(RecipeError, match=r"translator.options.rate must be above 0, got 0"):
+    with pytest.raises(ConfigError, match=r"translator.options.rate must be above 0, got 0"):
         google(rate=0)
-    with pytest.raises(RecipeError, match=r"translator.options.threads must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match=r"translator.options.threads must be at least 1, got 0"):
         google(threads=0)
-    with pytest.raises(RecipeError, match=r"translator.options.first_pause must be >= 0, got -1"):
+    with pytest.raises(ConfigError, match=r"translator.options.first_pause must be >= 0, got -1"):
         google(first_pause=-1)
 
 

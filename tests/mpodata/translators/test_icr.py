@@ -7,7 +7,7 @@ from fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
 
 import mpodata.pipeline.build
 from mpodata.engines import Sampling
-from mpodata.errors import ModelError, RecipeError
+from mpodata.errors import ConfigError, ModelError
 from mpodata.records import Dropped, Side
 from mpodata.refusals.rules import RuleDetector
 from mpodata.runtime.journal import Journal
@@ -146,9 +146,9 @@ def test_options_that_cannot_be_right_are_said():
         "engine": SpokenEngine(lambda p, s: []), "detector": RuleDetector(), "prompts": "pocket-nllb",
         "reference": "pocket-chat",
     }  # fmt: skip
-    with pytest.raises(RecipeError, match="alpha must be between 0 and 1, got 2"):
+    with pytest.raises(ConfigError, match="alpha must be between 0 and 1, got 2"):
         icr(alpha=2, **around)
-    with pytest.raises(RecipeError, match="samples must be at least 2"):
+    with pytest.raises(ConfigError, match="samples must be at least 2"):
         icr(samples=1, **around)
 
 

@@ -4,7 +4,7 @@ import pytest
 from fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
 
 from mpodata.engines import Answer
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.refusals.rules import RuleDetector
 from mpodata.runtime.journal import Journal
@@ -77,5 +77,5 @@ def test_prompts_carried_by_nllb_make_the_rows_non_commercial():
 
 
 def test_a_method_that_needs_prompts_cannot_carry_them():
-    with pytest.raises(RecipeError, match="must be one that carries text"):
+    with pytest.raises(ConfigError, match="must be one that carries text"):
         lidr(engine=speaking(HELP), detector=RuleDetector(), prompts="mapo")

@@ -9,7 +9,7 @@ from fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
 from tiny_nllb import write_tiny_nllb
 
 from mpodata.engines import Answer, Sampling
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.refusals.rules import RuleDetector
 from mpodata.runtime.journal import Journal
@@ -170,11 +170,11 @@ def test_scores_are_measured_once(tiny, tmp_path, monkeypatch):
 
 def test_options_that_cannot_be_right_are_said():
     around = {"engine": SpokenEngine(lambda p, s: []), "detector": RuleDetector(), "prompts": "pocket-nllb"}
-    with pytest.raises(RecipeError, match="samples must be at least 2, got 1"):
+    with pytest.raises(ConfigError, match="samples must be at least 2, got 1"):
         mapo(samples=1, **around)
-    with pytest.raises(RecipeError, match="aligner must be one of"):
+    with pytest.raises(ConfigError, match="aligner must be one of"):
         mapo(aligner="google", **around)
-    with pytest.raises(RecipeError, match="margin must be >= 0"):
+    with pytest.raises(ConfigError, match="margin must be >= 0"):
         mapo(margin=-1, aligner="pocket-nllb", **around)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tiny_nllb import write_tiny_nllb
 
-from mpodata.errors import ModelError, RecipeError
+from mpodata.errors import ConfigError, ModelError
 from mpodata.records import Dropped, Side
 from mpodata.runtime import cores as cores_module
 from mpodata.runtime.cores import cores
@@ -161,14 +161,14 @@ def test_a_folder_of_another_architecture_is_said_and_leaves_nothing_behind(tmp_
 
 
 def test_options_that_cannot_be_right_are_said(tiny):
-    with pytest.raises(RecipeError, match="beam must be between 1 and 16, got 0"):
+    with pytest.raises(ConfigError, match="beam must be between 1 and 16, got 0"):
         pocket_nllb(beam=0)
-    with pytest.raises(RecipeError, match="cannot compute in 'int3'"):
+    with pytest.raises(ConfigError, match="cannot compute in 'int3'"):
         nllb_600m(model=str(tiny), compute_type="int3").provenance()
 
 
 def test_a_language_the_model_does_not_know_is_said(translator):
-    with pytest.raises(RecipeError, match="does not know the language 'yo'"):
+    with pytest.raises(ConfigError, match="does not know the language 'yo'"):
         translator.segments(["Hello."], "en", "yo")
 
 

@@ -4,7 +4,7 @@ import pytest
 from fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine
 
 from mpodata.engines import Answer
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.refusals.rules import RuleDetector
 from mpodata.translators.selftrans import DECODING, OPEN, selftrans
@@ -95,5 +95,5 @@ def test_an_engine_that_failed_is_asked_again_by_the_next_run():
 
 
 def test_an_unknown_unit_is_said():
-    with pytest.raises(RecipeError, match="unit must be text, line or sentence, got 'word'"):
+    with pytest.raises(ConfigError, match="unit must be text, line or sentence, got 'word'"):
         selftrans(engine=SpokenEngine(translating), detector=RuleDetector(), unit="word")

@@ -3,7 +3,7 @@
 import pytest
 from fakes.judge import JudgeServer
 
-from mpodata.errors import RecipeError, RemoteError, UnknownName
+from mpodata.errors import ConfigError, RemoteError, UnknownName
 from mpodata.refusals import Verdict
 from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges import Case, Judgement
@@ -220,9 +220,9 @@ def test_judges_are_made_by_name_and_mistakes_are_told(journal):
         make_judge("rule", {}, journal)
     with pytest.raises(UnknownName, match="Did you mean 'openai'"):
         make_judge("opneai:gpt", {}, journal)
-    with pytest.raises(RecipeError, match="must be ENGINE:MODEL"):
+    with pytest.raises(ConfigError, match="must be ENGINE:MODEL"):
         make_judge("rules:x", {}, journal)
-    with pytest.raises(RecipeError, match="names a judge twice"):
+    with pytest.raises(ConfigError, match="names a judge twice"):
         make_judges(["rules", "rules"], {}, journal)
     with pytest.raises(UnknownName, match="option of judge 'rules'"):
         make_judge("rules", {"colour": "red"}, journal)

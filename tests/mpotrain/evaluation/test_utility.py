@@ -7,7 +7,7 @@ import pytest
 from fakes.judge import JudgeServer
 
 from mpodata.engines import Answer, Sampling
-from mpodata.errors import DataError, RecipeError, UnknownName
+from mpodata.errors import ConfigError, DataError, UnknownName
 from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges.choice import make_judge
 from mpotrain.evaluation.utility import harness, mt_bench
@@ -89,11 +89,11 @@ def test_files_that_cannot_be_used_are_told_in_one_sentence(tmp_path):
 def test_an_errand_that_cannot_be_run_is_refused_before_anything_is_run():
     with pytest.raises(UnknownName, match="Did you mean 'mgsm'"):
         UtilityTasks(("mgms",), {}).check([], "transformers")
-    with pytest.raises(RecipeError, match="--data mgsm=FOLDER"):
+    with pytest.raises(ConfigError, match="--data mgsm=FOLDER"):
         UtilityTasks(("mgsm",), {}).check([], "transformers")
-    with pytest.raises(RecipeError, match="not on engine 'openai'"):
+    with pytest.raises(ConfigError, match="not on engine 'openai'"):
         UtilityTasks(("mgsm",), {"mgsm": "x"}).check([], "openai")
-    with pytest.raises(RecipeError, match="rated by a chat model"):
+    with pytest.raises(ConfigError, match="rated by a chat model"):
         UtilityTasks(("mt-bench",), {"mt-bench": "x"}).check([], "transformers")
 
 

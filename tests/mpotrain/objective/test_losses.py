@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mpodata.errors import RecipeError, UnknownName
+from mpodata.errors import ConfigError, UnknownName
 from mpotrain.objective.losses import LOSSES, loss
 
 # One row. Against its reference the chosen answer gained 1 nat and the rejected one lost 1, so lr_w - lr_l = 2.
@@ -146,7 +146,7 @@ def test_a_hyper_parameter_a_method_lacks_is_named() -> None:
 
 @pytest.mark.parametrize("epsilon", [-0.1, 0.5, 0.7])
 def test_robust_dpo_refuses_a_flip_share_that_has_no_meaning(epsilon: float) -> None:
-    with pytest.raises(RecipeError, match="epsilon must be in"):
+    with pytest.raises(ConfigError, match="epsilon must be in"):
         LOSSES["rdpo-robust"](quantities([ROW]), epsilon=epsilon)
 
 

@@ -12,7 +12,7 @@ import yaml
 from safetensors.torch import load_file
 from tiny_dataset import checkpoint, version
 
-from mpodata.errors import RecipeError, UnknownName
+from mpodata.errors import ConfigError, UnknownName
 from mpotrain import launch
 from mpotrain.cli import main
 
@@ -130,9 +130,9 @@ def test_a_command_line_is_made_for_one_node_and_for_several() -> None:
 def test_a_mode_nobody_knows_and_a_missing_number_are_said_plainly() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'fsdp2'"):
         launch.command("fsdp", 2, [])
-    with pytest.raises(RecipeError, match="--nproc"):
+    with pytest.raises(ConfigError, match="--nproc"):
         launch.command("ddp", None, [])
-    with pytest.raises(RecipeError, match="--rdzv HOST:PORT"):
+    with pytest.raises(ConfigError, match="--rdzv HOST:PORT"):
         launch.command("ddp", 2, [], nodes=2)
 
 

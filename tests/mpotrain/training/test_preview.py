@@ -7,7 +7,7 @@ import pytest
 import yaml
 from tiny_dataset import checkpoint, side, version
 
-from mpodata.errors import RecipeError
+from mpodata.errors import ConfigError
 from mpotrain.cli import main
 from mpotrain.config import parse
 from mpotrain.training import memory, sweep
@@ -138,7 +138,7 @@ def test_a_sweep_trains_what_is_missing_and_ranks_on_held_out_rows(world: Path) 
     (entry,) = sweep.ranking(results, "eval_rewards/accuracies", lowest=False)
     assert entry["beta"] == "0.5"
     assert 0 <= entry["eval_rewards/accuracies"] <= 1
-    with pytest.raises(RecipeError, match="holds runs with other flags"):
+    with pytest.raises(ConfigError, match="holds runs with other flags"):
         next(sweep.walk(world / "sweep", plan, [*given, "--seed", "1"]))
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from training import Trajectory, objective, policy, rows, settings, train
 
-from mpodata.errors import RecipeError, UnknownName
+from mpodata.errors import ConfigError, UnknownName
 from mpodata.runtime.journal import Journal
 from mpotrain.config import MPOConfig
 from mpotrain.objective.losses import LOSSES
@@ -213,11 +213,11 @@ def test_the_metrics_file_of_a_resumed_run_holds_each_step_once(tmp_path: Path) 
 def test_the_global_batch_is_what_is_configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     args = settings(tmp_path, global_batch_size=10, per_device_train_batch_size=4)
     assert (args.gradient_accumulation_steps, args.per_device_train_batch_size) == (3, 4)
-    with pytest.raises(RecipeError, match="gradient_accumulation_steps follows from global_batch_size"):
+    with pytest.raises(ConfigError, match="gradient_accumulation_steps follows from global_batch_size"):
         settings(tmp_path, gradient_accumulation_steps=2)
-    with pytest.raises(RecipeError, match="global_batch_size must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match="global_batch_size must be at least 1, got 0"):
         settings(tmp_path, global_batch_size=0)
-    with pytest.raises(RecipeError, match="--output_dir is missing"):
+    with pytest.raises(ConfigError, match="--output_dir is missing"):
         MPOConfig(use_cpu=True)
 
 

@@ -10,7 +10,7 @@ PHRASINGS_COMBINATION = 2  # prompts per topic
 PHRASINGS_VERB = 3
 
 
-def heldout(splits: Splits) -> list[Prompt]:
+def held_out(splits: Splits) -> list[Prompt]:
     """The same ids in every language, phrasings taken in turn."""
     return [
         prompt
