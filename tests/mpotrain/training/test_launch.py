@@ -51,7 +51,7 @@ def two_processes(world: Path, mode: str, plans: list[list[str]]) -> None:
     plan = world / "plan.json"
     plan.write_text(json.dumps([[*flags, *launch.MODES[mode]] for flags in plans]))
     line = launch.command(mode, 2, [])
-    run(world, [*line[: line.index("-m", 3)], str(ROOT / "tests/mpotrain/launched.py"), str(plan)])
+    run(world, [*line[: line.index("-m", 3)], str(ROOT / "tests/mpotrain/torchrun_entry.py"), str(plan)])
 
 
 def run(world: Path, line: list[str]) -> str:
