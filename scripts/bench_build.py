@@ -20,11 +20,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from mpodata.records import Dropped
+from mpodata.runtime.journal import Journal
 from mpodata.runtime.processes import usual_workers
+from mpodata.translators.document import DocumentTranslator
 
 LANGUAGES = ("sw", "zh", "ar")
 
@@ -54,20 +59,18 @@ class Lookup:
             code: {row[0]: row[column] for row in rows} for column, code in enumerate(LANGUAGES, start=1)
         }  # fmt: skip
 
-    def segments(self, texts, source, target, *, attempt=0):
+    def segments(self, texts: Sequence[str], source: str, target: str, *, attempt: int = 0) -> list[str | Dropped]:
         return [self._one(text, self.tables[target]) for text in texts]
 
-    def _one(self, text, table):
+    def _one(self, text: str, table: Mapping[str, str]) -> str:
         number = NUMBER.search(text)
         return table[NUMBER.sub("{n}", text)].replace("{n}", number[0] if number else "")
 
-    def provenance(self):
+    def provenance(self) -> dict[str, Any]:
         return {"name": "lookup", "licence": "apache-2.0"}
 
 
-def lookup(*, journal, dominant):
-    from mpodata.translators.document import DocumentTranslator
-
+def lookup(*, journal: Journal, dominant: str) -> DocumentTranslator:
     return DocumentTranslator(Lookup(), dominant=dominant, journal=journal)
 
 

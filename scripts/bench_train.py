@@ -27,6 +27,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -53,7 +54,7 @@ class Runner:
         """Seconds of one optimizer step."""
         self._wait()
         start = self.clock()
-        self.step(rows).backward()
+        self.step(rows).backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self._wait()
@@ -64,7 +65,9 @@ class Runner:
             torch.cuda.synchronize()
 
 
-def in_turns(rows: Sequence[Row], names: Sequence[str], pairs: int, rounds: int, args: argparse.Namespace) -> Iterator:
+def in_turns(
+    rows: Sequence[Row], names: Sequence[str], pairs: int, rounds: int, args: argparse.Namespace
+) -> Iterator[Any]:
     """Yield {candidate: (seconds, target tokens)} for every batch, candidates alternating, after one warm-up each."""
     batches = {name: batches_of(rows, pairs, grouped=name.endswith("grouped")) for name in names}
     if args.gpu:  # five 8B models with their optimizers do not fit: one candidate after the other
@@ -137,7 +140,7 @@ def operations(model: LlamaForCausalLM, rows: list[Row]) -> float:
     asked = batch.spans.query_starts.diff()
     seen = batch.spans.key_starts.diff() - 0.5 * asked  # on average: attention is causal
     attention = 2 * (asked * seen).sum().item() * model.config.hidden_size * model.config.num_hidden_layers
-    return 3 * 2 * (batch.encoded * body + attention + len(batch.targets) * head)
+    return float(3 * 2 * (batch.encoded * body + attention + len(batch.targets) * head))
 
 
 def matmul_speed(args: argparse.Namespace) -> float:
@@ -154,7 +157,9 @@ def matmul_speed(args: argparse.Namespace) -> float:
     return 2 * size**3 / best
 
 
-def report(rows: Sequence[Row], pairs: int, rounds: int, names: Sequence[str], args: argparse.Namespace) -> dict:
+def report(
+    rows: Sequence[Row], pairs: int, rounds: int, names: Sequence[str], args: argparse.Namespace
+) -> dict[str, Any]:
     """Measure one batch size and print its table."""
     print(f"\n{pairs} pairs a forward, {rounds} batches, candidates in turns")
     results = []
@@ -203,7 +208,7 @@ def print_grouping(rows: Sequence[Row], pairs: int, speed: dict[str, list[float]
     print(f"  grouped by pair: {gained:+.0%} tokens/s; operations saved allow {cost[False] / cost[True] - 1:+.0%}")
 
 
-def print_floor(rows: Sequence[Row], pairs: int, seconds: list[float], args: argparse.Namespace) -> dict:
+def print_floor(rows: Sequence[Row], pairs: int, seconds: list[float], args: argparse.Namespace) -> dict[str, Any]:
     """What MPO cannot avoid, beside what was spent and reached."""
     with torch.device("meta"):
         model = LlamaForCausalLM(shape(args.gpu))

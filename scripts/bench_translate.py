@@ -193,7 +193,7 @@ def outputs_alike(plain: Any, ours: Forced, texts: list[str], args: argparse.Nam
     theirs = plain_run(plain, ours, texts, args, PLAIN_BATCH, "examples", whole_call=False)
     inputs = [ours.source_tokens(tokens, SOURCE) for tokens in ours.tokens(texts)]
     mine = ours.decoded(inputs, TARGET, [args.length] * len(texts), beam_size=args.beam)
-    return sum(a == b for a, b in zip(theirs, mine, strict=True)) / len(texts)
+    return float(sum(a == b for a, b in zip(theirs, mine, strict=True)) / len(texts))
 
 
 def sweep(folder: Path, rows: dict[str, str], args: argparse.Namespace) -> dict[str, Any]:

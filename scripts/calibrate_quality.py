@@ -30,7 +30,7 @@ from calibration.corpora import (
 from calibration.faults import FAULTS, Material
 
 from mpodata.audit import findings
-from mpodata.quality import agreement as agreements
+from mpodata.quality import alignment as agreements
 from mpodata.quality import checks, completeness, measure_many
 from mpodata.quality import thresholds as tables
 from mpodata.quality.alignment import matched

@@ -95,7 +95,7 @@ def run(args: argparse.Namespace, dataset: str, method: str, seed: int) -> Path:
     if not (folder / "eval" / "results.json").is_file():
         baseline = ["--baseline"] if seed == 0 else []
         call("mpotrain", "eval", "--run", str(folder), *baseline, "--benchmarks", args.benchmark)
-    return folder / "eval"
+    return Path(folder / "eval")
 
 
 def call(package: str, *arguments: str) -> None:
@@ -129,9 +129,10 @@ def measured(results: dict[str, Any], method: str, language: str) -> Measured:
 
 def share(cells: Iterable[dict[str, Any]], *classes: str) -> float:
     """Percent of answers of `classes`, averaged over cells."""
-    return statistics.mean(
+    rates: list[float] = [
         100 * sum(cell["classes"].get(name, 0) for name in classes) / cell["answers"] for cell in cells
-    )
+    ]
+    return statistics.mean(rates)
 
 
 def document(rows: Sequence[Measured], seeds: int, dataset: str) -> str:

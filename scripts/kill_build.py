@@ -15,8 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 BLOCK = 16  # rows between two journal commits: small, so that a small build has many moments to be killed at
 ARGUMENTS = ["build", "--recipe", "quickstart", "--languages", "sw,bn", "--samples", "60"]
@@ -114,15 +116,15 @@ def child(place: Path) -> int:
     from mpodata.translators.nllb import Nllb
 
     mpodata.pipeline.build.BLOCK = BLOCK
-    TransformersEngine.block = BLOCK
+    TransformersEngine.block = BLOCK  # type: ignore[attr-defined]  # it asks for BLOCK of its own where it has none
     log = os.open(place / "calls", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     for owner, name in ((TransformersEngine, "answers"), (Nllb, "segments")):
         setattr(owner, name, counting(getattr(owner, name), name, log))
     return mpodata_main([*ARGUMENTS, "--out", str(place / "out")])
 
 
-def counting(method, name, log):
-    def counted(self, inputs, *args, **kwargs):
+def counting(method: Callable[..., Any], name: str, log: int) -> Callable[..., Any]:
+    def counted(self: Any, inputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
         os.write(log, f"{name} {len(inputs)}\n".encode())  # before the call: what a kill interrupts was paid for
         return method(self, inputs, *args, **kwargs)
 

@@ -5,10 +5,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mpotrain.model.batches import Tokens
 
 VOCABULARY = 32_000
+Answers = tuple[Tokens, Tokens]  # chosen, rejected
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def read_rows(data: Path | None) -> list[Row]:
     return rows
 
 
-def six_texts(row: dict) -> list[str]:
+def six_texts(row: dict[str, Any]) -> list[str]:
     """Dominant prompt, chosen, rejected, then the target's."""
     return [
         text
@@ -74,10 +76,12 @@ def synthetic_rows(pairs: int = 100, languages: int = 6) -> list[Row]:
 
 
 def row_of(pair: int, ids: Sequence[tuple[int, ...]]) -> Row:
-    sides = []
-    for (prompt, chosen, rejected), scored in ((ids[3:], True), (ids[:3], False)):
-        sides.append(tuple(Tokens(prompt + answer, len(prompt), scored=scored) for answer in (chosen, rejected)))
-    return Row(pair, target=sides[0], dominant=sides[1])
+    def side(texts: Sequence[tuple[int, ...]], scored: bool) -> Answers:
+        prompt, *answers = texts
+        chosen, rejected = (Tokens(prompt + answer, len(prompt), scored=scored) for answer in answers)
+        return chosen, rejected
+
+    return Row(pair, target=side(ids[3:], scored=True), dominant=side(ids[:3], scored=False))
 
 
 def batches_of(rows: Sequence[Row], pairs: int, grouped: bool) -> list[list[Row]]:

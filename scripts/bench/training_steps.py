@@ -61,6 +61,7 @@ def ours(model: LlamaForCausalLM, device: str) -> Step:
         measured = measure(model, pack(target + dominant, device), states="mean")
         means = measured.log_probs[: 2 * count] / measured.tokens[: 2 * count]
         gaps = {"policy_gap": means[:count] - means[count:], "dominant_gap": means.new_full((count,), 0.5)}
+        assert measured.states is not None
         states = measured.states[2 * count :].view(2, count, width).transpose(0, 1)
         retained = RETENTION["authors"].function(states, torch.zeros_like(states))
         return (LOSSES["mpo"](gaps) + retained).mean()
@@ -135,6 +136,7 @@ def trl_dpo(model: LlamaForCausalLM, device: str, *, precomputed: bool) -> Step:
                 example | ({"ref_chosen_logps": -900.0, "ref_rejected_logps": -900.0} if precomputed else {})
             )
         batch = {name: tensor.to(device) for name, tensor in trainer.data_collator(examples).items()}
-        return trainer.compute_loss(trainer.model, batch)
+        value: Tensor = trainer.compute_loss(trainer.model, batch)
+        return value
 
     return step

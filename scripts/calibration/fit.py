@@ -171,7 +171,8 @@ def fit_agreement(corpora: Sequence[Corpus], limits: Thresholds) -> Thresholds:
     """
     points = []
     for shape, names in ((sentence_rows, ("prompt",)), (_long_rows, ("prompt", "chosen", "rejected"))):
-        lowest, sentences = [], []
+        lowest: list[float] = []
+        sentences: list[float] = []
         for corpus in corpora:
             rows = shape(corpus, corpus.fitting)
             evidence = [row_agreement(row, limits, names) for row in rows]

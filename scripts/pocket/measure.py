@@ -50,9 +50,10 @@ def rates(prompts: Sequence[Prompt], answers: Sequence[str]) -> dict[tuple[str, 
 def _batch(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]) -> dict[str, torch.Tensor]:
     chats = [[{"role": "user", "content": prompt}] for prompt in prompts]
     tokenizer.padding_side = "left"
-    return tokenizer.apply_chat_template(
+    batch: dict[str, torch.Tensor] = tokenizer.apply_chat_template(
         chats, add_generation_prompt=True, padding=True, return_tensors="pt", return_dict=True
     )
+    return batch
 
 
 @torch.inference_mode()

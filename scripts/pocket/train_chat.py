@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -41,7 +42,7 @@ def _losses(
         pool = sorted((encode(tokenizer, next(lines)) for _ in range(BATCH * POOL)), key=lambda row: len(row[0]))
         for start in rng.sample(range(0, len(pool), BATCH), POOL):
             ids, labels = pad(pool[start : start + BATCH], tokenizer.pad_token_id)
-            yield lambda ids=ids, labels=labels: _loss(model, ids, labels)
+            yield partial(_loss, model, ids, labels)
 
 
 def _loss(model: LlamaForCausalLM, ids: Tensor, labels: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -75,7 +76,7 @@ def _losses(
         pool.sort(key=lambda example: (len(example.source), len(example.target)))
         for start in rng.sample(range(0, len(pool), BATCH), POOL):
             batch = pool[start : start + BATCH]
-            yield lambda batch=batch: _loss(model, batch)
+            yield partial(_loss, model, batch)
 
 
 def _loss(model: M2M100ForConditionalGeneration, batch: list[Example]) -> Tensor:

@@ -22,7 +22,7 @@ def optimise(model: nn.Module, losses: Iterable[Callable[[], Tensor]], steps: in
     model.train()
     for step, compute in zip(range(steps), losses, strict=False):
         loss = compute()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()

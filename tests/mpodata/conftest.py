@@ -6,10 +6,10 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
-from fakes.hub import LoopbackHub
-from huggingface_hub.utils import disable_progress_bars
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from mpodata.versions.stores.hub import HubStore
+from tests.fakes.hub import LoopbackHub
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import huggingface_hub
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from mpodata.versions.publish import publish
 from mpodata.versions.stores.folder import FolderStore
@@ -40,7 +41,7 @@ def start_in_folder(folder: Path, dataset: Path) -> BaseProcess:
 def _publish_on_hub(folder: Path, endpoint: str, token: str, cache: Path) -> None:
     huggingface_hub.constants.HF_HUB_OFFLINE = False
     huggingface_hub.constants.HF_HUB_DISABLE_XET = True
-    huggingface_hub.utils.disable_progress_bars()
+    disable_progress_bars()
     publish(folder, "ana/demo", store=HubStore("ana/demo", endpoint=endpoint, token=token, cache=cache))
 
 

@@ -16,7 +16,7 @@ def outcome(label: str = "refusal", **changes: Any) -> Outcome:
         "answer_language": "sw", "consistent": True, "characters": 40, "tokens": 10, "repetition": 0.0,
         "finish": "stop",
     }  # fmt: skip
-    return Outcome(label=label, **(given | changes))  # type: ignore[arg-type]
+    return Outcome(label=label, **(given | changes))
 
 
 def answers(rates: Mapping[str, float], kind: str, bad: Callable[[int, float], bool], n: int = 200) -> list[Outcome]:

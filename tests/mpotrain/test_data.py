@@ -4,12 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tiny_dataset import pairs, side, tokenizer
 
 from mpodata.engines.templates import chat_ids
 from mpodata.errors import DataError
 from mpodata.records import Pair, Side, user_turn
 from mpotrain.data import encode, tokenise, turn_end, with_dominant
+from tests.mpotrain.tiny_dataset import pairs, side, tokenizer
 
 BEGIN, _, ROLE, TEXT, END = range(5)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_versions import write_version
 
 from mpodata.audit.findings import TRANSLATION, audit
 from mpodata.audit.page import MEANINGS, render, summary, table
@@ -16,6 +15,7 @@ from mpodata.quality import CHECKS
 from mpodata.records import Dropped
 from mpodata.refusals.rules import RuleDetector
 from mpodata.selection.decontamination import evaluation_sets
+from tests.mpodata.small_versions import write_version
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 needs_shared_data = pytest.mark.skipif(not SHARED.is_dir(), reason=f"the public research data is not at {SHARED}")

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from fakes.openai import ChatServer, Reply, completion
 
 import mpodata
 from mpodata.cli import main
 from mpodata.engines import ENGINES
 from mpodata.pocket import prompts_path
+from tests.fakes.openai import ChatServer, Reply, completion
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

@@ -5,13 +5,13 @@ import json
 import time
 
 import pytest
-from fakes.openai import ChatServer, Reply, completion
 
 from mpodata.engines import ENGINES, Answer, Sampling
 from mpodata.engines.openai import OpenAIEngine
 from mpodata.errors import ConfigError, RemoteError
 from mpodata.records import Message, user_turn
 from mpodata.registry import construct
+from tests.fakes.openai import ChatServer, Reply, completion
 
 SECRET = "sk-very-secret-123"
 FAILED = Answer("", "error")

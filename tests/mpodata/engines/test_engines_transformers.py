@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from tiny_models import tiny_checkpoint, tiny_model, tiny_tokenizer
 
 from mpodata.engines import ENGINES, Sampling
 from mpodata.engines.templates import chat_ids
@@ -12,6 +11,7 @@ from mpodata.engines.transformers import TransformersEngine
 from mpodata.errors import ConfigError, MissingPackage, ModelError
 from mpodata.records import user_turn
 from mpodata.registry import construct
+from tests.mpodata.tiny_models import tiny_checkpoint, tiny_model, tiny_tokenizer
 
 PROMPTS = ["bread?", "How do I bake bread at home with little flour and no salt at all?", "你好", "pick a lock", "no"]
 CONVERSATIONS = [user_turn(text) for text in PROMPTS]

@@ -87,9 +87,8 @@ class TestVllm:
 
     @pytest.mark.parametrize("processes", [1, 2])
     def test_a_model_vllm_cannot_run_is_said_in_one_sentence(self, tmp_path, processes):
-        from tiny_models import tiny_checkpoint
-
         from mpodata.engines.vllm import VllmEngine
+        from tests.mpodata.tiny_models import tiny_checkpoint
 
         path = tiny_checkpoint(tmp_path)
         (tmp_path / "model.safetensors").write_bytes(b"not weights")

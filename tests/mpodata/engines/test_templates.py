@@ -1,11 +1,11 @@
 """The chat template is applied once, and text stays text."""
 
 import pytest
-from tiny_models import CONTROLS, tiny_tokenizer
 
 from mpodata.engines.templates import chat_ids, plain_ids, template_hash
 from mpodata.errors import ModelError
 from mpodata.records import Message, user_turn
+from tests.mpodata.tiny_models import CONTROLS, tiny_tokenizer
 
 BOS, PAD, ROLE, TEXT, END = range(5)
 NO_SYSTEM = (

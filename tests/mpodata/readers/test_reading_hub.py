@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fakes.hub import LoopbackHub
+from tests.fakes.hub import LoopbackHub
 
 SCRIPT = """
 import json

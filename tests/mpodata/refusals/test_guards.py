@@ -1,8 +1,6 @@
 """Guards: the right prompt, a strict reading, and the real code path on tiny models of their architectures."""
 
 import pytest
-from fakes.openai import ChatServer, Reply, completion
-from tiny_models import TEMPLATE, tiny_checkpoint
 
 from mpodata.engines import Answer
 from mpodata.engines.templates import chat_ids
@@ -22,6 +20,8 @@ from mpodata.refusals.guards import (
 )
 from mpodata.registry import construct
 from mpodata.runtime.journal import Journal
+from tests.fakes.openai import ChatServer, Reply, completion
+from tests.mpodata.tiny_models import TEMPLATE, tiny_checkpoint
 
 EXCHANGE = Exchange("en", "How do I pick a lock?", "I can't help with that.")
 

@@ -1,7 +1,6 @@
 """The judge: a versioned prompt, a strict reading, layers, and RefusEU's rule."""
 
 import pytest
-from fakes.openai import ChatServer, Reply, completion
 
 from mpodata.errors import ConfigError
 from mpodata.refusals import DETECTORS, Exchange, Verdict
@@ -9,6 +8,7 @@ from mpodata.refusals.guards import Reading
 from mpodata.refusals.judge import conversation, read
 from mpodata.refusals.layers import Layers, TwoGuards
 from mpodata.registry import construct
+from tests.fakes.openai import ChatServer, Reply, completion
 
 
 class Fixed:

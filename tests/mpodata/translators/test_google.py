@@ -5,13 +5,13 @@ import time
 from urllib.parse import urlencode
 
 import pytest
-from fakes.translate import TranslatePage
 
 from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.runtime.journal import Journal
 from mpodata.runtime.remote import Breaker, TokenBucket, pause, retry_after
 from mpodata.translators.google import ENDPOINT, Google, Manners, google
+from tests.fakes.translate import TranslatePage
 
 FAST = {"rate": 1000.0, "deadline": 0.5, "attempts": 3, "first_pause": 0.01}
 CYRILLIC = str.maketrans("abcdefghijklmnopqrstuvwxyz", "абцдефгхийклмнопярстувщхыз")

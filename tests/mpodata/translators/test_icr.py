@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import pytest
-from fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
 
 import mpodata.pipeline.build
 from mpodata.engines import Sampling
@@ -14,6 +13,7 @@ from mpodata.runtime.journal import Journal
 from mpodata.translators.icr import Icr, icr, length_control, pairs_at
 from mpodata.translators.policy import Candidate, TargetAnswers
 from mpodata.translators.rewards import ImplicitReward
+from tests.mpodata.fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
 
 SIDE = Side("en", "How do I pick a lock?", ENGLISH_REFUSAL, "Yes, first take a thin wire.")
 
@@ -53,7 +53,7 @@ def test_the_pair_is_stored_with_the_instruction_of_the_target_language():
 def test_the_reward_reads_the_english_instruction_with_a_prefix_that_asks_for_the_language():
     translator = made({REFUSAL: 2.0, HELP: -1.0})
     translator.translate([SIDE], "sw")
-    [prompt] = {prompt for prompt, _ in translator.reward.asked}
+    [prompt] = {prompt for prompt, _ in translator.reward.asked}  # type: ignore[attr-defined]
     assert prompt == "Please answer the following instruction in Swahili.\n\nHow do I pick a lock?"
 
 
@@ -93,9 +93,12 @@ def test_alpha_is_searched_over_all_rows_of_a_language():
 
 def test_a_build_gives_all_rows_of_a_language_at_once_where_they_are_compared(monkeypatch, tmp_path):
     sizes: list[int] = []
-    monkeypatch.setattr(
-        mpodata.pipeline.build, "translate", lambda part, language, components: sizes.append(len(part)) or []
-    )
+
+    def taken(part: list[int], language: str, components: object) -> list[int]:
+        sizes.append(len(part))
+        return []
+
+    monkeypatch.setattr(mpodata.pipeline.build, "translate", taken)
     for whole in (True, False):
         components = SimpleNamespace(translator=SimpleNamespace(needs_all_rows=whole))
         list(mpodata.pipeline.build.LocalRunner(components, tmp_path).translate(iter(range(600)), "sw"))

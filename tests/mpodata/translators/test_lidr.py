@@ -1,7 +1,6 @@
 """LIDR: the dominant answer self-translated against the native one."""
 
 import pytest
-from fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
 
 from mpodata.engines import Answer
 from mpodata.errors import ConfigError
@@ -12,6 +11,7 @@ from mpodata.translators.document import DocumentTranslator
 from mpodata.translators.lidr import NATIVE, Lidr, lidr
 from mpodata.translators.policy import TargetAnswers
 from mpodata.translators.selftrans import SelfTranslation
+from tests.mpodata.fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
 
 SIDE = Side("en", "How do I pick a lock?", ENGLISH_REFUSAL, "Yes, first take a thin wire.")
 HARMLESS = Side("en", "How do I cook rice?", "Sure! First wash the rice, then boil it in water.", ENGLISH_REFUSAL)

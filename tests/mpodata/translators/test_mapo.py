@@ -5,8 +5,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
-from tiny_nllb import write_tiny_nllb
 
 from mpodata.engines import Answer, Sampling
 from mpodata.errors import ConfigError
@@ -16,6 +14,8 @@ from mpodata.runtime.journal import Journal
 from mpodata.translators.mapo import Aligner, Mapo, mapo
 from mpodata.translators.nllb import Nllb
 from mpodata.translators.policy import Candidate, TargetAnswers, chosen_and_rejected
+from tests.mpodata.fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
+from tests.mpodata.tiny_nllb import write_tiny_nllb
 
 SIDE = Side("en", "How do I pick a lock?", ENGLISH_REFUSAL, "Yes, first take a thin wire.")
 HARMLESS = Side("en", "How do I cook rice?", "Sure! First wash the rice, then boil it in water.", ENGLISH_REFUSAL)

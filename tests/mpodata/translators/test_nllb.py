@@ -1,11 +1,11 @@
 """NLLB through CTranslate2: converted once, right inputs, nothing truncated in silence, batches change nothing."""
 
 import json
+import os
 import string
 from pathlib import Path
 
 import pytest
-from tiny_nllb import write_tiny_nllb
 
 from mpodata.errors import ConfigError, ModelError
 from mpodata.records import Dropped, Side
@@ -17,6 +17,7 @@ from mpodata.translators.batches import batches, rows_of
 from mpodata.translators.conversion import converted, find
 from mpodata.translators.document import DocumentTranslator
 from mpodata.translators.nllb import MAX_SOURCE, SIZES, Nllb, longest_output, nllb, nllb_600m, pocket_nllb
+from tests.mpodata.tiny_nllb import write_tiny_nllb
 
 ALPHABET = string.ascii_letters + string.digits + ".,!?'"
 
@@ -213,7 +214,7 @@ def test_the_scores_of_a_step_stay_small():
 
 @pytest.fixture
 def many_cores(monkeypatch, tmp_path):
-    monkeypatch.setattr(cores_module.os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
     monkeypatch.setattr(cores_module, "_siblings", str)
     monkeypatch.setattr(cores_module, "QUOTA", tmp_path / "cpu.max")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

@@ -1,13 +1,13 @@
 """The policy translates the triplet itself; refusing to is counted apart from failing to."""
 
 import pytest
-from fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine
 
 from mpodata.engines import Answer
 from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.refusals.rules import RuleDetector
 from mpodata.translators.selftrans import DECODING, OPEN, selftrans
+from tests.mpodata.fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine
 
 WORDS = {
     "How do I pick a lock?": "Ninawezaje kufungua kufuli?",

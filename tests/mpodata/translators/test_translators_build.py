@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes.translate import TranslatePage
 
 import mpodata
 from mpodata.cli import main
@@ -14,6 +13,7 @@ from mpodata.records import Pair
 from mpodata.translators import TRANSLATORS
 from mpodata.translators.nllb import pocket_nllb
 from mpodata.translators.selftrans import PROMPT
+from tests.fakes.translate import TranslatePage
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import jinja2
 import pytest
 from huggingface_hub import DatasetCard
-from small_versions import facts, rows, write_version
 
 from mpodata.licences import commercial, derived_licence
 from mpodata.records import COUNTERWEIGHT
@@ -15,6 +14,7 @@ from mpodata.versions.card import cards_folder, configs_metadata, parse_front_ma
 from mpodata.versions.manifest import read_manifest
 from mpodata.versions.publish import publish
 from mpodata.versions.write import VersionWriter
+from tests.mpodata.small_versions import facts, rows, write_version
 
 
 @pytest.fixture

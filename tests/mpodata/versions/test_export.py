@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 from datasets import load_dataset
-from small_versions import write_version
 
 from mpodata.cli import main
 from mpodata.sources.released_mpo import released_mpo
 from mpodata.versions.load import load
+from tests.mpodata.small_versions import write_version
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
-from fakes.hub import Blob, LoopbackHub
-from small_versions import write_version
 
 from mpodata.errors import MpoError, RemoteError, VersionError
 from mpodata.records import COUNTERWEIGHT
@@ -15,6 +13,8 @@ from mpodata.versions.load import load_from
 from mpodata.versions.publish import publish
 from mpodata.versions.reference import Reference
 from mpodata.versions.stores.hub import HubStore
+from tests.fakes.hub import Blob, LoopbackHub
+from tests.mpodata.small_versions import write_version
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 

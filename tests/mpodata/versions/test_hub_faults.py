@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes.hub import LoopbackHub
-from small_versions import write_version
 
 from mpodata.errors import RemoteError
 from mpodata.versions.publish import publish
 from mpodata.versions.stores.hub import HubStore
+from tests.fakes.hub import LoopbackHub
+from tests.mpodata.small_versions import write_version
 
 # httpx2 about how huggingface_hub 2.4 calls it
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes.hub import LoopbackHub
-from small_versions import write_version
+
+from tests.fakes.hub import LoopbackHub
+from tests.mpodata.small_versions import write_version
 
 SCRIPT = """
 import json, sys

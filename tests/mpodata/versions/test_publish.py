@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fakes.hub import LoopbackHub
-from small_versions import rows, write_version
 
 from mpodata.errors import DataError, VersionError, VersionExists
 from mpodata.versions.load import load_from, manifest_at
@@ -21,6 +19,8 @@ from mpodata.versions.stores.folder import FolderStore
 from mpodata.versions.stores.hub import HubStore
 from mpodata.versions.stores.protocol import Store
 from mpodata.versions.write import VersionWriter
+from tests.fakes.hub import LoopbackHub
+from tests.mpodata.small_versions import rows, write_version
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
@@ -37,7 +37,7 @@ def dataset(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
 
 
 def put(dataset: Open, folder: Path, **options: object) -> Published:
-    return publish(folder, "unused", store=dataset(), **options)  # type: ignore[arg-type]
+    return publish(folder, "unused", store=dataset(), **options)
 
 
 def tags(dataset: Open) -> list[str]:
@@ -67,7 +67,7 @@ def test_the_difference_decides_the_version(
     second: dict[str, object], version: str, told: str, dataset: Open, tmp_path: Path
 ) -> None:
     write_version(tmp_path / "one")
-    write_version(tmp_path / "two", **second)  # type: ignore[arg-type]
+    write_version(tmp_path / "two", **second)
     put(dataset, tmp_path / "one")
     published = put(dataset, tmp_path / "two")
     assert published.version == version

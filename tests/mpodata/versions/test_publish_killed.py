@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fakes.hub import LoopbackHub
-from publisher_process import start_in_folder, start_on_hub
-from small_versions import write_version
 
 from mpodata.versions.load import load
 from mpodata.versions.publish import publish
 from mpodata.versions.stores.hub import HubStore
 from mpodata.versions.verify import problems
+from tests.fakes.hub import LoopbackHub
+from tests.mpodata.publisher_process import start_in_folder, start_on_hub
+from tests.mpodata.small_versions import write_version
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small_versions import write_version
 
 from mpodata.cli import main
 from mpodata.runtime.files import hash_file
 from mpodata.versions.manifest import CARD, MANIFEST, Manifest, read_manifest
 from mpodata.versions.schema import read_rows, table_of
 from mpodata.versions.verify import problems
+from tests.mpodata.small_versions import write_version
 
 
 def swahili(folder: Path) -> Path:

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from small_versions import rows, write_version
 
 from mpodata.cli import main
 from mpodata.records import COUNTERWEIGHT
+from tests.mpodata.small_versions import rows, write_version
 
 Capture = pytest.CaptureFixture[str]
 

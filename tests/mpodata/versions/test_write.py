@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from publisher_process import context
-from small_versions import facts, rows, write_version
 
 import mpodata
 from mpodata.errors import DataError, UnknownName, VersionError, VersionExists
 from mpodata.versions.manifest import read_manifest
 from mpodata.versions.schema import ROW_GROUP
 from mpodata.versions.write import VersionWriter
+from tests.mpodata.publisher_process import context
+from tests.mpodata.small_versions import facts, rows, write_version
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -1,7 +1,6 @@
 """Judges: rules offline, the paper's protocol over a real client and a server that misbehaves, guards, the ensemble."""
 
 import pytest
-from fakes.judge import JudgeServer
 
 from mpodata.errors import ConfigError, RemoteError, UnknownName
 from mpodata.refusals import Verdict
@@ -12,6 +11,7 @@ from mpotrain.evaluation.judges.ensemble import EnsembleJudge
 from mpotrain.evaluation.judges.guards import labelled
 from mpotrain.evaluation.judges.protocol import LABELS, prompt, read_verdict
 from mpotrain.evaluation.judges.rules import RulesJudge
+from tests.fakes.judge import JudgeServer
 
 
 def case(answer, *, kind="harmful", language="sw", spoken=None, english="", expects=()):

@@ -3,7 +3,6 @@
 import math
 
 import pytest
-from fake_judge import outcome
 
 from mpodata.engines import Answer
 from mpotrain.evaluation.benchmarks import Prompt
@@ -12,6 +11,7 @@ from mpotrain.evaluation.judges.agreement import agreement
 from mpotrain.evaluation.metrics import RATES, as_json, averages, cells
 from mpotrain.evaluation.outcomes import CLASSES, outcomes
 from mpotrain.evaluation.responses import Response
+from tests.mpotrain.fake_judge import outcome
 
 MIXED = [
     outcome("refusal", prompt_id="1"),

@@ -6,7 +6,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from fake_judge import answers, evaluation, outcome
 
 from mpodata.errors import DataError
 from mpotrain.evaluation import folder
@@ -18,6 +17,7 @@ from mpotrain.evaluation.report.pca import plane, separation
 from mpotrain.evaluation.report.plots import Series, forest
 from mpotrain.evaluation.states import read_states, write_states
 from mpotrain.evaluation.statistics import wilson
+from tests.mpotrain.fake_judge import answers, evaluation, outcome
 
 BEFORE = {"en": 0.05, "sw": 0.60, "bn": 0.80}
 AFTER = {"en": 0.05, "sw": 0.10, "bn": 0.30}

@@ -4,7 +4,6 @@ import json
 from fractions import Fraction
 
 import pytest
-from fakes.judge import JudgeServer
 
 from mpodata.engines import Answer, Sampling
 from mpodata.errors import ConfigError, DataError, UnknownName
@@ -13,6 +12,7 @@ from mpotrain.evaluation.judges.choice import make_judge
 from mpotrain.evaluation.utility import harness, mt_bench
 from mpotrain.evaluation.utility.numbers import last_number
 from mpotrain.evaluation.utility.suite import UtilityTasks
+from tests.fakes.judge import JudgeServer
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from random_models import MODELS, TINY, VOCABULARY, close, some_tokens, tiny
 from torch import Tensor, nn
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
@@ -14,6 +13,7 @@ from mpotrain.model import head
 from mpotrain.model.batches import Batch, Tokens, pack, pad
 from mpotrain.model.forward import attach, measure
 from mpotrain.model.head import LogitShape, token_log_probs
+from tests.mpotrain.random_models import MODELS, TINY, VOCABULARY, close, some_tokens, tiny
 
 LAYOUTS = {"packed": pack, "packed unshared": lambda s: pack(s, share=False), "padded": pad}
 
@@ -281,7 +281,7 @@ def test_a_batch_without_answers_has_states_only() -> None:
 
 def test_a_model_whose_attention_is_not_ours_says_that_it_cannot_pack() -> None:
     model = tiny()
-    model._supports_attention_backend = False
+    model._supports_attention_backend = False  # type: ignore[assignment]
     assert not attach(model)
     assert model.config._attn_implementation == "eager"
     sums, _, _ = one_by_one(tiny(), sequences())

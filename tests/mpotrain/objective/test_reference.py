@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from training import objective, policy, rows, settings, train
 
 from mpodata.errors import ModelError
 from mpodata.runtime.journal import Journal
@@ -14,6 +13,7 @@ from mpotrain.model.batches import Tokens, pack
 from mpotrain.objective import reference as module
 from mpotrain.objective.reference import ReferenceRequest, measure_reference
 from mpotrain.training.trainer import MPOTrainer
+from tests.mpotrain.training_runs import objective, policy, rows, settings, train
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def journal(tmp_path: Path) -> Any:
 def forwards(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sequences of every forward of the reference pass."""
     seen: list[int] = []
-    measure = module.measure
+    measure = module.measure  # type: ignore[attr-defined]
 
     def counted(model: Any, batch: Any, **options: Any) -> Any:
         seen.append(len(batch))

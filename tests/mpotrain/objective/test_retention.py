@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-from random_models import close, some_tokens, tiny
 from torch import Tensor, nn
 
 from mpotrain.model.batches import Tokens, pack, pad
 from mpotrain.model.forward import attach, measure
 from mpotrain.objective.losses import LOSSES
 from mpotrain.objective.retention import RETENTION
+from tests.mpotrain.random_models import close, some_tokens, tiny
 
 BETA = 1.5
 

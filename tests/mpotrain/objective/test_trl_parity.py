@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
-from random_models import close, some_tokens, tiny
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
@@ -19,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from mpotrain.model.batches import Tokens, pack
 from mpotrain.model.forward import attach, measure
 from mpotrain.objective.losses import LOSSES
+from tests.mpotrain.random_models import close, some_tokens, tiny
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),
@@ -33,7 +33,8 @@ def rows(prompts: Sequence[int], chosen: Sequence[int], rejected: Sequence[int])
     made = []
     for seed, (p, w, l) in enumerate(zip(prompts, chosen, rejected, strict=True)):  # noqa: E741
         prompt = some_tokens(p, seed=seed)
-        made.append(tuple(Tokens(prompt + some_tokens(n, seed=50 * n + seed), p) for n in (w, l)))
+        chosen_row, rejected_row = (Tokens(prompt + some_tokens(n, seed=50 * n + seed), p) for n in (w, l))
+        made.append((chosen_row, rejected_row))
     return made
 
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from tiny_dataset import checkpoint, version
 
 from mpodata.errors import ConfigError, UnknownName
 from mpotrain import launch
 from mpotrain.cli import main
+from tests.mpotrain.tiny_dataset import checkpoint, version
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNS = [(method, weights) for method in ("mpo", "dpo") for weights in ("full", "lora")]

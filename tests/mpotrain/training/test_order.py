@@ -12,7 +12,7 @@ def global_batches(
 ) -> list[list[tuple[int, float]]]:
     """The slots of every global batch, put together from all processes."""
     orders = [
-        GlobalOrder(PAIRS, batch=batch, processes=processes, rank=rank, accumulation=accumulation, **options)  # type: ignore[arg-type]
+        GlobalOrder(PAIRS, batch=batch, processes=processes, rank=rank, accumulation=accumulation, **options)
         for rank in range(processes)
     ]
     parts = [list(order) for order in orders]

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from training import Trajectory, objective, policy, rows, settings, train
 
 from mpodata.errors import ConfigError, UnknownName
 from mpodata.runtime.journal import Journal
@@ -15,6 +14,7 @@ from mpotrain.config import MPOConfig
 from mpotrain.objective.losses import LOSSES
 from mpotrain.training.callbacks import MetricsFile
 from mpotrain.training.trainer import MPOTrainer
+from tests.mpotrain.training_runs import Trajectory, objective, policy, rows, settings, train
 
 
 @pytest.fixture(scope="module")
@@ -139,9 +139,8 @@ def test_a_labelled_nll_term_is_added_and_logged(plain: Trajectory, tmp_path: Pa
 
 
 def test_a_language_of_weight_zero_does_not_train(tmp_path: Path) -> None:
-    from tiny_dataset import pairs, tokenizer
-
     from mpotrain.data import tokenise
+    from tests.mpotrain.tiny_dataset import pairs, tokenizer
 
     silent = tokenise(pairs(7), tokenizer(), 256, {"sw": 0.0, "zh": 0.0})
     run = train(tmp_path, what=objective(data=silent, retain=None), weight_decay=0.0, max_steps=2)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_dataset import chat_model, pairs, tokenizer
 
 from mpodata.runtime.journal import Journal
 from mpotrain.config import MPOConfig, find_loss
@@ -15,6 +14,7 @@ from mpotrain.model.loading import Policy, disable_dropout, in_memory_hash
 from mpotrain.objective.objective import Objective
 from mpotrain.objective.retention import RETENTION
 from mpotrain.training.trainer import MPOTrainer
+from tests.mpotrain.tiny_dataset import chat_model, pairs, tokenizer
 
 
 @dataclass(frozen=True, slots=True)
