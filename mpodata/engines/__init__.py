@@ -27,17 +27,28 @@ class Sampling:
     prefix: str = ""  # opens the assistant turn (LIDR primes it with a tag); answers do not repeat it
 
 
+# How an answer ended: complete; cut at a limit of tokens; withheld by the provider's content filter; never given.
+Finish = Literal["stop", "length", "blocked", "error"]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One sampled answer."""
+    """One sampled answer, without the reasoning that led to it (engines.reasoning)."""
 
     text: str
-    finish: Literal["stop", "length", "error"]  # only "stop" may become a training answer
-    tokens: int = 0  # new tokens
+    finish: Finish  # only "stop" may become a training answer
+    tokens: int = 0  # new tokens, those of reasoning included
 
 
 class Engine(Protocol):
-    """A policy model that answers. The constructor is cheap: models load at the first call."""
+    """A policy model that answers. The constructor is cheap: models load at the first call.
+
+    `Answer.finish` is "stop" (complete), "length" (cut at the limit of tokens, or still reasoning), "blocked" (the
+    provider's content filter withheld it: final, neither an empty answer nor a cut one) or "error" (not answered: the
+    next run asks again).
+    """
+
+    block: int  # conversations between two journal entries: an interrupted run repeats no more than these
 
     def answers(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> list[list[Answer]]:
         """`sampling.candidates` answers per conversation, in order. A batch never changes a row's answer."""

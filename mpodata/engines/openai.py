@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from mpodata.engines import Answer, Sampling
+from mpodata.engines.reasoning import answer_of
 from mpodata.engines.sampler import row_seed
 from mpodata.engines.templates import without_surrogates
 from mpodata.errors import ConfigError, RemoteError
@@ -21,6 +22,8 @@ from mpodata.runtime.remote import Breaker, pause, retry_after
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 NO_KEY = "none"  # what local servers are sent
 FAILED = Answer("", "error")
+# What providers call an answer that their filter withheld.
+BLOCKED = frozenset({"content_filter", "safety", "prohibited_content", "blocklist", "recitation", "refusal"})
 
 
 class RequestFailed(Exception):
@@ -214,6 +217,8 @@ class OpenAIEngine:
         except TimeoutError as error:
             raise RequestFailed(f"no answer within {self.patience.deadline:g} s") from error
         except openai.APIStatusError as error:
+            if _prompt_blocked(error):
+                return Answer("", "blocked")
             raise self._said(error, call) from error
         except openai.APIError as error:
             raise RequestFailed(f"no connection ({error})") from error
@@ -240,13 +245,19 @@ def _parsed(content: bytes) -> Answer:
         choice = response["choices"][0]
         message = choice["message"]
         text, finish = message.get("content") or message.get("refusal") or "", choice["finish_reason"]
+        blocked = str(finish).lower() in BLOCKED
         tokens = int((response.get("usage") or {}).get("completion_tokens") or 0)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise RequestFailed("a response that is no chat completion") from error
     if not isinstance(text, str):
         raise RequestFailed("a response whose content is no text")
-    # Anything but "stop" (length, content_filter, tool_calls) is an answer cut short: final, and never chosen.
-    return Answer(text, "stop" if finish == "stop" else "length", tokens)
+    # Anything else (length, tool_calls) is an answer cut short: final, and never chosen.
+    return answer_of(text, "blocked" if blocked else "stop" if finish == "stop" else "length", tokens)
+
+
+def _prompt_blocked(error: Any) -> bool:
+    """Did the provider's filter turn the prompt away (Azure: status 400, code content_filter)?"""
+    return error.status_code == 400 and str(error.code or "").lower() in BLOCKED
 
 
 def _is_address(url: str) -> bool:

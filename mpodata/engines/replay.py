@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from mpodata.engines import Answer, Sampling
+from mpodata.engines import Answer, Finish, Sampling
+from mpodata.engines.reasoning import answer_of
 from mpodata.engines.templates import without_surrogates
 from mpodata.errors import DataError
 from mpodata.readers.conversation import answer_text, prompt_text
@@ -16,8 +17,10 @@ from mpodata.records import Dropped, Message, content_id
 
 PROMPTS = ("prompt", "instruction", "question", "messages", "input")
 ANSWERS = ("answers", "answer", "response", "completion", "output", "text")
-ENDS = {"eos": "stop", "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length"}
-FINISHES = get_args(Answer.__annotations__["finish"])
+ENDS = {
+    "eos": "stop", "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "content_filter": "blocked",
+}  # fmt: skip
+FINISHES = get_args(Finish)
 MISSING = Answer("", "error")
 
 
@@ -29,6 +32,8 @@ class ReplayEngine:
     enough recorded answers gets `error` answers, which are dropped by name and never journaled. Sampling settings
     other than `candidates` are not looked at. The index lies on disk, so a million answers take little memory.
     """
+
+    block = 1024
 
     def __init__(self, *, path: str, prompt: str | None = None, answer: str | None = None, model: str = "") -> None:
         """path: a file or Hub id. prompt, answer: their columns, by default the first known name. model: whose answers
@@ -55,7 +60,7 @@ class ReplayEngine:
             "SELECT answer, finish FROM answers WHERE prompt = ? ORDER BY place LIMIT ?",
             (_key(conversation), candidates),
         ).fetchall()
-        answers = [Answer(text, finish) for text, finish in found]
+        answers = [answer_of(text, finish) for text, finish in found]
         return answers + [MISSING] * (candidates - len(answers))
 
     def _indexed(self) -> sqlite3.Connection:

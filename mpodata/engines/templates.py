@@ -8,14 +8,15 @@ day it was built (templates that print today's date).
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import jinja2
 
+from mpodata.engines.reasoning import closing_of
 from mpodata.errors import ModelError
-from mpodata.records import Message
+from mpodata.records import Message, user_turn
 
 FIXED_DATE = {"%d": "26", "%b": "Jul", "%B": "July", "%m": "07", "%Y": "2024"}  # Llama 3.1's own default date
 SURROGATES = re.compile("[\ud800-\udfff]")
@@ -28,6 +29,7 @@ class Frame:
     template: str  # Jinja; "" where the tokenizer has none
     controls: re.Pattern[str] | None  # where a control token's string starts, in any text; None: there are none
     options: dict[str, Any]  # template variables: no thinking, a fixed date
+    closing: str = ""  # ends the reasoning that the template opens with the assistant's turn, whatever its options
 
 
 _frames: "WeakKeyDictionary[Any, Frame]" = WeakKeyDictionary()
@@ -48,7 +50,9 @@ def chat_ids(
     frame = frame_with_template(tokenizer)
     mark = _unused_character([*(message["content"] for message in messages), prefix])
     inert = [Message(role=m["role"], content=_inert(m["content"], frame, mark)) for m in messages]
-    text = _render(tokenizer, frame, inert, add_generation_prompt) + _inert(prefix, frame, mark)
+    text = _render(tokenizer, frame, inert, add_generation_prompt)
+    if add_generation_prompt:
+        text += frame.closing + _inert(prefix, frame, mark)
     return _encode(tokenizer, text, mark)
 
 
@@ -68,17 +72,22 @@ def without_surrogates(text: str) -> str:
 def template_hash(tokenizer: Any) -> str:
     """16 hex digits that change when the chat template or the way it is filled changes."""
     frame = frame_of(tokenizer)
-    options = sorted(key for key in frame.options)
-    return hashlib.sha256("\0".join([frame.template, *options]).encode()).hexdigest()[:16]
+    options = [f"{name}={_shown(value)}" for name, value in sorted(frame.options.items())]
+    closing = [frame.closing] if frame.closing else []
+    return hashlib.sha256("\0".join([frame.template, *options, *closing]).encode()).hexdigest()[:16]
 
 
 def frame_of(tokenizer: Any) -> Frame:
     """The tokenizer's chat frame, worked out once per tokenizer and template."""
     template = str(tokenizer.get_chat_template()) if getattr(tokenizer, "chat_template", None) else ""
-    known = _frames.get(tokenizer)
-    if known is None or known.template != template:
-        known = _frames[tokenizer] = Frame(template, _controls(tokenizer, template), _options(template))
-    return known
+    frame = _frames.get(tokenizer)
+    if frame is None or frame.template != template:
+        frame = Frame(template, _controls(tokenizer, template), _options(template))
+        if "think" in template.lower() or "thought" in template or "inner_prefix" in template:
+            opened = _render(tokenizer, frame, user_turn("x"), add_generation_prompt=True)
+            frame = replace(frame, closing=closing_of(opened))
+        _frames[tokenizer] = frame
+    return frame
 
 
 def frame_with_template(tokenizer: Any) -> Frame:
@@ -111,10 +120,17 @@ def _options(template: str) -> dict[str, Any]:
     offered = {
         "enable_thinking": False,
         "thinking": False,
+        "reasoning_effort": "low",  # gpt-oss cannot be told to leave it out
+        "thinking_budget": 0,
         "date_string": "26 Jul 2024",
         "strftime_now": _fixed_date,
     }
     return {name: value for name, value in offered.items() if re.search(rf"\b{name}\b", template)}
+
+
+def _shown(value: Any) -> str:
+    """An option as text for the hash; the fixed date by what it prints."""
+    return str(value("%d %B %m %Y")) if callable(value) else repr(value)
 
 
 def _fixed_date(form: str) -> str:

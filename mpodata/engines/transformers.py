@@ -8,6 +8,7 @@ import numpy as np
 
 from mpodata.engines import Answer, Sampling
 from mpodata.engines.checkpoints import identity, load_pretrained, stop_ids
+from mpodata.engines.reasoning import answer_of, decoded
 from mpodata.engines.sampler import RowSampler, row_seed
 from mpodata.engines.templates import chat_ids, frame_with_template, template_hash
 from mpodata.errors import ConfigError, ModelError
@@ -41,6 +42,8 @@ class TransformersEngine:
     are within the floating-point error of each other; with temperature > 0 every row has random numbers of its own. The
     model's own sampling defaults (generation_config) are not used, its end-of-turn tokens are.
     """
+
+    block = 256
 
     def __init__(
         self,
@@ -93,7 +96,8 @@ class TransformersEngine:
             table.append([DecodingRow(ids, room, _seed(sampling, ids, candidate)) for candidate in range(drawn)])
         self._complete([row for rows in table for row in rows], sampling)
         copies = sampling.candidates // drawn
-        return [[self._answer(row) for row in rows] * copies for rows in table]
+        texts = iter(decoded(self._tokenizer, [row.new for rows in table for row in rows]))
+        return [[_answer(row, next(texts)) for row in rows] * copies for rows in table]
 
     def provenance(self) -> dict[str, Any]:
         """Engine, model, its identity, template hash, dtype; the device is left out: it is not meant to matter."""
@@ -230,9 +234,9 @@ class TransformersEngine:
         new: torch.Tensor = out[:, width:]
         return new
 
-    def _answer(self, row: DecodingRow) -> Answer:
-        text = self._tokenizer.decode(row.new, skip_special_tokens=True)
-        return Answer(text, "stop" if row.stopped else "length", len(row.new))
+
+def _answer(row: DecodingRow, text: str) -> Answer:
+    return answer_of(text, "stop" if row.stopped else "length", len(row.new))
 
 
 def _seed(sampling: Sampling, ids: list[int], candidate: int) -> int | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mpodata.engines import Answer, Sampling
 from mpodata.engines.checkpoints import identity, load_pretrained, located, stop_ids
+from mpodata.engines.reasoning import answer_of, decoded
 from mpodata.engines.sampler import row_seed
 from mpodata.engines.templates import chat_ids, frame_with_template, template_hash
 from mpodata.engines.vllm_llm import Completion, Task, completions, started
@@ -77,8 +78,8 @@ class VllmEngine:
                 seed = None if sampling.temperature == 0 else row_seed(sampling.seed, ids, candidate)
                 tasks.append((ids, room, seed))
         possible = [task for task in tasks if task[1] > 0]
-        done = iter(self._complete(possible, self._parameters(sampling)) if possible else [])
-        answers = [self._answer(*next(done)) if room > 0 else Answer("", "length") for _, room, _ in tasks]
+        done = iter(self._answered(self._complete(possible, self._parameters(sampling)) if possible else []))
+        answers = [next(done) if room > 0 else Answer("", "length") for _, room, _ in tasks]
         rows = [answers[start : start + drawn] for start in range(0, len(answers), drawn)]
         return [row * (sampling.candidates // drawn) for row in rows]
 
@@ -157,11 +158,13 @@ class VllmEngine:
             return done
         return completions(self._engine, tasks, parameters)
 
-    def _answer(self, tokens: list[int], reason: str) -> Answer:
-        if tokens and tokens[-1] in self._stops:
-            tokens = tokens[:-1]
-        text = self.tokenizer.decode(tokens, skip_special_tokens=True)
-        return Answer(text, "stop" if reason == "stop" else "length", len(tokens))
+    def _answered(self, completions: list[Completion]) -> list[Answer]:
+        rows = [tokens[:-1] if tokens and tokens[-1] in self._stops else tokens for tokens, _ in completions]
+        texts = decoded(self.tokenizer, rows)
+        return [
+            answer_of(text, "stop" if reason == "stop" else "length", len(row))
+            for text, row, (_, reason) in zip(texts, rows, completions, strict=True)
+        ]
 
 
 def generation_config(place: str, revision: str | None) -> Any:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from mpodata.engines import ENGINES, Answer, Engine
+from mpodata.engines.reasoning import restored
 from mpodata.errors import RecipeError
 from mpodata.recipe import Recipe
 from mpodata.records import SourceRow, user_turn
@@ -82,4 +83,4 @@ class Components:
 
         prompts = [row.prompt for row in rows]
         found = self.journal.through("answer", self.answer_spec(), prompts, draw, keep=complete, done=self.progress)
-        return [[Answer(**answer) for answer in answers] for answers in found]
+        return [[restored(answer) for answer in answers] for answers in found]

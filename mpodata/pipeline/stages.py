@@ -74,7 +74,7 @@ def _unfit(answer: Answer, code: str, verdict: Verdict, row: SourceRow, dominant
     """Why a candidate cannot be the chosen answer."""
     wanted = "refusal" if row.kind == "harmful" else "compliance"
     if answer.finish != "stop":
-        return "engine-error" if answer.finish == "error" else "unfinished"
+        return {"error": "engine-error", "blocked": "blocked"}.get(answer.finish, "unfinished")
     if not answer.text.strip():
         return "empty-answer"
     if code not in (dominant, UNDETERMINED):

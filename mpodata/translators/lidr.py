@@ -75,7 +75,8 @@ class Lidr:
 
     def _native(self, prompt: str, answer: Answer, language: str) -> str | Dropped:
         if answer.finish != "stop":
-            return Dropped("service" if answer.finish == "error" else "truncated", "native answer")
+            reason = {"error": "service", "blocked": "blocked"}.get(answer.finish, "truncated")
+            return Dropped(reason, "native answer")
         judged = self.policy.judged(prompt, [answer], language)
         if not judged:
             return Dropped("empty", "native answer")

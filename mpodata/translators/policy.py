@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
 from mpodata.engines import Answer, Engine, Sampling
+from mpodata.engines.reasoning import restored
 from mpodata.errors import ConfigError
 from mpodata.languages.identification import identify
 from mpodata.licences import derived_licence, model_licence
@@ -63,7 +64,7 @@ class TargetAnswers:
         spec = {**self.engine.provenance(), "sampling": asdict(sampling)}
         block = getattr(self.engine, "block", 256)  # prompts journaled at once, as in a build's own answers
         found = self.journal.through("answer", spec, prompts, draw, block=block, keep=_complete, done=self.progress)
-        return [[Answer(**answer) for answer in answers] for answers in found]
+        return [[restored(answer) for answer in answers] for answers in found]
 
     def wanted(self, sides: Sequence[Side]) -> list[AnswerRequest]:
         """Refusal pairs and counterweight pairs, told apart by what their dominant chosen answer is."""

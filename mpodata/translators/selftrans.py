@@ -80,6 +80,8 @@ def _inside(answer: Answer) -> str | Dropped:
     """What stands before the closing tag."""
     if answer.finish == "error":
         return Dropped("service", "the engine did not answer")
+    if answer.finish == "blocked":
+        return Dropped("blocked", "the provider's content filter")
     text, closed, _ = answer.text.partition(CLOSE)
     if closed:
         return text.removeprefix(OPEN).strip() or Dropped("empty")

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from mpodata.engines.reasoning import without_reasoning
 from mpodata.errors import DataError
 from mpodata.languages import languages
 from mpodata.readers.upstream import Upstream
@@ -181,9 +182,10 @@ def _scores(harness: Any, asked: Asked, model: Any) -> list[float]:
 
 
 def right_number(doc: Mapping[str, Any], responses: Sequence[str]) -> dict[str, float]:
-    """Is the last number of the response the answer's?"""
+    """Is the last number of the response, without its reasoning, the answer's?"""
     expected = last_number(str(doc["answer"]))
-    return {"exact_match": float(expected is not None and last_number(responses[0]) == expected)}
+    response = without_reasoning(responses[0]) or ""
+    return {"exact_match": float(expected is not None and last_number(response) == expected)}
 
 
 def _model(backend: str, model: str) -> Any:
@@ -193,7 +195,8 @@ def _model(backend: str, model: str) -> Any:
     from mpodata.engines.checkpoints import located
 
     device = {"device": "cuda" if torch.cuda.is_available() else "cpu"} if backend == "hf" else {}
-    return get_model(backend)(pretrained=located(model), batch_size=8, trust_remote_code=False, **device)
+    quiet = {"enable_thinking": False, "chat_template_args": {"thinking": False}}
+    return get_model(backend)(pretrained=located(model), batch_size=8, trust_remote_code=False, **quiet, **device)
 
 
 def _mgsm(path: Path, code: str, config: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -121,11 +121,25 @@ def test_a_server_that_asks_for_an_hour_is_not_waited_for():
         assert time.monotonic() - began < 5
 
 
-def test_answers_cut_short_are_never_complete():
-    with ChatServer(
-        {"a": [Reply(200, completion("x", "length"))], "b": [Reply(200, completion("", "content_filter"))]}
-    ) as s:
-        assert [row[0].finish for row in ask(s, ["a", "b"])] == ["length", "length"]
+@pytest.mark.parametrize("finish", ["length", "tool_calls", None, "max_tokens"])
+def test_answers_cut_short_are_never_complete(finish):
+    with ChatServer({"a": [Reply(200, completion("x", finish))]}) as s:
+        assert ask(s, ["a"]) == [[Answer("x", "length", 2)]]
+
+
+@pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "PROHIBITED_CONTENT", "refusal"])
+@pytest.mark.parametrize("text", ["", None, "I can explain how"])
+def test_an_answer_that_the_providers_filter_withheld_is_blocked_and_asked_once(finish, text):
+    with ChatServer({"a": [Reply(200, completion(text, finish))]}) as s:
+        assert ask(s, ["a"]) == [[Answer(text or "", "blocked", 2)]]
+        assert len(s.requests) == 1
+
+
+def test_a_prompt_that_the_providers_filter_turned_away_is_blocked():
+    error = {"error": {"message": "The response was filtered", "code": "content_filter", "status": 400}}
+    with ChatServer({"a": [Reply(400, error)]}) as s:
+        assert ask(s, ["a"]) == [[Answer("", "blocked")]]
+        assert len(s.requests) == 1
 
 
 def test_a_refusal_in_its_own_field_is_the_answer():

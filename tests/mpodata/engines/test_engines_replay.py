@@ -62,10 +62,11 @@ def test_other_shapes_of_the_same_answers_are_read(tmp_path):
     assert chat.answers([user_turn("bread?")], Sampling()) == [[Answer("flour", "stop")]]
 
 
-def test_an_unknown_finish_is_never_taken_for_complete(tmp_path):
-    rows = [{"prompt": "a", "answer": "b", "finish_reason": "content_filter"}]
+@pytest.mark.parametrize(("said", "finish"), [("content_filter", "blocked"), ("eos", "stop"), ("who knows", "error")])
+def test_an_unknown_finish_is_never_taken_for_complete(tmp_path, said, finish):
+    rows = [{"prompt": "a", "answer": "b", "finish_reason": said}]
     engine = ReplayEngine(path=written(tmp_path / "a.jsonl", rows))
-    assert engine.answers([user_turn("a")], Sampling())[0][0].finish == "error"
+    assert engine.answers([user_turn("a")], Sampling())[0][0].finish == finish
 
 
 def test_odd_texts_and_broken_lines_do_not_stop_a_replay(tmp_path):

@@ -13,6 +13,7 @@ from mpotrain.evaluation.utility import harness, mt_bench
 from mpotrain.evaluation.utility.numbers import last_number
 from mpotrain.evaluation.utility.suite import UtilityTasks
 from tests.fakes.judge import JudgeServer
+from tests.mpodata.tiny_models import tiny_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,21 @@ def test_a_text_without_a_number_has_none():
     assert last_number("I do not know.") is None
     assert harness.right_number({"answer": "18"}, ["no idea"]) == {"exact_match": 0.0}
     assert harness.right_number({"answer": "2,125"}, ["Jibu ni 2125"]) == {"exact_match": 1.0}
+
+
+def test_a_number_inside_reasoning_is_no_answer():
+    assert harness.right_number({"answer": "18"}, ["<think>9 + 9 = 18</think>Jibu ni 17"]) == {"exact_match": 0.0}
+    assert harness.right_number({"answer": "18"}, ["<think>it is 18"]) == {"exact_match": 0.0}
+    assert harness.right_number({"answer": "18"}, ["<think>17?</think>18"]) == {"exact_match": 1.0}
+
+
+def test_the_harness_fills_templates_with_thinking_switched_off(tmp_path):
+    template = (
+        "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+        "{% if enable_thinking is false and thinking is false %}quiet{% else %}aloud{% endif %}"
+    )
+    model = harness._model("hf", tiny_checkpoint(tmp_path, template=template))
+    assert model.apply_chat_template([{"role": "user", "content": "2 + 2?"}]) == "2 + 2?quiet"
 
 
 def test_the_real_mgsm_files_load_with_an_instruction_in_their_language(shared_data):
