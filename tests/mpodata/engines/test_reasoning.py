@@ -152,8 +152,11 @@ def test_the_transformers_engine_answers_without_reasoning(monkeypatch):
     tokenizer = tiny_tokenizer()
     engine = TransformersEngine.around(tiny_model(), tokenizer)
     ids = tokenizer(FORMS["think"], add_special_tokens=False)["input_ids"]
-    monkeypatch.setattr(
-        engine, "_complete", lambda rows, _: [(row.new.extend(ids), setattr(row, "stopped", True)) for row in rows]
-    )
+
+    def complete(rows, _):
+        for row in rows:
+            row.new, row.stopped = list(ids), True
+
+    monkeypatch.setattr(engine, "_complete", complete)
     [[answer]] = engine.answers([user_turn("x")], Sampling())
     assert answer == Answer(ANSWER, "stop", len(ids))
