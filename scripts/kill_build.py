@@ -116,7 +116,7 @@ def child(place: Path) -> int:
     from mpodata.translators.nllb import Nllb
 
     mpodata.pipeline.build.BLOCK = BLOCK
-    TransformersEngine.block = BLOCK  # type: ignore[attr-defined]  # it asks for BLOCK of its own where it has none
+    TransformersEngine.block = BLOCK
     log = os.open(place / "calls", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     for owner, name in ((TransformersEngine, "answers"), (Nllb, "segments")):
         setattr(owner, name, counting(getattr(owner, name), name, log))
