@@ -4,7 +4,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,6 +69,7 @@ class Recipe:
     revision: str | None = None
     engine: Component = Component("transformers")
     sampling: Sampling = ON_POLICY
+    refusal_prompt: str | None = None  # a system message for harmful prompts: helps a model that seldom refuses
     detector: Component = Component("rules")
     translator: Component = Component("nllb-600m")
     checks: Literal["drop", "keep"] | None = None  # a row that fails a check: dropped, or kept and counted
@@ -100,6 +101,8 @@ def read_recipe(
     for key, value in (flags or {}).items():
         _put(values, places, key, value, f"--{key.split('.')[0].replace('_', '-')}")
     result: Recipe = _convert(values, Recipe, "", places)
+    if "seed" not in (values.get("sampling") or {}):  # one seed for all, unless the answers have one of their own
+        result = replace(result, sampling=replace(result.sampling, seed=result.seed))
     _check(result, places)
     return result
 
@@ -152,11 +155,14 @@ def _put(values: dict[str, Any], places: dict[str, str], dotted: str, value: Any
     places[dotted] = place
 
 
-def _convert(value: Any, expected: Any, dotted: str, places: Mapping[str, str]) -> Any:
-    """`value` as the annotated type `expected`; raises RecipeError with the place it came from."""
+def _convert(value: Any, expected: Any, dotted: str, places: Mapping[str, str], default: Any = None) -> Any:
+    """`value` as the annotated type `expected`; raises RecipeError with the place it came from.
+
+    `default`: the record whose fields hold where `value` does not name them.
+    """
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if dataclasses.is_dataclass(expected) and isinstance(expected, type):
-        return _record(value, expected, dotted, places)
+        return _record(value, expected, dotted, places, default)
     if origin in (typing.Union, types.UnionType):
         return (
             None
@@ -182,7 +188,7 @@ def _convert(value: Any, expected: Any, dotted: str, places: Mapping[str, str]) 
     raise RecipeError(f"{dotted} must be {name}, got {value!r}{_at(dotted, places)}.")
 
 
-def _record(value: Any, record: type, dotted: str, places: Mapping[str, str]) -> Any:
+def _record(value: Any, record: type, dotted: str, places: Mapping[str, str], default: Any) -> Any:
     if isinstance(value, str) and record in (Component, SourceChoice):
         value = {"name": value}
     if not isinstance(value, dict):
@@ -193,11 +199,17 @@ def _record(value: Any, record: type, dotted: str, places: Mapping[str, str]) ->
         path = f"{dotted}.{key}" if dotted else str(key)
         if key not in annotations:
             raise UnknownName(f"recipe key{_at(path, places)}:", str(key), annotations)
-        read[key] = _convert(item, annotations[key], path, places)
+        read[key] = _convert(item, annotations[key], path, places, getattr(default, key, _default_of(record, key)))
     try:
-        return record(**read)
+        return record(**read) if default is None else replace(default, **read)
     except TypeError as error:
         raise RecipeError(f"{dotted} lacks a name{_at(dotted, places)}.") from error
+
+
+def _default_of(record: type, key: str) -> Any:
+    """The record that stands in for a field that is not given; None for plain values."""
+    default = next(field.default for field in dataclasses.fields(record) if field.name == key)
+    return default if dataclasses.is_dataclass(default) else None
 
 
 def _at(dotted: str, places: Mapping[str, str]) -> str:

@@ -1,6 +1,5 @@
 """The pipeline: source -> answers and refusals -> translator -> checks -> version. Read `build` top to bottom."""
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
@@ -8,23 +7,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
-from mpodata.errors import DataError, VersionError
+from mpodata.errors import DataError
 from mpodata.licences import model_licence
 from mpodata.pipeline.components import Components
+from mpodata.pipeline.existing import finished_build, may_heal
 from mpodata.pipeline.results import Kept, Lost
+from mpodata.pipeline.rules import row_rules
 from mpodata.pipeline.scratch import KeptFile, blocks, read_source_rows, write_source_rows
 from mpodata.pipeline.select import Selection, select
-from mpodata.pipeline.stages import ASK_AGAIN, check, choose, import_pairs, translate
+from mpodata.pipeline.stages import check, choose, import_pairs, translate
 from mpodata.pipeline.workspace import Workspace
-from mpodata.quality.thresholds import TABLE
 from mpodata.recipe import Recipe
 from mpodata.records import SourceRow
-from mpodata.runtime.files import hash_file
 from mpodata.runtime.journal import Journal
 from mpodata.runtime.processes import ProcessMapper
 from mpodata.runtime.progress import Progress, Silent
 from mpodata.sources import ParallelSource
-from mpodata.versions.manifest import MANIFEST, BuildFacts, Manifest, config_name, read_manifest
+from mpodata.versions.manifest import BuildFacts, Manifest, config_name
 from mpodata.versions.write import VersionWriter
 
 BLOCK = 256  # rows a stage works on at once, and the most a kill can lose
@@ -80,8 +79,8 @@ def build(
     spread = ProcessMapper(workers)
     components = Components(recipe, journal, spread=spread)
     facts = _facts(recipe, selection, components, command)
-    previous = _previous(out, facts)
-    if previous is not None and not _may_heal(previous):
+    previous = finished_build(out, facts)
+    if previous is not None and not may_heal(previous):
         return previous
     with VersionWriter(out, base=base, replace=previous is not None) as writer, Workspace(out) as work, spread:
         if selection.carried_already:
@@ -153,7 +152,7 @@ def _facts(recipe: Recipe, selection: Selection, components: Components, command
         sampling=asdict(recipe.sampling) if answered else {},
         translators=translators,
         detector=components.detector.provenance(),
-        checks={"mode": recipe.checks or "drop", "thresholds": hash_file(TABLE)[:16]},
+        checks={"mode": recipe.checks or "drop", **row_rules()},
         libraries={name: found for name in LIBRARIES if (found := _installed(name))},
         chosen="policy" if answered else "source",
     )
@@ -164,29 +163,3 @@ def _installed(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _previous(out: Path, facts: BuildFacts) -> Manifest | None:
-    """The complete version in `out` if it was made from these facts; raises VersionError where its files are broken."""
-    if not (out / MANIFEST).is_file():
-        return None
-    manifest = read_manifest(out)
-    wanted = json.loads(json.dumps(asdict(facts)))
-    for made in manifest.builds.values():
-        if all(
-            made.get(key) == wanted[key]
-            for key in ("recipe", "source", "policy", "sampling", "translators", "detector")
-        ):
-            broken = [
-                file.path for file in manifest.parquet_files().values() if hash_file(out / file.path) != file.sha256
-            ]
-            if broken:
-                raise VersionError(f"{out / broken[0]} is not what its build wrote. Remove {out} and build again.")
-            return manifest
-    return None
-
-
-def _may_heal(manifest: Manifest) -> bool:
-    """Were rows lost to a service or an engine that was down? Then the same command tries them again."""
-    counts = [config.dropped for config in manifest.configs.values()]
-    return any(reason in ASK_AGAIN for reasons in counts for reason in reasons)

@@ -9,7 +9,7 @@ from mpodata.versions.schema import Row
 class Lost:
     """A row that did not make it, and where. Holds no text."""
 
-    stage: str  # "source", "select" or a config name: "en", "nllb-3.3b.sw"
+    stage: str  # "source", or a config name: "en", "nllb-3.3b.sw"
     pair_id: str
     source_id: str
     reason: str

@@ -11,7 +11,8 @@ DETECTORS = {
     "qwen3guard": "mpodata.refusals.guards:qwen3guard",
     "wildguard": "mpodata.refusals.guards:wildguard",
     "openai-judge": "mpodata.refusals.judge:openai_judge",
-    "refuseu": "mpodata.refusals.layers:refuseu",
+    "two-guards": "mpodata.refusals.layers:two_guards",
+    "refuseu": "mpodata.refusals.layers:two_guards",  # its name until mpotrain had a judge of that name
     "layers": "mpodata.refusals.layers:layers",
 }
 

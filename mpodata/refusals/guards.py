@@ -5,9 +5,11 @@ A guard reads a prompt and an answer and writes a few fixed lines. What differs 
 documented form is `unknown`, counted by whoever asked, never guessed.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 from mpodata.engines import ENGINES, Answer, Engine, Sampling
@@ -15,9 +17,8 @@ from mpodata.languages import languages as known_languages
 from mpodata.records import Message
 from mpodata.refusals import Exchange, Label, Verdict
 from mpodata.registry import construct
+from mpodata.runtime.fingerprint import text_hash
 from mpodata.runtime.journal import Journal
-
-VERSION = 1  # raise when a prompt or its reading changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Reading:
     partial: bool = False  # a refusal that gives some of what was asked for
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Format:
     """How one guard is asked and read."""
 
@@ -40,8 +41,13 @@ class Format:
     max_tokens: int
     languages: frozenset[str] | None  # those it was trained for; None: all
     template: str | None = None  # Jinja, for models whose tokenizer has none
-    version: int = VERSION
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the reading; recorded
+
+    @cached_property
+    def prompt(self) -> str:
+        """16 hex digits of what the guard is asked: its prompt around two placeholders, its template, its length."""
+        asked = self.conversation(Exchange("", "{prompt}", "{answer}"))
+        return text_hash(json.dumps(asked), self.template or "", str(self.max_tokens))
 
 
 class Guard:
@@ -68,16 +74,16 @@ class Guard:
         return self.form.languages
 
     def provenance(self) -> dict[str, Any]:
-        """The guard, the version of its format, its settings and the engine that runs it."""
+        """The guard, the hash of its prompt, its settings and the engine that runs it."""
         settings = {"settings": dict(self.form.settings)} if self.form.settings else {}
-        return {"detector": self.form.name, "version": self.form.version, **settings, "model": self.engine.provenance()}
+        return {"detector": self.form.name, "prompt": self.form.prompt, **settings, "model": self.engine.provenance()}
 
     def _outputs(self, asked: list[tuple[str, str]]) -> list[Answer]:
         if self.journal is None:
             return self._ask(asked)
         rows = self.journal.through(
             f"guard:{self.form.name}",
-            {"version": self.form.version, "model": self.engine.provenance()},
+            {"prompt": self.form.prompt, "model": self.engine.provenance()},
             asked,
             lambda pairs: [asdict(answer) for answer in self._ask(pairs)],
             block=256,

@@ -63,7 +63,7 @@ class TwoGuards:
 
     def provenance(self) -> dict[str, Any]:
         return {
-            "detector": "refuseu",
+            "detector": "two-guards",
             "guards": [guard.provenance() for guard in self._guards],
             "refusals": self._refusals.provenance(),
         }
@@ -84,7 +84,7 @@ def _of_both(first: Verdict, second: Verdict, rules: Verdict) -> Verdict:
         detail = "; ".join(f"{guard.source}: {guard.detail}" for guard in silent)
     said = next((verdict for verdict in (first, second, rules) if verdict.label != "unknown"), rules)
     label = "unknown" if silent and not says_unsafe else said.label
-    return Verdict(label, "refuseu", bool(says_unsafe), detail)
+    return Verdict(label, "two-guards", bool(says_unsafe), detail)
 
 
 def layers(
@@ -103,13 +103,16 @@ def layers(
     return Layers([construct("detector", DETECTORS, name, options.get(name, {}), journal=journal) for name in names])
 
 
-def refuseu(
+def two_guards(
     *,
     guards: str | Sequence[str] = ("llama-guard-3", "polyguard"),
     options: Mapping[str, Mapping[str, Any]] | None = None,
     journal: Journal | None = None,
 ) -> TwoGuards:
-    """RefusEU's two guards. guards: two detector names; options: of each guard, by its name."""
+    """RefusEU's two guards, without its adjudicator: that is mpotrain's judge `refuseu`.
+
+    guards: two detector names. options: of each guard, by its name.
+    """
     names = [name.strip() for name in guards.split(",")] if isinstance(guards, str) else list(guards)
     if len(names) != 2 or names[0] == names[1]:
         raise ConfigError(f"detector.guards needs two different guards, got {', '.join(names) or 'none'}.")

@@ -23,9 +23,10 @@ from typing import Any
 from mpodata.errors import ConfigError, DataError
 from mpodata.languages import language
 from mpodata.refusals import Exchange, Label, Verdict
+from mpodata.runtime.fingerprint import constants_hash, file_hash, text_hash
 
 TABLES = Path(__file__).with_name("phrases")
-VERSION = 1  # raise when a table or rule changes a verdict: it is part of every signature
+VERSION = 1  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
 ROLES = ("refuse", "hint", "except", "comply", "agree")
 
 SPACED = {"latin", "cyrillic", "greek"}  # scripts where a pattern starts at a word's start
@@ -79,7 +80,9 @@ class RuleDetector:
         return self._languages
 
     def provenance(self) -> dict[str, Any]:
-        return {"detector": "rules", "version": VERSION}
+        """The tables in use and the constants of the rules, as one hash."""
+        tables = [f"{code}:{file_hash(TABLES / f'{code}.tsv')}" for code in sorted(self._languages)]
+        return {"detector": "rules", "version": VERSION, "tables": text_hash(constants_hash(__name__), *tables)}
 
     def _verdict(self, exchange: Exchange) -> Verdict:
         if exchange.language not in self._languages:

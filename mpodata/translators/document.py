@@ -11,6 +11,7 @@ from typing import Any, Final
 from mpodata.errors import ModelError
 from mpodata.languages import language as language_of
 from mpodata.records import FIELDS, Dropped, Side
+from mpodata.runtime.fingerprint import constants_hash
 from mpodata.runtime.journal import Journal, result_key
 from mpodata.runtime.processes import Mapper, serial
 from mpodata.translators import SentenceTranslator
@@ -28,7 +29,8 @@ from mpodata.translators.segments import (
 )
 
 TASK: Final = "translate"  # its results' name in the journal
-CARRYING: Final = 1  # the version of splitting, checking and retrying: part of every journal key
+CARRYING: Final = 1  # of the code that splits, checks and retries: bump when it changes a result; rules are hashed
+RULES: Final = tuple(f"mpodata.translators.{name}" for name in ("document", "segments", "checks"))
 
 LONGEST_FIELD: Final = 50_000  # characters; a longer field is a damaged row or a book, and costs hours
 DEPTH: Final = 3  # how often a segment that fails may be cut smaller
@@ -67,7 +69,8 @@ class DocumentTranslator:
         self.spread: Mapper = serial  # runs the checks of segments; a build may put a pool of processes here
 
     def provenance(self) -> dict[str, Any]:
-        return {**self.translator.provenance(), "carrying": CARRYING}
+        rules = constants_hash(*RULES)  # the patterns and limits that decide how a text is cut and checked
+        return {**self.translator.provenance(), "carrying": CARRYING, "rules": rules}
 
     def translate(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
         """One result per side, in order; a field that cannot be carried drops its side with the reason."""

@@ -22,6 +22,7 @@ from mpodata.errors import ConfigError
 from mpodata.languages import language as language_of
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
+from mpodata.runtime.fingerprint import text_hash
 from mpodata.runtime.journal import Journal
 from mpodata.translators.policy import (
     AnswerRequest,
@@ -36,7 +37,6 @@ from mpodata.translators.rewards import ImplicitReward
 
 STEPS: Final = 1000  # alpha is a multiple of 1 / STEPS
 PREFIX: Final = "Please answer the following instruction in {language}.\n\n"
-PREFIX_VERSION: Final = 1  # raise when PREFIX changes: it is part of every journal key
 
 Chosen = tuple[Candidate, Candidate | None] | Dropped
 
@@ -68,7 +68,7 @@ class Icr:
         return {
             "name": "icr",
             **self.policy.provenance(),
-            "reward": {**self.reward.provenance(), "prefix": PREFIX_VERSION},
+            "reward": {**self.reward.provenance(), "prefix": text_hash(PREFIX)},
             "sampling": asdict(self.sampling),
             "alpha": "searched" if self.alpha is None else self.alpha,
             "guard": self.guard,

@@ -15,11 +15,11 @@ from mpodata.languages import language as language_of
 from mpodata.licences import model_licence
 from mpodata.records import Dropped, user_turn
 from mpodata.refusals import Detector, Exchange
+from mpodata.runtime.fingerprint import text_hash
 from mpodata.runtime.journal import Journal
 from mpodata.translators.document import DocumentTranslator
 from mpodata.translators.segments import Unit
 
-PROMPT_VERSION: Final = 1  # raise when PROMPT changes: it is part of every journal key
 PROMPT: Final = (
     "Translate the text between the sentence tags from {source} into {target}. Keep its line breaks, lists, links, "
     "code and numbers. Write the {target} translation between translated tags and nothing else.\n\n"
@@ -48,7 +48,7 @@ class SelfTranslation:
             "name": "selftrans",
             "policy": self.engine.provenance(),
             "detector": self.detector.provenance(),
-            "prompt": PROMPT_VERSION,
+            "prompt": text_hash(PROMPT, OPEN, CLOSE),
             "unit": self.unit,
             "licence": model_licence(str(self.engine.provenance().get("model", ""))),
         }

@@ -39,7 +39,7 @@ class BuildFacts:
     # Mode and thresholds of the quality checks; "flagged": config -> reason -> rows that were kept all the same.
     checks: Mapping[str, Any] = field(default_factory=dict)
     # Config or stage -> reason -> rows. Under a config: every dominant pair that did not make it there (`verify` adds
-    # up). Under any other name ("source", "policy"): what was lost before there were pairs.
+    # up). Under "source": what was lost before there were pairs.
     dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     decontamination: Mapping[str, Any] = field(default_factory=dict)  # evaluation set -> what was found and removed
     libraries: Mapping[str, str] = field(default_factory=dict)  # package -> version

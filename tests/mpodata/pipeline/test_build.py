@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -12,7 +13,15 @@ import pytest
 
 import mpodata
 from mpodata.cli import main
+from mpodata.pipeline import rules as row_rules_module
+from mpodata.pocket import nllb_path
+from mpodata.refusals import rules
+from mpodata.refusals.rules import RuleDetector
+from mpodata.runtime.fingerprint import constants_hash, file_hash
 from mpodata.runtime.processes import ProcessMapper
+from mpodata.translators import segments
+from mpodata.translators.document import DocumentTranslator
+from mpodata.translators.nllb import Nllb
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -200,3 +209,57 @@ def test_real_unsafe_rows_are_built_with_the_source_s_own_answers(shared_data: P
     manifest = mpodata.load(str(tmp_path / "out")).manifest
     target = manifest.configs["pocket-nllb.sw"]
     assert target.rows + sum(target.dropped.values()) == manifest.configs["en"].rows
+
+
+TABLES = ["quality/thresholds.tsv", "quality/completeness.tsv", "quality/alignment.tsv", "quality/endings.tsv"]
+
+
+@pytest.mark.parametrize("table", [*TABLES, "refusals/phrases/en.tsv", "languages/languages.tsv"])
+def test_an_edited_table_is_another_build(
+    table: str, pocket_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = row_rules_module.PACKAGE
+    recorded = mpodata.load(str(pocket_build)).manifest.builds
+    assert {made["checks"]["tables"][table] for made in recorded.values()} == {file_hash(package / table)}
+    shutil.copytree(package, tmp_path / "mpodata", ignore=lambda _, names: [n for n in names if n.endswith(".py")])
+    monkeypatch.setattr(row_rules_module, "PACKAGE", tmp_path / "mpodata")
+    built(pocket_build)  # the copy is the same so far
+    with (tmp_path / "mpodata" / table).open("a") as lines:
+        lines.write("# another line\n")
+    assert main(["build", *SMALL, "--out", str(pocket_build)]) == 2
+    assert "holds a complete version already" in capsys.readouterr().err
+
+
+def test_an_edited_phrase_table_is_another_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = RuleDetector().provenance()
+    shutil.copytree(rules.TABLES, tmp_path / "phrases")
+    monkeypatch.setattr(rules, "TABLES", tmp_path / "phrases")
+    assert RuleDetector().provenance() == before
+    with (tmp_path / "phrases" / "sw.tsv").open("a") as lines:
+        lines.write("# another line\n")
+    assert RuleDetector().provenance() != before
+
+
+def test_edited_segment_rules_are_another_journal_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = DocumentTranslator(Nllb("pocket-nllb", str(nllb_path()))).provenance()
+    constants_hash.cache_clear()
+    monkeypatch.setattr(segments, "CLAUSE", re.compile(";"))
+    after = DocumentTranslator(Nllb("pocket-nllb", str(nllb_path()))).provenance()
+    constants_hash.cache_clear()
+    assert {key for key in after if after[key] != before[key]} == {"rules"}
+
+
+def test_a_version_of_the_time_before_tables_were_hashed_is_found_complete(pocket_build: Path, tmp_path: Path) -> None:
+    """As mpodata wrote it then: one of four tables hashed, numbers in the place of hashes, a recipe with fewer keys."""
+    old = shutil.copytree(pocket_build, tmp_path / "old")
+    manifest = json.loads((old / "manifest.json").read_text())
+    for made in manifest["builds"].values():
+        made["checks"] = {"mode": "drop", "thresholds": "0123456789abcdef", "flagged": {}}
+        made["detector"] = {"detector": "rules", "version": 1}
+        made["translators"]["pocket-nllb"].pop("rules")
+        made["recipe"].pop("refusal_prompt")
+    (old / "manifest.json").write_text(json.dumps(manifest))
+    before = hashes(old)
+    built(old)
+    assert hashes(old) == before
+    assert json.loads((old / "manifest.json").read_text()) == manifest

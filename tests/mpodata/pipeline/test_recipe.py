@@ -1,11 +1,12 @@
 """A recipe says what is wrong with it, and where."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mpodata.errors import RecipeError, UnknownName
-from mpodata.recipe import Recipe, read_recipe, shipped_recipes
+from mpodata.errors import ConfigError, RecipeError, UnknownName
+from mpodata.recipe import ON_POLICY, Component, Recipe, read_recipe, shipped_recipes
 
 
 def written(folder: Path, text: str) -> Path:
@@ -25,6 +26,26 @@ def test_a_component_may_be_given_by_name_alone_and_keeps_its_options(tmp_path: 
     recipe = read_recipe(path, ["translator.options.beam=4"])
     assert recipe.translator.name == "nllb-3.3b"
     assert recipe.translator.options == {"beam": 4}
+
+
+@pytest.mark.parametrize("text", ["", "sampling: {max_tokens: 160}\n", "sampling:\n  max_tokens: 160\n"])
+def test_a_partial_sampling_keeps_the_on_policy_defaults(tmp_path: Path, text: str) -> None:
+    sampling = read_recipe(written(tmp_path, text), ["sampling.max_tokens=160"]).sampling
+    assert sampling == replace(ON_POLICY, max_tokens=160)
+    assert (sampling.candidates, sampling.temperature, sampling.top_p) == (4, 0.7, 0.95)
+
+
+def test_options_of_a_component_need_no_name_beside_them(tmp_path: Path) -> None:
+    engine = read_recipe(None, ["engine.options.dtype=bfloat16"]).engine
+    assert engine == Component("transformers", {"dtype": "bfloat16"})
+    path = written(tmp_path, "translator:\n  options: {beam: 2}\n")
+    assert read_recipe(path).translator == Component("nllb-600m", {"beam": 2})
+
+
+def test_the_seed_is_that_of_the_answers_too_unless_they_have_their_own() -> None:
+    assert read_recipe(None, [], {"seed": 7}).sampling.seed == 7
+    assert read_recipe(None, ["sampling.seed=3"], {"seed": 7}).sampling.seed == 3
+    assert read_recipe(None).sampling.seed == 42
 
 
 def test_a_whole_number_is_a_fine_float() -> None:
@@ -48,7 +69,7 @@ def test_a_whole_number_is_a_fine_float() -> None:
     ],
 )
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, sentence: str) -> None:
-    with pytest.raises(RecipeError, match=sentence):
+    with pytest.raises(ConfigError, match=sentence):
         read_recipe(written(tmp_path, text))
 
 

@@ -1,11 +1,14 @@
-"""The judge: a versioned prompt, a strict reading, layers, and RefusEU's rule."""
+"""The judge: a hashed prompt, a strict reading, layers, and RefusEU's rule."""
+
+from dataclasses import replace
 
 import pytest
 
 from mpodata.errors import ConfigError
+from mpodata.records import user_turn
 from mpodata.refusals import DETECTORS, Exchange, Verdict
 from mpodata.refusals.guards import Reading
-from mpodata.refusals.judge import conversation, read
+from mpodata.refusals.judge import JUDGE, conversation, read
 from mpodata.refusals.layers import Layers, TwoGuards
 from mpodata.registry import construct
 from tests.fakes.openai import ChatServer, Reply, completion
@@ -69,7 +72,8 @@ def test_a_server_judges(monkeypatch):
         ("unknown", None, "empty"),
     ]
     assert judge.languages() is None
-    assert judge.provenance()["version"] == 1
+    assert judge.provenance()["prompt"] == JUDGE.prompt
+    assert replace(JUDGE, conversation=lambda exchange: user_turn("Refused?")).prompt != JUDGE.prompt
 
 
 def test_a_layer_judges_only_what_those_before_it_could_not():
@@ -122,8 +126,9 @@ def test_a_guard_that_knows_refusals_goes_before_the_rules():
     assert both.verdicts([Exchange("en", "", "a")])[0].label == "compliance"
 
 
-def test_refuseu_is_one_setting():
-    both = construct("detector", DETECTORS, "refuseu", {})
+@pytest.mark.parametrize("name", ["two-guards", "refuseu"])
+def test_refuseus_two_guards_are_one_setting(name):
+    both = construct("detector", DETECTORS, name, {})
     names = [guard["detector"] for guard in [detector_of(guard) for guard in both._guards]]
     assert names == ["llama-guard-3", "polyguard"]
     assert both.languages() == {"en", "fr", "de", "hi", "it", "pt", "es", "th"}
@@ -139,8 +144,8 @@ def detector_of(guard):
         ("layers", {"order": "layers"}, "not 'layers' itself"),
         ("layers", {"order": "rules,rule"}, "Did you mean 'rules'"),
         ("layers", {"order": "rules", "options": {"polyguard": {}}}, "settings for polyguard"),
-        ("refuseu", {"guards": "polyguard"}, "two different guards"),
-        ("refuseu", {"guards": "polyguard,polyguard"}, "two different guards"),
+        ("two-guards", {"guards": "polyguard"}, "two different guards"),
+        ("two-guards", {"guards": "polyguard,polyguard"}, "two different guards"),
         ("openai-judge", {}, "needs model"),
     ],
 )
