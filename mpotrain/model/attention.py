@@ -4,10 +4,12 @@ A model switched to it (`logprobs.attach`) hands every layer the batch's spans t
 them - generation, evaluation, padded batches - it is transformers' SDPA, except that it knows Gemma-2's soft-capping.
 """
 
-from collections.abc import Iterator
-from functools import partial
-from importlib.util import find_spec
-from typing import Any, cast
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib import import_module
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +21,49 @@ from transformers.masking_utils import sdpa_mask
 from mpotrain.model.batches import Span, Spans
 
 NAME = "packed"
-HAS_FLASH = find_spec("torch.nn.attention.varlen") is not None  # flash attention inside torch, from 2.10 on
+FLASH_HEAD_SIZE = 256  # the largest that FlashAttention computes
+FLASH_CAPABILITY = (8, 0)  # Ampere
+
+
+@dataclass(frozen=True, slots=True)
+class FlashKernel:
+    """`varlen_attn` of torch (2.10 on), called by the keywords that its version takes."""
+
+    function: Callable[..., Any]
+    parameters: frozenset[str]  # names of its parameters: `window_size` from torch 2.11 on, `enable_gqa` from 2.13 on
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> "FlashKernel":
+        return cls(function, frozenset(inspect.signature(function).parameters))
+
+    def computes(self, spans: Spans, window: int | None) -> bool:
+        """Whether this version can mask these spans: causally, and within the sliding window where that is shorter."""
+        if "window_size" in self.parameters:
+            return True
+        return "is_causal" in self.parameters and (window is None or spans.longest_key <= window)
+
+    def __call__(
+        self, query: Tensor, key: Tensor, value: Tensor, spans: Spans, scaling: float | None, window: int | None
+    ) -> Tensor:
+        """query: (T, heads, d); key, value: (keys, kv heads, d). Returns (T, heads, d)."""
+        options: dict[str, Any] = {}
+        if "window_size" in self.parameters:
+            options["window_size"] = (-1 if window is None else window - 1, 0)
+        else:
+            options["is_causal"] = True
+        if "scale" in self.parameters:
+            options["scale"] = scaling
+        elif scaling is not None:
+            query = query * (scaling * query.shape[-1] ** 0.5)
+        groups = query.shape[1] // key.shape[1]
+        if groups > 1 and "enable_gqa" in self.parameters:
+            options["enable_gqa"] = True
+        elif groups > 1:
+            key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+        starts = (spans.query_starts, spans.key_starts, spans.longest_query, spans.longest_key)
+        out = self.function(query, key, value, *starts, **options)
+        attended: Tensor = out[0] if isinstance(out, tuple) else out
+        return attended
 
 
 def packed_attention(
@@ -47,8 +91,8 @@ def packed_attention(
         return sdpa_attention_forward(  # type: ignore[no-any-return]
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs
         )
-    if HAS_FLASH and query.is_cuda and query.itemsize == 2 and softcap is None and not dropout:
-        return _flash(query, key, value, spans, scaling, sliding_window), None
+    if softcap is None and not dropout and (kernel := _flash_kernel(query)) and kernel.computes(spans, sliding_window):
+        return _flash(kernel, query, key, value, spans, scaling, sliding_window), None
     attend = partial(_attend, scaling=scaling, dropout=dropout, softcap=softcap, window=sliding_window)
     out = [attend(*own).transpose(1, 2) for own in _split(query, key, value, spans.spans)]
     return torch.cat(out, dim=1), None
@@ -72,27 +116,35 @@ def _split(query: Tensor, key: Tensor, value: Tensor, spans: tuple[Span, ...]) -
 
 
 def _flash(
-    query: Tensor, key: Tensor, value: Tensor, spans: Spans, scaling: float | None, window: int | None
+    kernel: FlashKernel,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    spans: Spans,
+    scaling: float | None,
+    window: int | None,
 ) -> Tensor:
-    """All spans in one kernel, half precision on a GPU; it aligns its causal mask at the last key, as spans do."""
-    from torch.nn.attention.varlen import varlen_attn
-
+    """All spans in one kernel; it aligns its causal mask at the last key, as spans do."""
     queries, keys, values = (states[0].transpose(0, 1) for states in (query, key, value))
     if spans.keys is not None:
         keys, values = keys.index_select(0, spans.keys), values.index_select(0, spans.keys)
-    out = varlen_attn(
-        queries,
-        keys,
-        values,
-        spans.query_starts,
-        spans.key_starts,
-        spans.longest_query,
-        spans.longest_key,
-        scale=scaling,
-        window_size=(-1 if window is None else window - 1, 0),
-        enable_gqa=query.shape[1] != key.shape[1],
-    )
-    return cast("Tensor", out)[None]
+    return kernel(queries, keys, values, spans, scaling, window)[None]
+
+
+def _flash_kernel(query: Tensor) -> FlashKernel | None:
+    """The kernel for these queries: half precision on an Ampere or newer GPU, heads of at most 256; else None."""
+    if not query.is_cuda or query.itemsize != 2 or query.shape[-1] > FLASH_HEAD_SIZE:
+        return None
+    return installed_kernel() if torch.cuda.get_device_capability(query.device) >= FLASH_CAPABILITY else None
+
+
+@cache
+def installed_kernel() -> FlashKernel | None:
+    """The kernel of the installed torch; None before 2.10."""
+    try:
+        return FlashKernel.of(import_module("torch.nn.attention.varlen").varlen_attn)
+    except ModuleNotFoundError:
+        return None
 
 
 def _attend(
