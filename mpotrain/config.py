@@ -64,8 +64,9 @@ class MethodConfig:
     gap: str = field(
         default="dominant",
         metadata={
-            "help": "Where MPO's target gap comes from: dominant, policy (the policy's own dominant gap, Table 15), "
-            "a number (Table 13) or a language code (Table 5)."
+            "help": "Where MPO's target gap comes from: dominant, policy (the policy's own dominant gap, trained "
+            "through both, Table 15), policy-detached (no gradient through it), a number (Table 13) or a language code "
+            "(Table 5)."
         },
     )
     length_normalize: bool | None = field(
@@ -73,7 +74,7 @@ class MethodConfig:
     )
     nll_weight: float = field(
         default=0.0,
-        metadata={"help": "Adds this times -log pi(chosen) per token. In no paper of MPO: a labelled deviation."},
+        metadata={"help": "Adds this times -log pi(chosen) per token. Not in the MPO paper; recorded as a deviation."},
     )
     dominant_rows: bool | None = field(
         default=None, metadata={"help": "Train on the dominant pairs too. Default: baselines yes, mpo pairs them."}

@@ -3,23 +3,13 @@
 Positional parameters name the quantities a loss needs; keyword-only ones are its hyper-parameters with defaults. The
 trainer reads both from `LOSSES[name]` and computes only those quantities. All are natural logarithms of response
 probabilities under the row's own prompt, summed or averaged over response tokens (end-of-turn token included) as the
-loss's `log_probs` says. In the formulas w = chosen, l = rejected, s = the logistic function, pi = policy, lr = log pi -
-log pi_ref.
-
-Quantities, each (batch,) unless said otherwise:
-    policy_chosen, policy_rejected         log pi of the row's answers
-    reference_chosen, reference_rejected   the same, measured before the first step
-    policy_gap                             policy_chosen - policy_rejected: RG^t, eq. 6
-    dominant_gap                           the reference's gap on the row's dominant pair, or its stand-in: RG^d, eq. 7
-    chosen_tokens, rejected_tokens         response tokens, as floats
-    mismatched                             (m,), no gradient: log pi - log pi_ref of a chosen answer under another row's
-                                           prompt. With m = all rows of the global batch, results do not depend on how
-                                           that batch is split over processes and accumulation steps.
+loss's `log_probs` says. In the formulas w = chosen, l = rejected, s = the logistic function, pi = policy, log_ratio =
+log pi - log pi_ref.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -31,10 +21,25 @@ from mpodata.errors import ConfigError, UnknownName
 LogProbs = Literal["mean", "sum"]
 RowSelection = Literal["paired", "all"]
 
-QUANTITIES = (
-    "policy_chosen", "policy_rejected", "reference_chosen", "reference_rejected", "policy_gap", "dominant_gap",
-    "chosen_tokens", "rejected_tokens", "mismatched",
-)  # fmt: skip
+
+@dataclass(frozen=True, slots=True)
+class Quantities:
+    """What a loss may ask for, each (batch,) unless said otherwise; None where it was not measured."""
+
+    policy_chosen: Tensor | None = None  # log pi of the row's answers
+    policy_rejected: Tensor | None = None
+    reference_chosen: Tensor | None = None  # the same, measured before the first step
+    reference_rejected: Tensor | None = None
+    policy_gap: Tensor | None = None  # policy_chosen - policy_rejected: RG^t, eq. 6
+    dominant_gap: Tensor | None = None  # the reference's gap on the row's dominant pair, or its stand-in: RG^d, eq. 7
+    chosen_tokens: Tensor | None = None  # response tokens, as floats
+    rejected_tokens: Tensor | None = None
+    # (m,), no gradient: log_ratio of chosen and rejected answers under another row's prompt. With m = twice the rows of
+    # the global batch, results do not depend on how that batch is split over processes and accumulation steps.
+    mismatched: Tensor | None = None
+
+
+QUANTITIES = tuple(field.name for field in fields(Quantities))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +55,18 @@ class Loss:
         RowSelection  # "paired": target rows, each with its dominant side; "all": dominant rows train like target rows
     )
 
-    def __call__(self, quantities: Mapping[str, Tensor], **hyper: Any) -> Tensor:
-        """(batch,) losses; takes what it needs of `quantities`. Raises UnknownName for a hyper-parameter it lacks."""
+    def __call__(self, quantities: Quantities, **hyper: Any) -> Tensor:
+        """(batch,) losses; takes what it needs of `quantities`.
+
+        Raises UnknownName for a hyper-parameter it lacks, ValueError for a quantity that was not measured.
+        """
         for name in hyper:
             if name not in self.hyper:
                 raise UnknownName(f"hyper-parameter of {self.name}:", name, self.hyper)
-        return self.function(*(quantities[name] for name in self.quantities), **hyper)
+        needed = {name: getattr(quantities, name) for name in self.quantities}
+        if missing := [name for name, value in needed.items() if value is None]:
+            raise ValueError(f"loss {self.name!r} needs {', '.join(missing)}, which was not measured")
+        return self.function(*needed.values(), **hyper)
 
 
 LOSSES: dict[str, Loss] = {}
@@ -105,7 +116,10 @@ def dpo(
     *,
     beta: float = 0.1,
 ) -> Tensor:
-    """Direct preference optimization: -log s(beta (lr_w - lr_l)). Rafailov et al. 2023, eq. 7. ln 2 at the start."""
+    """Direct preference optimization: -log s(beta (log_ratio_w - log_ratio_l)).
+
+    Rafailov et al. 2023, eq. 7. ln 2 at the start.
+    """
     return -logsigmoid(beta * _margin(policy_chosen, policy_rejected, reference_chosen, reference_rejected))
 
 
@@ -118,7 +132,7 @@ def ipo(
     *,
     tau: float = 0.1,
 ) -> Tensor:
-    """Identity preference optimization: (lr_w - lr_l - 1 / (2 tau))^2. Azar et al. 2024, eq. 17.
+    """Identity preference optimization: (log_ratio_w - log_ratio_l - 1 / (2 tau))^2. Azar et al. 2024, eq. 17.
 
     1 / (4 tau^2) at the start. Log-ratios per token, which the paper does not say and its authors confirmed to TRL.
     """
@@ -158,9 +172,9 @@ def rdpo_length(
     beta: float = 0.1,
     alpha: float = 0.05,
 ) -> Tensor:
-    """R-DPO, DPO with a price on length: -log s(beta (lr_w - lr_l) + alpha (|w| - |l|)). Park et al. 2024, eq. 9.
+    """R-DPO, DPO with a price on length: -log s(beta (log_ratio_w - log_ratio_l) + alpha (|w| - |l|)).
 
-    ln 2 at the start where the two answers are equally long. rDPO is `rdpo-robust`.
+    Park et al. 2024, eq. 9. ln 2 at the start where the two answers are equally long. rDPO is `rdpo-robust`.
     """
     margin = beta * _margin(policy_chosen, policy_rejected, reference_chosen, reference_rejected)
     return -logsigmoid(margin + alpha * (chosen_tokens - rejected_tokens))
@@ -198,12 +212,13 @@ def kto(
     chosen_weight: float = 1.0,
     rejected_weight: float = 1.0,
 ) -> Tensor:
-    """Kahneman-Tversky optimization on pairs: (lw (1 - s(beta (lr_w - z))) + ll (1 - s(beta (z - lr_l)))) / 2.
+    """Kahneman-Tversky optimization on pairs.
 
+    (lw (1 - s(beta (log_ratio_w - z))) + ll (1 - s(beta (z - log_ratio_l)))) / 2, with lw and ll the weights.
     Ethayarajh et al. 2024, eqs. 7-8, whose constants are kept: MPO's Table 7 prints the rejected term with the opposite
     sign, under which it would grow likelier. z = max(0, mean of `mismatched`), without gradient: the paper's batch
-    estimate of KL(pi || pi_ref), here in nats before beta. Halved, so that it is the mean over the two answers as in
-    TRL. 1/2 at the start with unit weights.
+    estimate of KL(pi || pi_ref) over mismatched chosen and rejected answers, here in nats before beta. Halved, so that
+    it is the mean over the two answers as in TRL. 1/2 at the start with unit weights.
     """
     z = mismatched.detach().mean().clamp(min=0)
     chosen = 1 - sigmoid(beta * (policy_chosen - reference_chosen - z))
@@ -239,7 +254,7 @@ def dpo_nll(
     beta: float = 0.1,
     weight: float = 1.0,
 ) -> Tensor:
-    """DPO plus the chosen answer's likelihood: -log s(beta (lr_w - lr_l)) - weight log pi(w) / |w|.
+    """DPO plus the chosen answer's likelihood: -log s(beta (log_ratio_w - log_ratio_l)) - weight log pi(w) / |w|.
 
     Pang et al. 2024, eq. 2; what LIDR (arXiv 2410.08964) and ICR (arXiv 2503.04647) train with.
     """
@@ -250,7 +265,7 @@ def dpo_nll(
 def _margin(
     policy_chosen: Tensor, policy_rejected: Tensor, reference_chosen: Tensor, reference_rejected: Tensor
 ) -> Tensor:
-    """lr_w - lr_l."""
+    """log_ratio_w - log_ratio_l."""
     return (policy_chosen - reference_chosen) - (policy_rejected - reference_rejected)
 
 

@@ -1,25 +1,26 @@
 """From a method's name and switches to what must be measured, and from measurements to the loss of every row.
 
-Every row of a micro-batch contributes the same kinds of sequences in the same order, so one forward's results are a
-table: a line per row, a column per kind.
+Every row of a micro-batch contributes the same kinds of sequences (`Part`) in the same order, so one forward's results
+are a table: a line per row, a column per part.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from mpodata.errors import DataError
 from mpotrain.data import TrainingRow, TrainingRows
 from mpotrain.model.batches import Batch, Tokens
 from mpotrain.model.forward import ForwardResult, States
+from mpotrain.objective.gap_target import GapTarget, PolicyGap, ReferenceGap, gap_target
 from mpotrain.objective.losses import Loss
+from mpotrain.objective.measured_rows import DOMINANT, MeasuredRows, Part
+from mpotrain.objective.mismatch import mismatched_answers
 from mpotrain.objective.reference import Reference, ReferenceRequest
 from mpotrain.objective.retention import Retention
-
-Kind = Literal["chosen", "rejected", "dominant chosen", "dominant rejected", "dominant prompt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,66 +31,72 @@ class RowLosses:
     metrics: dict[str, Tensor]  # (rows,) each, detached; names as TRL's where it has one
 
 
+@dataclass(frozen=True)
 class Objective:
     """The loss of a run: a method, its retention term and where the target gap comes from."""
 
-    def __init__(
-        self,
-        loss: Loss,
-        hyper: Mapping[str, Any],
-        rows: TrainingRows,
-        *,
-        retention: Retention | None = None,
-        retain_weight: float = 1.0,
-        gap: str = "dominant",
-        mean: bool = True,
-        nll_weight: float = 0.0,
-        dominant_rows: bool = False,
-    ) -> None:
-        """`gap`: `dominant`, `policy`, a number or a language code. `mean`: log-probs per token, else summed."""
-        self.loss = loss
-        self.hyper = dict(hyper)
-        self.retention = retention
-        self.retain_weight = retain_weight
-        self.mean = mean
-        self.nll_weight = nll_weight
-        self.rows = rows.trained("all" if dominant_rows else "paired")
-        self.dominant = rows.dominant
-        self.gap_rows, self.constant_gap = _gap_source(gap, rows) if "dominant_gap" in loss.quantities else ({}, None)
-        self.policy_gap_target = gap == "policy" and "dominant_gap" in loss.quantities
-        self.kinds = self._kinds()
-        self.mismatched = _mismatched(self.rows) if "mismatched" in loss.quantities else {}
+    loss: Loss
+    hyper: Mapping[str, Any]  # the loss's keywords
+    data: TrainingRows
+    retention: Retention | None = None
+    retain_weight: float = 1.0
+    gap: str = "dominant"  # or policy, policy-detached, a number, a language code
+    mean: bool = True  # log-probabilities per token, else summed
+    nll_weight: float = 0.0
+    dominant_rows: bool = False  # train on the dominant side's rows too
+
+    @cached_property
+    def rows(self) -> tuple[TrainingRow, ...]:
+        """The rows that are trained on."""
+        return self.data.trained("all" if self.dominant_rows else "paired")
+
+    @cached_property
+    def gap_target(self) -> GapTarget | None:
+        """Where RG^d comes from; None where the method has none. Raises DataError for a gap no row has."""
+        return gap_target(self.gap, self.data) if "dominant_gap" in self.loss.quantities else None
+
+    @cached_property
+    def mismatched(self) -> Mapping[TrainingRow, tuple[Tokens, Tokens]]:
+        """Every row's prompt with another row's answers, for the losses that look at them; else empty."""
+        return mismatched_answers(self.rows) if "mismatched" in self.loss.quantities else {}
 
     @property
     def states(self) -> States | None:
         """Which states a forward must return."""
         return self.retention.states if self.retention else None
 
-    def _kinds(self) -> tuple[Kind, ...]:
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The kinds of sequences that every row contributes to a forward, in order."""
         asked = set(self.loss.quantities)
-        kinds: list[Kind] = []
+        needed: set[Part] = {DOMINANT[answer] for answer in self.retention.sequences} if self.retention else set()
         if asked & {"policy_chosen", "policy_gap"} or self.nll_weight:
-            kinds.append("chosen")
+            needed.add(Part.CHOSEN)
         if asked & {"policy_rejected", "policy_gap"}:
-            kinds.append("rejected")
-        dominant = set(self.retention.sequences if self.retention else ())
-        if self.policy_gap_target:
-            dominant |= {"chosen", "rejected"}
-        ordered: tuple[Kind, ...] = ("dominant chosen", "dominant rejected", "dominant prompt")
-        return (*kinds, *(kind for kind in ordered if kind.removeprefix("dominant ") in dominant))
+            needed.add(Part.REJECTED)
+        if isinstance(self.gap_target, PolicyGap):
+            needed |= {Part.DOMINANT_CHOSEN, Part.DOMINANT_REJECTED}
+        return tuple(part for part in Part if part in needed)
 
     def sequences(self, rows: Sequence[TrainingRow]) -> list[Tokens]:
-        """What one forward must encode: row after row, `kinds` in each."""
-        return [self.sequence(row, kind) for row in rows for kind in self.kinds]
+        """What one forward must encode: row after row, `parts` in each."""
+        return [self.sequence(row, part) for row in rows for part in self.parts]
 
-    def sequence(self, row: TrainingRow, kind: str) -> Tokens:
+    def sequence(self, row: TrainingRow, part: Part) -> Tokens:
         """One of `row`'s sequences, its dominant side's included."""
-        if kind == "chosen":
+        if part is Part.CHOSEN:
             return row.chosen
-        if kind == "rejected":
+        if part is Part.REJECTED:
             return row.rejected
-        scored = self.policy_gap_target or (self.retention is not None and self.retention.needs == "token_log_probs")
-        return _part(self.dominant[row.pair_id], kind.removeprefix("dominant "), scored)
+        return _dominant_part(self.data.dominant[row.pair_id], part, scored=self._dominant_is_scored)
+
+    @property
+    def _dominant_is_scored(self) -> bool:
+        return isinstance(self.gap_target, PolicyGap) or self._retains_log_probs
+
+    @property
+    def _retains_log_probs(self) -> bool:
+        return self.retention is not None and self.retention.needs == "token_log_probs"
 
     def wanted(self) -> Iterator[ReferenceRequest]:
         """What the reference must know of `rows`."""
@@ -99,48 +106,59 @@ class Objective:
                 yield ReferenceRequest(row.chosen)
             if "reference_rejected" in asked:
                 yield ReferenceRequest(row.rejected)
-            if row.pair_id in self.gap_rows:
-                yield ReferenceRequest(self.gap_rows[row.pair_id].chosen)
-                yield ReferenceRequest(self.gap_rows[row.pair_id].rejected)
-            if mismatched := self.mismatched.get((row.pair_id, row.language)):
-                yield ReferenceRequest(mismatched)
+            if isinstance(self.gap_target, ReferenceGap):
+                yield ReferenceRequest(self.gap_target.rows[row.pair_id].chosen)
+                yield ReferenceRequest(self.gap_target.rows[row.pair_id].rejected)
+            for sequence in self.mismatched.get(row, ()):
+                yield ReferenceRequest(sequence)
             for sequence in self._retained([row]):
-                yield self._wanted_retained(sequence)
+                yield ReferenceRequest(sequence, self.states, per_token=self.states is None)
 
     def _retained(self, rows: Sequence[TrainingRow]) -> list[Tokens]:
+        """The dominant sequences that the retention term looks at, row after row."""
         if self.retention is None:
             return []
-        scored = self.retention.needs == "token_log_probs"
-        return [_part(self.dominant[row.pair_id], part, scored) for row in rows for part in self.retention.sequences]
-
-    def _wanted_retained(self, sequence: Tokens) -> ReferenceRequest:
-        return ReferenceRequest(sequence, self.states, per_token=self.states is None)
+        return [
+            _dominant_part(self.data.dominant[row.pair_id], DOMINANT[answer], scored=self._retains_log_probs)
+            for row in rows
+            for answer in self.retention.sequences
+        ]
 
     def __call__(
         self,
         rows: Sequence[TrainingRow],
         batch: Batch,
-        measured: ForwardResult,
+        forward: ForwardResult,
         reference: Reference,
         mismatched: Tensor | None = None,
     ) -> RowLosses:
-        """The losses of `rows`, whose `sequences` are `batch` and came out of the forward as `measured`.
+        """The losses of `rows`, whose `sequences` are `batch` and came out of the forward as `forward`.
 
-        `mismatched`: (rows of the global batch,) log-ratios, for the losses that ask for them.
+        `mismatched`: log-ratios of the mismatched answers of the whole global batch, for the losses that ask for them.
         """
-        quantities = Quantities(self, rows, measured, reference, mismatched)
-        method = self.loss({name: quantities[name] for name in self.loss.quantities}, **self.hyper)
+        measured = MeasuredRows(
+            rows=rows,
+            parts=self.parts,
+            log_probs=forward.log_probs.view(len(rows), -1),
+            tokens=forward.tokens.view(len(rows), -1),
+            reference=reference,
+            mean=self.mean,
+            gap_target=self.gap_target,
+            mismatched=mismatched,
+        )
+        quantities = measured.quantities(self.loss)
+        method = self.loss(quantities, **self.hyper)
         total = method
-        parts = {}
+        terms = {}
         if self.retention is not None:
-            retained = self._retention(self.retention, rows, batch, measured, reference)
+            retained = self._retention(self.retention, rows, batch, forward, reference)
             total = total + self.retain_weight * retained
-            parts = {"L1": method, "L2": retained}
+            terms = {"L1": method, "L2": retained}
         if self.nll_weight:
-            parts["nll"] = -quantities.per_token("chosen")
-            total = total + self.nll_weight * parts["nll"]
+            terms["nll"] = -measured.per_token(Part.CHOSEN)
+            total = total + self.nll_weight * terms["nll"]
         weights = total.new_tensor([row.weight for row in rows])
-        metrics = {**parts, **quantities.metrics(self.hyper.get("beta", 1.0))}
+        metrics = {**terms, **measured.metrics(quantities, self.hyper.get("beta", 1.0))}
         return RowLosses(total * weights, {name: value.detach() for name, value in metrics.items()})
 
     def _retention(
@@ -148,141 +166,26 @@ class Objective:
         retention: Retention,
         rows: Sequence[TrainingRow],
         batch: Batch,
-        measured: ForwardResult,
+        forward: ForwardResult,
         reference: Reference,
     ) -> Tensor:
-        columns = [self.kinds.index(f"dominant {part}") for part in retention.sequences]
+        columns = [self.parts.index(DOMINANT[answer]) for answer in retention.sequences]
         sequences = self._retained(rows)
         if retention.states is not None:
-            if measured.states is None:
+            if forward.states is None:
                 raise ValueError("the forward returned no states")
-            policy = measured.states.view(len(rows), len(self.kinds), -1)[:, columns]
+            policy = forward.states.view(len(rows), len(self.parts), -1)[:, columns]
             kept = reference.states(sequences).to(policy)
             return retention.function(policy, kept.view_as(policy))
-        row_of, column_of = batch.owners // len(self.kinds), batch.owners % len(self.kinds)
+        row_of, column_of = batch.owners // len(self.parts), batch.owners % len(self.parts)
         ours = torch.isin(column_of, batch.owners.new_tensor(columns))
-        policy = measured.token_log_probs[ours]
+        policy = forward.token_log_probs[ours]
         return retention.function(policy, reference.token_log_probs(sequences).to(policy), row_of[ours], len(rows))
 
 
-class Quantities:
-    """The quantities a loss may ask for (names of `losses.QUANTITIES`), each (rows,), worked out when asked."""
-
-    def __init__(
-        self,
-        objective: Objective,
-        rows: Sequence[TrainingRow],
-        measured: ForwardResult,
-        reference: Reference,
-        mismatched: Tensor | None,
-    ) -> None:
-        self.objective = objective
-        self.rows = rows
-        self.log_probs = measured.log_probs.view(len(rows), -1)  # (rows, kinds)
-        self.reference = reference
-        self.mismatched = mismatched
-
-    def __getitem__(self, name: str) -> Tensor:
-        source, _, part = name.partition("_")
-        if name == "mismatched":
-            if self.mismatched is None:
-                raise ValueError("no mismatched log-ratios were measured for this global batch")
-            return self.mismatched
-        if part == "tokens":
-            return self._tokens(source)
-        if name == "policy_gap":
-            return self["policy_chosen"] - self["policy_rejected"]
-        if name == "dominant_gap":
-            return self._dominant_gap()
-        if source == "policy":
-            return self.policy(part)
-        return self._reference_log_probs([getattr(row, part) for row in self.rows])
-
-    def policy(self, kind: str) -> Tensor:
-        """log pi of a kind of sequence, as the method reduces it."""
-        return self.per_token(kind) if self.objective.mean else self._sum(kind)
-
-    def per_token(self, kind: str) -> Tensor:
-        return self._sum(kind) / self._tokens(kind)
-
-    def _sum(self, kind: str) -> Tensor:
-        return self.log_probs[:, self.objective.kinds.index(kind)]
-
-    def _tokens(self, kind: str) -> Tensor:
-        sequences = (self.objective.sequence(row, kind) for row in self.rows)
-        return self.log_probs.new_tensor([len(s.input_ids) - s.prompt_length for s in sequences])
-
-    def _reference_log_probs(self, sequences: Sequence[Tokens]) -> Tensor:
-        return self.log_probs.new_tensor(self.reference.log_probs(sequences, mean=self.objective.mean))
-
-    def _dominant_gap(self) -> Tensor:
-        if self.objective.policy_gap_target:
-            return (self.policy("dominant chosen") - self.policy("dominant rejected")).detach()
-        if self.objective.constant_gap is not None:
-            return self.log_probs.new_full((len(self.rows),), self.objective.constant_gap)
-        rows = [self.objective.gap_rows[row.pair_id] for row in self.rows]
-        return self._reference_log_probs([row.chosen for row in rows]) - self._reference_log_probs(
-            [row.rejected for row in rows]
-        )
-
-    def metrics(self, beta: float) -> dict[str, Tensor]:
-        """TRL's names: rewards are beta (log pi - log pi_ref) where the method has a reference, else beta log pi."""
-        metrics: dict[str, Tensor] = {}
-        for part in ("chosen", "rejected"):
-            if part in self.objective.kinds:
-                metrics[f"logps/{part}"] = self._sum(part)
-                metrics[f"rewards/{part}"] = beta * self._reward(part)
-        if "rewards/rejected" in metrics and "rewards/chosen" in metrics:
-            margins = metrics["rewards/chosen"] - metrics["rewards/rejected"]
-            metrics["rewards/margins"] = margins
-            metrics["rewards/accuracies"] = (margins > 0).to(margins)
-            metrics["reward_gap"] = self.per_token("chosen") - self.per_token("rejected")
-        return metrics
-
-    def _reward(self, part: str) -> Tensor:
-        if f"reference_{part}" in self.objective.loss.quantities:
-            return self.policy(part) - self[f"reference_{part}"]
-        return self.policy(part)
-
-
-def _part(row: TrainingRow, part: str, scored: bool) -> Tokens:
+def _dominant_part(row: TrainingRow, part: Part, *, scored: bool) -> Tokens:
     """One of a dominant row's sequences: with its chosen or rejected answer, or the prompt alone."""
-    if part == "prompt":
+    if part is Part.DOMINANT_PROMPT:
         return Tokens(row.chosen.prompt, row.chosen.prompt_length, scored=False)
-    sequence = row.chosen if part == "chosen" else row.rejected
+    sequence = row.chosen if part is Part.DOMINANT_CHOSEN else row.rejected
     return Tokens(sequence.input_ids, sequence.prompt_length, scored=scored)
-
-
-def _gap_source(gap: str, rows: TrainingRows) -> tuple[Mapping[str, TrainingRow], float | None]:
-    """Rows whose reference gap is the target, by pair; or the constant that replaces it."""
-    if gap == "dominant":
-        return rows.dominant, None
-    if gap == "policy":
-        return {}, None
-    try:
-        return {}, float(gap)
-    except ValueError:
-        pass
-    found = {row.pair_id: row for row in rows.targets if row.language == gap}
-    if not found:
-        raise DataError(
-            f"gap must be dominant, policy, a number or a language of the rows, got {gap!r}. "
-            f"Languages: {', '.join(rows.languages())}."
-        )
-    if without := {row.pair_id for row in rows.targets} - set(found):
-        raise DataError(f"{len(without)} pairs have no {gap} side whose reward gap could be their target.")
-    return found, None
-
-
-def _mismatched(rows: Sequence[TrainingRow]) -> dict[tuple[str, str], Tokens]:
-    """For each row its prompt with the chosen answer of the next row of its language; the pairing never changes."""
-    by_language: dict[str, list[TrainingRow]] = {}
-    for row in rows:
-        by_language.setdefault(row.language, []).append(row)
-    return {
-        (row.pair_id, row.language): Tokens(
-            (*row.chosen.prompt, *other.chosen.input_ids[other.chosen.prompt_length :]), row.chosen.prompt_length
-        )
-        for group in by_language.values()
-        for row, other in zip(group, [*group[1:], group[0]], strict=True)
-    }

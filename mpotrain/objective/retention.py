@@ -44,8 +44,9 @@ def kl(policy: Tensor, reference: Tensor, owners: Tensor, count: int) -> Tensor:
 
     Args: policy, reference: (m,) log-probabilities of the dominant answers' tokens; owners: (m,) the row, 0 .. count -
     1, each belongs to. Returns: (count,), the mean over a row's tokens of exp(r) - r - 1 with r = log pi_ref - log pi:
-    never negative and unbiased under samples of pi (Schulman 2020, k3). Deviation: the paper does not say its
-    estimator; the dominant answers are samples of pi_ref, which is pi at the start and close to it under this term.
+    never negative, and unbiased under samples of pi (Schulman 2020, k3). Deviation: the paper does not say its
+    estimator. Here it is biased: the chosen answers were sampled from pi_ref where the data are on-policy, the rejected
+    ones are the dataset's own.
     """
     ratio = reference - policy
     total = policy.new_zeros(count).index_add(0, owners, ratio.expm1() - ratio)

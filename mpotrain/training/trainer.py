@@ -6,6 +6,7 @@ measured once before its first step (`reference.py`), and the loss is a sum over
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -28,7 +29,19 @@ from mpotrain.training.callbacks import BeforeFirstStep, ShortProgress
 from mpotrain.training.meter import Meter
 from mpotrain.training.order import GlobalOrder, Slot
 
-MicroBatch = dict[str, Any]  # rows: list[Row], shares: (rows,), list: the same, mismatched: (global rows,)
+
+@dataclass(slots=True)
+class MicroBatch:
+    """The rows of one forward of one process."""
+
+    rows: list[TrainingRow]
+    shares: list[float]  # each row's share of the loss; 0 for a filler, which only keeps the processes in step
+    mismatched: Tensor | None = None  # log-ratios of the global batch's mismatched answers, where the loss asks
+
+    @property
+    def counted(self) -> list[TrainingRow]:
+        """The rows that are no fillers."""
+        return [row for row, share in zip(self.rows, self.shares, strict=True) if share > 0]
 
 
 class Numbered(Dataset[tuple[TrainingRow, float]]):
@@ -134,22 +147,26 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         """The micro-batches of one optimizer step; where a loss looks at the whole global batch, what it looks at."""
         batches = list(islice(epoch_iterator, num_batches))
         if self.objective.mismatched:
-            ratios = self._mismatched(self.objective, [row for batch in batches for row in counted(batch)])
+            ratios = self._mismatched(self.objective, [row for batch in batches for row in batch.counted])
             for batch in batches:
-                batch["mismatched"] = ratios
+                batch.mismatched = ratios
         return batches, None
 
     def _mismatched(self, objective: Objective, rows: Sequence[TrainingRow]) -> Tensor:
-        """(rows of the global batch,) log pi - log pi_ref of mismatched answers, gathered over processes."""
-        sequences = [objective.mismatched[row.pair_id, row.language] for row in rows or objective.rows[:1]]
+        """(2 x rows of the global batch,) log pi - log pi_ref of mismatched answers, gathered over processes."""
+        sequences = [answer for row in rows or objective.rows[:1] for answer in objective.mismatched[row]]
         with torch.no_grad():
             measured = measure(self.model_wrapped, self.layout(sequences))
         before = self._known().log_probs(sequences, mean=objective.mean)
         after = measured.log_probs / measured.tokens if objective.mean else measured.log_probs
-        ratios = (after - after.new_tensor(before)).tolist()[: len(rows)]
+        ratios = (after - after.new_tensor(before)).tolist()[: 2 * len(rows)]
         if self.args.world_size > 1:
             ratios = gather_object(ratios)
         return torch.tensor(ratios, device=self.args.device)
+
+    def _prepare_inputs(self, inputs: MicroBatch) -> MicroBatch:
+        """Nothing to move: `layout` puts a micro-batch on this process' device."""
+        return inputs
 
     def compute_loss(
         self,
@@ -161,13 +178,13 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         """This micro-batch's part of the mean over the global batch."""
         outcome = self._outcome(model, self.objective, inputs)
         self._count(inputs, outcome.metrics)
-        loss = outcome.losses @ inputs["shares"].to(outcome.losses)
+        loss = outcome.losses @ outcome.losses.new_tensor(inputs.shares)
         return (loss, None) if return_outputs else loss
 
     def _outcome(self, model: nn.Module, objective: Objective, inputs: MicroBatch) -> RowLosses:
-        batch = self.layout(objective.sequences(inputs["rows"]))
+        batch = self.layout(objective.sequences(inputs.rows))
         measured = measure(model, batch, states=objective.states)
-        return objective(inputs["rows"], batch, measured, self._known(), inputs.get("mismatched"))
+        return objective(inputs.rows, batch, measured, self._known(), inputs.mismatched)
 
     def _known(self) -> Reference:
         if self.reference is None:
@@ -175,7 +192,7 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         return self.reference
 
     def _count(self, inputs: MicroBatch, metrics: dict[str, Tensor]) -> None:
-        self.meter.add([row.language for row in inputs["rows"]], metrics, [share > 0 for share in inputs["list"]])
+        self.meter.add([row.language for row in inputs.rows], metrics, [share > 0 for share in inputs.shares])
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add what was measured per language since the last time."""
@@ -208,23 +225,17 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         mine = rows[self.args.process_index :: self.args.world_size]
         inputs = collate([(row, 1.0) for row in mine] or [(rows[0], 0.0)])
         if objective.mismatched:
-            inputs["mismatched"] = self._mismatched(objective, mine)
+            inputs.mismatched = self._mismatched(objective, mine)
         with torch.no_grad():
             outcome = self._outcome(self.model_wrapped, objective, inputs)
         self._count(inputs, {"loss": outcome.losses, **outcome.metrics})
 
     def floating_point_ops(self, inputs: MicroBatch) -> int:
         """6 operations per parameter and token (forward and backward), as Trainer estimates it."""
-        tokens = sum(len(sequence.input_ids) for sequence in self.objective.sequences(inputs["rows"]))
+        tokens = sum(len(sequence.input_ids) for sequence in self.objective.sequences(inputs.rows))
         return 6 * tokens * self._parameter_count
 
 
 def collate(drawn: Sequence[tuple[TrainingRow, float]]) -> MicroBatch:
     """One micro-batch."""
-    shares = [share for _, share in drawn]
-    return {"rows": [row for row, _ in drawn], "shares": torch.tensor(shares), "list": shares}
-
-
-def counted(batch: MicroBatch) -> list[TrainingRow]:
-    """The rows of a micro-batch that are no fillers."""
-    return [row for row, share in zip(batch["rows"], batch["list"], strict=True) if share > 0]
+    return MicroBatch([row for row, _ in drawn], [share for _, share in drawn])

@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from mpotrain.model.batches import Tokens, pack
 from mpotrain.model.forward import attach, measure
-from mpotrain.objective.losses import LOSSES
+from mpotrain.objective.losses import LOSSES, Quantities
 from mpotrain.objective.retention import RETENTION
 
 CANDIDATES = ("authors", "trl", "trl-precomputed", "mpotrain", "mpotrain-grouped")
@@ -60,7 +60,7 @@ def ours(model: LlamaForCausalLM, device: str) -> Step:
         dominant = [row.dominant[at] for at in (0, 1) for row in rows]
         measured = measure(model, pack(target + dominant, device), states="mean")
         means = measured.log_probs[: 2 * count] / measured.tokens[: 2 * count]
-        gaps = {"policy_gap": means[:count] - means[count:], "dominant_gap": means.new_full((count,), 0.5)}
+        gaps = Quantities(policy_gap=means[:count] - means[count:], dominant_gap=means.new_full((count,), 0.5))
         assert measured.states is not None
         states = measured.states[2 * count :].view(2, count, width).transpose(0, 1)
         retained = RETENTION["authors"].function(states, torch.zeros_like(states))

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from random_models import some_tokens
 from torch import Tensor
 
 from mpotrain.model import attention
 from mpotrain.model.attention import FlashKernel, packed_attention
 from mpotrain.model.batches import Spans, Tokens, pack
+from tests.mpotrain.random_models import some_tokens
 
 
 def varlen(
@@ -82,7 +82,8 @@ def spans() -> Spans:
 def states(kv_heads: int) -> tuple[Tensor, Tensor, Tensor]:
     torch.manual_seed(0)
     length = spans().spans[-1].stop
-    return tuple(torch.randn(1, heads, length, 8, dtype=torch.float64) for heads in (4, kv_heads, kv_heads))
+    query, key, value = (torch.randn(1, heads, length, 8, dtype=torch.float64) for heads in (4, kv_heads, kv_heads))
+    return query, key, value
 
 
 def attended(kernel: FlashKernel | None, kv_heads: int, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Tensor:

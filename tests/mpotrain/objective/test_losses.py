@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mpodata.errors import ConfigError, UnknownName
-from mpotrain.objective.losses import LOSSES, loss
+from mpotrain.objective.losses import LOSSES, Quantities, loss
 
 # One row. Against its reference the chosen answer gained 1 nat and the rejected one lost 1, so lr_w - lr_l = 2.
 ROW = {
@@ -59,8 +59,8 @@ FIRST_STEP: dict[str, tuple[dict[str, Any], float] | None] = {
 }
 
 
-def quantities(rows: list[dict[str, float]]) -> dict[str, Tensor]:
-    return {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in ROW}
+def quantities(rows: list[dict[str, float]]) -> Quantities:
+    return Quantities(**{name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in ROW})
 
 
 @pytest.mark.parametrize(("name", "hyper", "changes", "value"), HAND)
@@ -93,7 +93,7 @@ def test_the_first_step_is_known(name: str, start: tuple[dict[str, Any], float])
 def test_mpo_has_the_gradient_of_equation_10() -> None:
     beta, gap_d = 1.5, torch.tensor([0.9, 0.2], dtype=torch.float64)
     gap_t = torch.tensor([0.3, 0.7], dtype=torch.float64, requires_grad=True)
-    LOSSES["mpo"]({"policy_gap": gap_t, "dominant_gap": gap_d}, beta=beta).mean().backward()
+    LOSSES["mpo"](Quantities(policy_gap=gap_t, dominant_gap=gap_d), beta=beta).mean().backward()
     assert gap_t.grad is not None
     torch.testing.assert_close(gap_t.grad, 2 * beta * (beta * gap_t.detach() - gap_d) / 2)
 
@@ -113,7 +113,7 @@ def test_certain_and_impossible_answers_stay_finite(name: str, chosen: float) ->
     values = {key: torch.tensor([value]) for key, value in (ROW | {"policy_chosen": chosen}).items()}
     values["policy_chosen"].requires_grad_()
     values["policy_gap"] = values["policy_chosen"] - values["policy_rejected"]
-    result = LOSSES[name](values)
+    result = LOSSES[name](Quantities(**values))
     result.sum().backward()
     grad = values["policy_chosen"].grad
     assert result.isfinite().all()
@@ -123,10 +123,12 @@ def test_certain_and_impossible_answers_stay_finite(name: str, chosen: float) ->
 
 def test_kto_sends_no_gradient_through_its_baseline() -> None:
     values = quantities([ROW])
-    values["mismatched"].requires_grad_()
-    values["policy_chosen"].requires_grad_()
+    assert values.mismatched is not None
+    assert values.policy_chosen is not None
+    values.mismatched.requires_grad_()
+    values.policy_chosen.requires_grad_()
     LOSSES["kto"](values).sum().backward()
-    assert values["mismatched"].grad is None
+    assert values.mismatched.grad is None
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -135,7 +137,7 @@ def test_the_registry_says_what_a_loss_needs(name: str) -> None:
     assert entry.name == name
     assert entry.function.__doc__
     only_what_it_needs = {key: torch.tensor([ROW[key]]) for key in entry.quantities}
-    assert entry(only_what_it_needs, **entry.hyper).shape == (1,)
+    assert entry(Quantities(**only_what_it_needs), **entry.hyper).shape == (1,)
     assert entry.rows == ("paired" if name == "mpo" else "all")
 
 
@@ -157,3 +159,18 @@ def test_a_loss_cannot_ask_for_what_no_trainer_measures() -> None:
     with pytest.raises(ValueError, match="moon_phase"):
         loss("odd", log_probs="sum")(odd)
     assert "odd" not in LOSSES
+
+
+def test_a_quantity_that_was_not_measured_is_named() -> None:
+    with pytest.raises(ValueError, match="loss 'mpo' needs dominant_gap"):
+        LOSSES["mpo"](Quantities(policy_gap=torch.ones(2)))
+
+
+def test_the_policys_own_target_gap_has_its_hand_worked_gradient() -> None:
+    """METHODS section 0, B3: beta 1, RG^t .2, RG^d 1.0 give .64 and gradients -1.6 and +1.6."""
+    gap_t, gap_d = (torch.tensor([value], dtype=torch.float64, requires_grad=True) for value in (0.2, 1.0))
+    value = LOSSES["mpo"](Quantities(policy_gap=gap_t, dominant_gap=gap_d), beta=1.0).sum()
+    value.backward()
+    assert gap_t.grad is not None
+    assert gap_d.grad is not None
+    assert (value.item(), gap_t.grad.item(), gap_d.grad.item()) == pytest.approx((0.64, -1.6, 1.6))

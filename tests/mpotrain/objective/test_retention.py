@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mpotrain.model.batches import Tokens, pack, pad
 from mpotrain.model.forward import attach, measure
-from mpotrain.objective.losses import LOSSES
+from mpotrain.objective.losses import LOSSES, Quantities
 from mpotrain.objective.retention import RETENTION
 from tests.mpotrain.random_models import close, some_tokens, tiny
 
@@ -91,10 +91,9 @@ def ours(policy: nn.Module, reference: nn.Module, retain: str, layout=pack) -> t
         frozen = measure(reference, layout([t for pair in PAIRS for t in pair.dominant]))
     averages = (now.log_probs / now.tokens.clamp(min=1))[: len(target)].view(-1, 2)
     dominant_gap = (frozen.log_probs / frozen.tokens).view(-1, 2)
-    quantities = {
-        "policy_gap": averages[:, 0] - averages[:, 1],
-        "dominant_gap": dominant_gap[:, 0] - dominant_gap[:, 1],
-    }
+    quantities = Quantities(
+        policy_gap=averages[:, 0] - averages[:, 1], dominant_gap=dominant_gap[:, 0] - dominant_gap[:, 1]
+    )
     first = LOSSES["mpo"](quantities, beta=BETA)
     if term.states is None:
         mine = batch.owners >= len(target)

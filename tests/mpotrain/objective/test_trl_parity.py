@@ -1,9 +1,11 @@
 """Each method against TRL's own trainer on the same rows: the same loss and the same gradient of every weight.
 
-Where TRL averages the likelihood over the tokens of a batch (SFT, CPO, ORPO, DPO + NLL) the rows' chosen answers are
-equally long, and where it trains the prompt too (ORPO) prompts are one token: there both definitions are one.
+Where TRL averages the likelihood over the tokens of a batch (SFT, CPO, ORPO, DPO + NLL) a batch's chosen answers are
+equally long, or its rows are given one at a time; where it trains the prompt too (ORPO) prompts are one token: there
+both definitions are one. R-DPO, which TRL lacks, is compared with its formula on full logits.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
+from mpotrain.data import TrainingRow
 from mpotrain.model.batches import Tokens, pack
 from mpotrain.model.forward import attach, measure
-from mpotrain.objective.losses import LOSSES
+from mpotrain.objective.losses import LOSSES, Quantities
+from mpotrain.objective.mismatch import mismatched_answers
 from tests.mpotrain.random_models import close, some_tokens, tiny
 
 pytestmark = [
@@ -124,15 +128,16 @@ def kto(folder: Path, batch: Rows, **options: Any) -> tuple[Any, dict[str, Any]]
         {"prompt_ids": split(row[side])[0], "completion_ids": split(row[side])[1], "label": side == 0,
          "KL_completion_ids": split(mismatched)[1]}
         for side in (0, 1)
-        for row, mismatched in zip(batch, mismatch(batch), strict=True)
+        for row, mismatched in zip(batch, mismatch(batch)[side * len(batch) :], strict=False)
     ]  # fmt: skip
     return trainer, trainer.data_collator(features)
 
 
 def mismatch(batch: Rows) -> list[Tokens]:
-    """Every prompt with the chosen answer of the row before it."""
+    """Every prompt with the chosen, then with the rejected answer of the row before it."""
     return [
-        Tokens(row[0].prompt + before[0].input_ids[before[0].prompt_length :], row[0].prompt_length)
+        Tokens(row[0].prompt + before[side].input_ids[before[side].prompt_length :], row[0].prompt_length)
+        for side in (0, 1)
         for row, before in zip(batch, batch[-1:] + batch[:-1], strict=True)
     ]
 
@@ -153,7 +158,7 @@ def ours(name: str, batch: Rows, **hyper: Any) -> tuple[nn.Module, Tensor]:
         quantities["mismatched"] = (
             measure(policy, pack(mismatch(batch))).log_probs - measure(reference, pack(mismatch(batch))).log_probs
         )
-    return policy, LOSSES[name](quantities, **hyper).mean()
+    return policy, LOSSES[name](Quantities(**quantities), **hyper).mean()
 
 
 CASES: list[tuple[str, dict[str, Any], Callable[..., Any], dict[str, Any], Rows]] = [
@@ -192,3 +197,85 @@ def test_loss_and_gradient_are_trls(
 
 def test_every_method_trl_has_is_compared() -> None:
     assert {name for name, *_ in CASES} == set(LOSSES) - {"mpo"}
+
+
+UNEQUAL = [case for case in CASES if case[0] in ("sft", "cpo", "dpo-nll") and case[4] is EQUAL]
+
+
+@pytest.mark.parametrize(("name", "hyper", "build", "options"), [case[:4] for case in UNEQUAL])
+def test_answers_of_unequal_length_weigh_a_row_as_trl_weighs_it_alone(
+    name: str, hyper: dict[str, Any], build: Callable[..., Any], options: dict[str, Any], tmp_path: Path
+) -> None:
+    expected = 0.0
+    gradients: dict[str, Any] = Counter()
+    for row in ANY:
+        trainer, inputs = build(tmp_path, [row], **options)
+        loss = trainer.compute_loss(trainer.model, inputs) / len(ANY)
+        loss.backward()
+        expected += loss.item()
+        for parameter_name, parameter in trainer.model.named_parameters():
+            gradients[parameter_name] = gradients[parameter_name] + parameter.grad
+    policy, measured = ours(name, ANY, **hyper)
+    measured.backward()
+    assert measured.item() == pytest.approx(expected, rel=1e-5, abs=1e-5)
+    for parameter_name, parameter in policy.named_parameters():
+        close(parameter.grad, gradients[parameter_name])
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.5])
+def test_rdpo_prices_length_as_its_formula_says(alpha: float) -> None:
+    policy, reference = later(tiny()).double(), tiny().double()
+    losses = []
+    for chosen, rejected in ANY:
+        ratios = [answer_log_prob(policy, side) - answer_log_prob(reference, side) for side in (chosen, rejected)]
+        lengths = [len(side.input_ids) - side.prompt_length for side in (chosen, rejected)]
+        losses.append(-torch.sigmoid(0.3 * (ratios[0] - ratios[1]) + alpha * (lengths[0] - lengths[1])).log())
+    expected = torch.stack(losses).mean()
+    _, measured = ours("rdpo-length", ANY, beta=0.3, alpha=alpha)
+    assert measured.item() == pytest.approx(expected.item(), rel=1e-5)
+    _, free = ours("rdpo-length", ANY, beta=0.3, alpha=0.0)
+    assert measured.item() != pytest.approx(free.item(), rel=1e-2)
+
+
+def answer_log_prob(model: nn.Module, tokens: Tokens) -> Tensor:
+    ids = torch.tensor([tokens.input_ids])
+    log_probs = model(input_ids=ids).logits.log_softmax(-1)[0, :-1].gather(1, ids[0, 1:, None])[:, 0]
+    return log_probs[tokens.prompt_length - 1 :].sum()
+
+
+def test_ktos_mismatched_answers_and_loss_are_those_of_trls_own_batch(tmp_path: Path) -> None:
+    """TRL makes its mismatched answers itself, from text, with as many rows in a batch as there are."""
+    from trl import KTOConfig, KTOTrainer
+
+    texts = [("a", "b b a"), ("b a", "a"), ("a b", "b a a b"), ("b b a", "a b")]
+    rejected = ["a a", "b b b", "b", "a b a b a"]
+    answers = [
+        {"prompt": prompt, "completion": f" {answer}", "label": label}
+        for label, side in ((True, [answer for _, answer in texts]), (False, rejected))
+        for (prompt, _), answer in zip(texts, side, strict=True)
+    ]
+    settings = SETTINGS | {"per_device_train_batch_size": len(texts)}
+    trainer = KTOTrainer(
+        later(tiny()),
+        tiny(),
+        args=KTOConfig(output_dir=str(tmp_path), beta=0.3, **settings),
+        train_dataset=Dataset.from_list(answers),
+        processing_class=words(),
+    )
+    prepared = list(trainer.train_dataset)
+    count = len(texts)
+    rows = [
+        TrainingRow(str(n), "en", *(answered(prepared[at], "completion_ids") for at in (n, count + n)))
+        for n in range(count)
+    ]
+    pairs = mismatched_answers(rows)
+    for n, row in enumerate(rows):
+        theirs = tuple(answered(prepared[at], "KL_completion_ids") for at in (n, count + n))
+        assert pairs[row] == theirs
+    expected = trainer.compute_loss(trainer.model, trainer.data_collator(prepared))
+    _, measured = ours("kto", [(row.chosen, row.rejected) for row in rows], beta=0.3)
+    assert measured.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def answered(example: dict[str, Any], answer: str) -> Tokens:
+    return Tokens((*example["prompt_ids"], *example[answer]), len(example["prompt_ids"]))

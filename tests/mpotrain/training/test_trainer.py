@@ -132,6 +132,37 @@ def test_the_target_gap_can_be_the_policys_own_which_moves(plain: Trajectory, tm
     assert run.losses[4] != pytest.approx(plain.losses[4], rel=1e-3)
 
 
+@pytest.mark.parametrize(("gap", "through_both"), [("policy", True), ("policy-detached", False)])
+def test_the_policys_own_gap_is_trained_through_both_gaps_or_detached(
+    gap: str, through_both: bool, tmp_path: Path
+) -> None:
+    """Against the gradient of (RG^t - RG^d)^2 on full logits; Appendix H.3 lets it through both."""
+    trainer = MPOTrainer(policy(), settings(tmp_path), objective(gap=gap, retain=None))
+    trainer.measure_first()
+    micro = next(iter(trainer.get_train_dataloader()))
+    trainer.compute_loss(trainer.model, micro).backward()
+    plain_model = policy().model
+    data = rows()
+    total = torch.zeros((), dtype=torch.float64)
+    for row in micro.rows:
+        dominant = data.dominant[row.pair_id]
+        own = full_gap(plain_model, row.chosen, row.rejected)
+        theirs = full_gap(plain_model, dominant.chosen, dominant.rejected)
+        total = total + (own - (theirs if through_both else theirs.detach())) ** 2
+    (total / len(micro.rows)).backward()
+    for (name, trained), other in zip(trainer.model.named_parameters(), plain_model.parameters(), strict=True):
+        torch.testing.assert_close(trained.grad, other.grad, rtol=1e-5, atol=1e-8, msg=name)
+
+
+def full_gap(model: Any, chosen: Any, rejected: Any) -> torch.Tensor:
+    averages = []
+    for sequence in (chosen, rejected):
+        ids = torch.tensor([sequence.input_ids])
+        log_probs = model(input_ids=ids).logits.log_softmax(-1)[0, :-1].gather(1, ids[0, 1:, None])[:, 0]
+        averages.append(log_probs[sequence.prompt_length - 1 :].mean())
+    return averages[0] - averages[1]
+
+
 def test_a_labelled_nll_term_is_added_and_logged(plain: Trajectory, tmp_path: Path) -> None:
     run = train(tmp_path, what=objective(nll_weight=0.5), max_steps=1)
     log = run.trainer.state.log_history[0]
@@ -174,8 +205,8 @@ def test_held_out_rows_are_measured_without_touching_the_run(plain: Trajectory, 
 def test_grouping_by_pair_encodes_a_dominant_side_once(tmp_path: Path) -> None:
     trainer = MPOTrainer(policy(), settings(tmp_path, group_by_pair=True), objective())
     micro = next(iter(trainer.get_train_dataloader()))
-    sequences = trainer.objective.sequences(micro["rows"])
-    assert len({row.pair_id for row in micro["rows"]}) == 2
+    sequences = trainer.objective.sequences(micro.rows)
+    assert len({row.pair_id for row in micro.rows}) == 2
     assert trainer.layout(sequences).encoded < sum(len(sequence.input_ids) for sequence in set(sequences))
 
 
