@@ -2,7 +2,7 @@
 """Train several methods on one pocket dataset version, over seeds, and write the comparison as Markdown.
 
     python scripts/compare_methods.py                                   # mpo, sft, dpo; three seeds; split test
-    python scripts/compare_methods.py --methods all --write README.md   # every method; between the markers of README.md
+    python scripts/compare_methods.py --methods all --write docs/results.md   # every method, between its markers
 
 Every method trains on the same rows with the preset's budget. What is already there is not run again.
 """

@@ -76,10 +76,20 @@ def test_every_command_has_a_file_help_and_an_example(program: str) -> None:
         assert module.EXAMPLE.startswith(f"{program} {command}")
 
 
-def test_nothing_is_left_to_fill_in() -> None:
-    for begin, end in (
-        ("<!-- quickstart:begin -->", "<!-- quickstart:end -->"),
-        ("<!-- comparison: scripts/compare_methods.py -->", "<!-- end of comparison -->"),
-        ("<!-- measured:begin -->", "<!-- measured:end -->"),
-    ):
-        assert len(README.split(begin)[1].split(end)[0].strip()) > 100
+@pytest.mark.parametrize(
+    ("page", "begin", "end"),
+    [
+        ("README.md", "<!-- quickstart:begin -->", "<!-- quickstart:end -->"),
+        ("docs/results.md", "<!-- comparison: scripts/compare_methods.py -->", "<!-- end of comparison -->"),
+        ("docs/results.md", "<!-- measured:begin -->", "<!-- measured:end -->"),
+    ],
+)
+def test_nothing_is_left_to_fill_in(page: str, begin: str, end: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert len(text.split(begin)[1].split(end)[0].strip()) > 100
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))])
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target

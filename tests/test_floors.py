@@ -26,7 +26,7 @@ FLOORS = (
     "mpodata.pipeline",
     "mpodata.audit",
     "mpodata.review",
-    "mpodata.commands mpodata",
+    "mpodata.commands mpodata.api mpodata",
     "mpodata.cli",
     "mpotrain.launch",
     "mpotrain.model",
@@ -36,7 +36,7 @@ FLOORS = (
     "mpotrain.training",
     "mpotrain.evaluation",
     "mpotrain.reproduce",
-    "mpotrain.commands mpotrain",
+    "mpotrain.commands mpotrain.api mpotrain",
     "mpotrain.cli",
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}

@@ -187,7 +187,7 @@ def _load(
     reference = places.get(DATASET) or dataset
     if not reference:
         raise DataError("Benchmark 'dataset' needs a dataset version: --run RUN, or --data dataset=NAME@v1.0.0.")
-    version = mpodata.load(reference)  # type: ignore[operator]
+    version = mpodata.load(reference)
     benchmark = Benchmark(
         DATASET, f"Test split of {version.reference}", version.reference, str(version.manifest.licence), version.commit
     )
