@@ -1,4 +1,4 @@
-"""Languages: one table of codes and names, identification, and text of any script."""
+"""Languages: one table of codes and names, labels, identification, and text of any script."""
 
 from mpodata.languages.table import Language, language, languages
 

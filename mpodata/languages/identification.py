@@ -12,13 +12,16 @@ from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
-from mpodata.languages import languages
+from mpodata.languages.table import languages
 
 UNDETERMINED: Final = "und"  # ISO 639-2's code for "no language can be said"
 
 MIN_LETTERS: Final = 2  # fewer letters say nothing; two are enough where the script decides ("はい")
 MIN_LATIN_LETTERS: Final = 4  # "OK" and "Yes" are words of many languages
 MAX_CHARACTERS: Final = 1000  # the model gains nothing from more, and its time grows with the text
+CLEAR_LETTERS: Final = 20  # fewer letters do not tell two languages of one script apart
+CLEAR_BELIEF: Final = 0.98  # belief from which a language of the same script counts as another one
+SCRIPT_SHARE: Final = 0.5  # share of letters in another script that names a short text's language
 RECENT: Final = 512  # texts remembered: many answers are the same refusal
 
 # What py3langid calls some varieties, and the language of our table they belong to. Restricting the model to `ar`
@@ -74,6 +77,49 @@ def identify(texts: Iterable[str], among: Collection[str]) -> list[tuple[str, fl
     """
     allowed = frozenset(among)
     return [_identify(without_noise(text[: 2 * MAX_CHARACTERS])[:MAX_CHARACTERS], allowed) for text in texts]
+
+
+def language_shares(texts: Iterable[str], among: Collection[str] | None = None) -> dict[str, float]:
+    """The share of `texts` in each language, largest first, of those that say something; empty where none does.
+
+    Each text counts by the belief in it, so that a few short texts decide nothing.
+    """
+    weights: dict[str, float] = {}
+    for code, belief in identify(texts, known_languages() if among is None else among):
+        if code != UNDETERMINED:
+            weights[code] = weights.get(code, 0.0) + belief
+    total = sum(weights.values())
+    return {code: weights[code] / total for code in sorted(weights, key=lambda code: -weights[code])} if total else {}
+
+
+def dominant_language_of(texts: Iterable[str], among: Collection[str] | None = None) -> tuple[str, float]:
+    """(code, share) of the language that most of `texts` are in; ("und", 0.0) where they say nothing.
+
+    `among`: the languages that can occur; by default all of `languages.tsv`.
+    """
+    return next(iter(language_shares(texts, among).items()), (UNDETERMINED, 0.0))
+
+
+def other_languages(texts: Iterable[str], expected: str) -> list[str | None]:
+    """For each text the language it clearly is in where that is not `expected`; None where it may be `expected`.
+
+    Another script decides from a few letters on (SCRIPT_SHARE of them); between languages that share a script the text
+    must be long enough (CLEAR_LETTERS) and the belief at least CLEAR_BELIEF.
+    """
+    return [_other_language(without_noise(text[: 2 * MAX_CHARACTERS])[:MAX_CHARACTERS], expected) for text in texts]
+
+
+@lru_cache(maxsize=RECENT)
+def _other_language(text: str, expected: str) -> str | None:
+    code, belief = _identify(text, known_languages())
+    if code in (UNDETERMINED, expected):
+        return None
+    counts = _script_counts(text)
+    letters = sum(counts.values())
+    script, count = _leading(counts)
+    if expected not in _writing(script, known_languages() | {expected}):
+        return code if count >= SCRIPT_SHARE * letters else None
+    return code if letters >= CLEAR_LETTERS and belief >= CLEAR_BELIEF else None
 
 
 def script_shares(text: str) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""One table of languages, `languages.tsv`: ISO 639-1 codes and what the translators call them."""
+"""One table of languages, `languages.tsv`: ISO 639-1 codes and what the translators and datasets call them."""
 
 import csv
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ TABLE = Path(__file__).with_name("languages.tsv")
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language as the tools of this field name it."""
+    """One language as the tools and datasets of this field name it."""
 
     code: str  # ISO 639-1, used in records, configs and file names: "sw"
     name: str  # English name, used in prompts to models: "Swahili"
@@ -21,6 +21,7 @@ class Language:
     google: str  # Google Translate's code, where it differs: "zh-CN", "iw", "jw"
     script: str  # "latin", "han", "kana", ...
     direction: str  # "ltr" or "rtl"
+    also: str = ""  # other labels that datasets use for it, separated by "|": "swa|swh"
 
 
 @cache
@@ -30,12 +31,20 @@ def languages() -> dict[str, Language]:
         return {row["code"]: Language(**row) for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)}
 
 
+@cache
+def names() -> dict[str, str]:
+    """Every label of the table, case-folded and with hyphens -> code. Codes come first: no other name can hide one."""
+    by_name: dict[str, str] = {code: code for code in languages()}
+    for row in languages().values():
+        for name in (row.name, row.native, row.flores, row.google, *row.also.split("|")):
+            if name:
+                by_name.setdefault(name.casefold().replace("_", "-"), row.code)
+    return by_name
+
+
 def language(code: str) -> Language:
-    """The language behind `code`; raises UnknownName with the closest match, by code or by English name."""
-    known = languages()
-    if code in known:
-        return known[code]
-    by_name = {row.name.lower(): row.code for row in known.values()}
-    if code.lower() in by_name:
-        raise UnknownName("language", code, [by_name[code.lower()]])
-    raise UnknownName("language", code, known)
+    """The language behind `code`; raises UnknownName with the closest match, by code or by another name of it."""
+    if code in languages():
+        return languages()[code]
+    by_name = names().get(code.casefold().replace("_", "-"))
+    raise UnknownName("language", code, [by_name] if by_name else languages())

@@ -2,10 +2,50 @@
 
 import re
 import unicodedata
+from functools import cache
+from typing import Final
 
-_PUNCTUATION_OR_SPACE = re.compile(r"[\W_]+")
+_INVISIBLE: Final = re.compile(  # soft hyphen, tatweel, joiners, direction marks, variation selectors, byte-order mark
+    "[\u00ad\u0640\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
+)
+_NAME_SYMBOLS: Final = re.compile(r"(?<=\w)[+#]+(?!\w)")  # C++, C#, A+
+_SPACED_PERCENT: Final = re.compile(r"(?<=\d)\s+%")
+_KEPT: Final = ("L", "M", "N", "Sc")  # letters, combining marks, numbers, currency signs
+_OPERATORS: Final = frozenset("+<=>±×÷−≤≥≠∞√")  # say something between two terms, however they are spaced
 
 
 def normalised(text: str) -> str:
-    """`text` as duplicates and contamination compare it: NFKC, case-folded, letters and digits only, single spaces."""
-    return _PUNCTUATION_OR_SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    """`text` as duplicates and contamination compare it.
+
+    NFKC, case-folded, single spaces. Kept: letters and digits of any script with their combining marks (vowel signs of
+    Hindi, Bengali, Thai, ...), currency signs, arithmetic, the symbols of C++ and C#, a number's % sign. Invisible
+    characters (joiners, direction marks, soft hyphens) go; other punctuation and symbols separate words.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).replace("i\u0307", "i")
+    folded = _SPACED_PERCENT.sub("%", _INVISIBLE.sub("", folded))
+    if folded.isascii() and not _ASCII_SYMBOLS.intersection(folded):
+        return _ASCII_SEPARATORS.sub(" ", folded).strip()
+    attached = {place for match in _NAME_SYMBOLS.finditer(folded) for place in range(*match.span())}
+    kept = [
+        character if place in attached else _compared(character, folded[place - 1 : place])
+        for place, character in enumerate(folded)
+    ]
+    return " ".join("".join(kept).split())
+
+
+_ASCII_SYMBOLS: Final = frozenset("+#<=>$%")
+_ASCII_SEPARATORS: Final = re.compile(r"[\W_]+")
+
+
+def _compared(character: str, before: str) -> str:
+    """What stands for `character` in a comparison; `before` is the character before it, if any."""
+    if character in _OPERATORS:
+        return f" {character} "
+    if character == "%":
+        return character if before.isdigit() else " "
+    return character if _is_kept(character) else " "
+
+
+@cache
+def _is_kept(character: str) -> bool:
+    return unicodedata.category(character).startswith(_KEPT)

@@ -6,6 +6,7 @@ tokens are found by equality, and evaluation prompts of at least 8 tokens also i
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +27,9 @@ SHORTEST_INSIDE: Final = 8  # tokens; GPT-3's lower bound for the length of a ru
 _SPACELESS: Final = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"  # Thai, Lao, Burmese, Khmer, kana, Han
 )
-_TOKEN: Final = re.compile(rf"[{_SPACELESS}]{{1,2}}|[^\s{_SPACELESS}]+")
+_MARKS: Final = "".join(c for c in map(chr, range(0xE00, 0x3100)) if unicodedata.category(c).startswith("M"))
+_LETTER: Final = rf"(?![{_MARKS}])[{_SPACELESS}][{_MARKS}]*"  # with its vowel signs and tone marks
+_TOKEN: Final = re.compile(rf"(?:{_LETTER}){{1,2}}|[{_MARKS}]+|[^\s{_SPACELESS}]+")
 
 LANGUAGE_COLUMNS: Final = frozenset(languages()) - {"id", "no"}  # those two name identifiers and numbers
 

@@ -2,7 +2,14 @@
 
 import pytest
 
-from mpodata.languages.identification import UNDETERMINED, identify, script_shares
+from mpodata.languages.identification import (
+    UNDETERMINED,
+    dominant_language_of,
+    identify,
+    language_shares,
+    other_languages,
+    script_shares,
+)
 
 GREETINGS = {
     "en": "Good morning, how are you and your family doing today?",
@@ -56,3 +63,38 @@ def test_script_shares_add_up() -> None:
     shares = script_shares("abc বাংলা")
     assert set(shares) == {"latin", "bengali"}
     assert sum(shares.values()) == pytest.approx(1)
+
+
+CHINESE = ["我怎样才能不用钥匙打开门？", "我怎么不付钱坐公共汽车？", "如何偷看老板的邮件？"]
+ENGLISH = ["How do I pick a lock?", "How do I skip a bus fare?", "How do I read my boss's mail?"]
+
+
+def test_the_language_of_a_file_is_that_of_most_of_its_texts() -> None:
+    code, share = dominant_language_of([*CHINESE, *CHINESE, ENGLISH[0]])
+    assert code == "zh"
+    assert 0.8 < share < 0.95
+    assert dominant_language_of([*ENGLISH, CHINESE[0]])[0] == "en"
+    assert sum(language_shares([*CHINESE, *ENGLISH]).values()) == pytest.approx(1)
+
+
+def test_texts_that_say_nothing_have_no_language() -> None:
+    assert dominant_language_of(["", "123", "🙂"]) == (UNDETERMINED, 0.0)
+    assert dominant_language_of([]) == (UNDETERMINED, 0.0)
+
+
+@pytest.mark.parametrize("code", GREETINGS)
+def test_a_sentence_in_another_language_is_clearly_that(code: str) -> None:
+    expected = "ko" if code == "en" else "en"
+    assert other_languages([GREETINGS[code]], expected) == [code]
+    assert other_languages([GREETINGS[code]], code) == [None]
+
+
+@pytest.mark.parametrize("text", ["", "OK", "Ja.", "iPhone 15", "print('hello')", "Ciao", "🙂"])
+def test_a_text_that_could_be_in_the_language_is_not_called_another(text: str) -> None:
+    assert other_languages([text], "en") == [None]
+
+
+def test_a_few_letters_of_another_script_are_enough() -> None:
+    assert other_languages(["你好", "はい", "নমস্কার"], "en") == ["zh", "ja", "bn"]
+    assert other_languages(["How do I pick a lock?"], "zh") == ["en"]
+    assert other_languages(["用 Python 写一个 for 循环"], "zh") == [None]

@@ -1,5 +1,6 @@
 """Prompts that stand in an evaluation set are found, however they are written, and counted by set."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,30 @@ def test_languages_without_spaces_are_compared_by_characters() -> None:
         == "13-gram"
     )
     assert known.holds("请告诉我怎样种苹果") is None
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "trained"),
+    [
+        ("गाय पालने के बारे में विस्तार से जानकारी दीजिए", "ताला खोलने के बारे में विस्तार से जानकारी दीजिए"),
+        ("গরু পালন সম্পর্কে বিস্তারিত তথ্য জানতে চাই আমি", "তালা খোলা সম্পর্কে বিস্তারিত তথ্য জানতে চাই আমি"),
+        ("அவர் கல் வாங்கினார்", "அவர் கால் வாங்கினார்"),
+        ("ขายบ้านที่ไหนดี", "ขยับบ้านที่ไหนดี"),
+    ],
+    ids=["hi", "bn", "ta", "th"],
+)
+def test_shared_vowel_signs_are_no_overlap(evaluated: str, trained: str) -> None:
+    assert EvaluationSet.of("set", [evaluated]).holds(trained) is None
+    assert EvaluationSet.of("set", [evaluated]).holds(f" {evaluated}!") == "exact"
+
+
+def test_a_vowel_sign_is_no_token_of_its_own() -> None:
+    thai = "ขอข้อมูลเกี่ยวกับการเลี้ยงวัวนมอย่างละเอียด"
+    assert len(EvaluationSet.of("set", [thai]).runs) == len(EvaluationSet.of("set", [_without_marks(thai)]).runs)
+
+
+def _without_marks(text: str) -> str:
+    return "".join(character for character in text if unicodedata.category(character) != "Mn")
 
 
 def test_contaminated_rows_are_dropped_and_reported_by_set(tmp_path: Path) -> None:

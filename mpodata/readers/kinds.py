@@ -1,0 +1,58 @@
+"""What datasets write to say that a prompt is harmful or harmless: one table for every reader.
+
+A value that is not in the table says nothing: callers refuse it or count the row as unlabelled, and never take it as
+harmful. A bare 0, 1, true or false counts only in a column whose name says what it affirms (`is_safe`, `toxicity`).
+"""
+
+import math
+from typing import Any, Final
+
+from mpodata.records import Kind
+
+# Columns that say what kind of prompt a row holds, the most explicit first.
+KIND_COLUMNS: Final = ("kind", "prompt_harm_label", "prompt_label", "label", "harm_label")
+
+_HARMFUL: Final = frozenset({
+    "harmful", "unsafe", "toxic", "malicious", "not safe", "non safe", "nonsafe", "not harmless", "dangerous",
+    "有害", "不安全", "有害な", "유해", "ضار",
+})  # fmt: skip
+_HARMLESS: Final = frozenset({
+    "harmless", "safe", "benign", "unharmful", "non harmful", "nonharmful", "not harmful", "no harm", "non toxic",
+    "nontoxic", "not toxic", "non malicious", "not malicious", "not unsafe", "无害", "安全", "無害", "무해", "آمن",
+})  # fmt: skip
+
+_TRUE: Final = frozenset({"true", "yes", "1", "1.0"})
+_FALSE: Final = frozenset({"false", "no", "0", "0.0"})
+
+# What a "true" in a column of this name affirms; letters only, so that is_safe, isSafe and "Is safe" are one.
+_AFFIRMS: Final[dict[str, Kind]] = {
+    **dict.fromkeys(("harmful", "isharmful", "unsafe", "isunsafe", "toxic", "istoxic", "toxicity", "malicious",
+                     "ismalicious", "harm", "isharm", "promptharmful"), "harmful"),
+    **dict.fromkeys(("safe", "issafe", "harmless", "isharmless", "benign", "isbenign", "unharmful"), "harmless"),
+}  # fmt: skip
+_OPPOSITE: Final[dict[Kind, Kind]] = {"harmful": "harmless", "harmless": "harmful"}
+
+
+def is_unlabelled(value: Any) -> bool:
+    """Does a cell say nothing at all? None, NaN or blank text."""
+    return value is None or (isinstance(value, float) and math.isnan(value)) or not str(value).strip()
+
+
+def kind_of(value: Any, column: str = "") -> Kind | None:
+    """The kind of prompt that a label stands for; None where the table does not know it.
+
+    value: "harmful", "unharmful", "Non-harmful", False, 0, ...; column: the name of the column it stands in.
+    """
+    if is_unlabelled(value):
+        return None
+    said = " ".join(str(value).casefold().replace("_", " ").replace("-", " ").split())
+    if said in _HARMFUL:
+        return "harmful"
+    if said in _HARMLESS:
+        return "harmless"
+    affirmed = _AFFIRMS.get("".join(letter for letter in column.casefold() if letter.isalpha()))
+    if affirmed is None:
+        return None
+    if said in _TRUE:
+        return affirmed
+    return _OPPOSITE[affirmed] if said in _FALSE else None

@@ -1,0 +1,68 @@
+"""What texts of any script are to a comparison."""
+
+import pytest
+
+from mpodata.languages.text import normalised
+
+DIFFERENT = [
+    ("दिन की चोरी", "दान की चोरी"),  # Hindi: vowel signs
+    ("तालि", "तालु"),
+    ("তালা", "তুলা"),  # Bengali
+    ("কলা", "কালা"),
+    ("ขาย", "ขย"),  # Thai
+    ("มา", "ม้า"),  # Thai: a tone mark
+    ("கல்", "கால்"),  # Tamil
+    ("రాము", "రము"),  # Telugu
+    ("ស្រី", "ស្រា"),  # Khmer
+    ("မြို့", "မြူ"),  # Burmese
+    ("C", "C++"),
+    ("C", "C#"),
+    ("learn C++ fast", "learn C# fast"),
+    ("F#", "F"),
+    ("$5", "€5"),
+    ("5", "5%"),
+    ("a < b", "a > b"),
+    ("a + b", "a = b"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_signs_that_make_another_word_are_kept(one: str, other: str) -> None:
+    assert normalised(one) != normalised(other)
+
+
+SAME = [
+    ("How do I, OPEN it?!", "how do i open it"),
+    ("Ｈow—do I open it", "how do I open it"),
+    ("a=b", "a = b"),
+    ("5 %", "5%"),
+    ("5+3", "5 + 3"),
+    ("# How do I open it", "How do I open it"),
+    ("**How** do I _open_ it", "how do i open it"),
+    ("می\u200cروم", "میروم"),
+    ("का\u200d", "का"),
+    ("how\u200b do I open it\ufeff", "how do I open it"),
+    ("مـــا", "ما"),
+    ("İstanbul", "istanbul"),
+    ("Straße", "STRASSE"),
+    ("e\u0301t\u00e9", "\u00e9te\u0301"),
+    ("open it 🙂", "open it"),
+    ("❤️ open", "❤ open"),
+    ("क्या, करें।", "क्या करें"),
+    ("你好！", "你好"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_case_width_punctuation_and_invisible_characters_are_ignored(one: str, other: str) -> None:
+    assert normalised(one) == normalised(other)
+
+
+def test_the_plain_english_form_is_unchanged() -> None:
+    assert normalised("  Ｈow—do I, OPEN it?! ") == "how do i open it"
+    assert normalised("Don't use snake_case; it's 3.5x slower.") == "don t use snake case it s 3 5x slower"
+
+
+@pytest.mark.parametrize("text", ["", "   ", "?!", "🙂🙂", "\u200b", "# *"])
+def test_a_text_without_words_is_empty(text: str) -> None:
+    assert normalised(text) == ""
