@@ -11,7 +11,8 @@ from typing import Final
 
 from mpodata.languages import language as language_of
 from mpodata.languages.identification import identify, script_shares, without_noise
-from mpodata.translators.segments import digits, has_words, items, kept_items, kept_numbers, without_items
+from mpodata.languages.numbers import values
+from mpodata.translators.segments import has_words, items, kept_items, kept_numbers, without_items
 
 # Characters that say what one character of English says (NTREX, medians), by script; other scripts count 1.
 LENGTH: Final = {"han": 0.31, "kana": 0.43, "hangul": 0.5, "arabic": 0.86, "hebrew": 0.8, "thai": 0.93, "latin": 1.05}
@@ -21,6 +22,8 @@ LOOP: Final = re.compile(r"(\S.{0,60}?)\1{3,}", re.DOTALL)  # something said fou
 LOOP_CHARACTERS: Final = 16  # of the whole run: "hahaha" and "......" are none
 TRIGRAMS: Final = 16  # fewer say nothing about repetition
 DISTINCT: Final = 0.5  # share of distinct trigrams below which a text goes in circles
+
+UNKNOWN_SIGNS: Final = ("<unk>", "\u2047")
 
 LETTERS_TO_IDENTIFY: Final = 30  # fewer letters of a shared script do not tell two languages apart
 CERTAIN: Final = 0.98
@@ -39,6 +42,7 @@ def faults_of(pairs: Sequence[tuple[str, str]], source: str, target: str) -> lis
 def _fault(text: str, translation: str, source: str, target: str) -> str | None:
     return (
         empty(translation)
+        or unknown_token(text, translation)
         or looping(text, translation)
         or untranslated(text, translation, source, target)
         or misproportioned(text, translation, source, target)
@@ -49,6 +53,11 @@ def _fault(text: str, translation: str, source: str, target: str) -> str | None:
 def empty(translation: str) -> str | None:
     """Nothing came back that says something."""
     return None if has_words(translation) or items(translation) else "empty"
+
+
+def unknown_token(text: str, translation: str) -> str | None:
+    """The translator wrote the sign for a token it does not have: `<unk>`, or SentencePiece's U+2047."""
+    return "unknown-token" if any(sign in translation and sign not in text for sign in UNKNOWN_SIGNS) else None
 
 
 def looping(text: str, translation: str) -> str | None:
@@ -107,5 +116,5 @@ def lossy(text: str, translation: str) -> str | None:
     wanted, found = Counter(kept_items(text)), Counter(kept_items(translation))
     if any(translation.count(item) < count for item, count in (wanted - found).items()):
         return "lost-item"
-    plain = digits(translation)
-    return "lost-number" if any(number not in plain for number in kept_numbers(text)) else None
+    numbers = kept_numbers(text)
+    return "lost-number" if numbers and not set(numbers) <= values(translation) else None

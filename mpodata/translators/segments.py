@@ -16,6 +16,7 @@ from typing import Final, Literal
 import sentencex
 
 from mpodata.languages import language as language_of
+from mpodata.languages.numbers import ascii_digits, numbers
 
 Unit = Literal[
     "sentence", "line", "text"
@@ -40,7 +41,7 @@ FENCE: Final = re.compile(r"[ \t]{0,3}(?:>[ \t]?)*(`{3,}|~{3,})")
 MARKER: Final = re.compile(
     r"""\s*(?:>\s?)*                                     # block quote
         (?:\#{1,6}\s+ | [-*+•‣◦▪●–—]\s+                  # heading, bullet
-         | \(?\d{1,3}[.)、:]\s+ | \(?[A-Za-z]\)\s+ | [a-e]\.\s+ | \(?[ivxIVX]{1,4}\)\s+)?
+         | \(?\d{1,3}[.)、:।．]\s+ | \(?[A-Za-z]\)\s+ | [a-e]\.\s+ | \(?[ivxIVX]{1,4}\)\s+)?
         (?:\[[ xX]\]\s+)?                                # checkbox""",
     re.VERBOSE,
 )
@@ -65,13 +66,10 @@ ITEM: Final = re.compile(
 ITEM_SIGN: Final = re.compile(r"[`@\[\]{%<*_~\\$:]")  # every item holds one of these, or "www."; few sentences do
 
 # Numbers that must survive: two digits or more, unless a word beside them may change them ("3.5 million" is 350万).
-NUMBER: Final = re.compile(r"(?<![\w.,])\d[\d.,]*\d(?![\w]|[.,]\d|\s*(?:%|percent|[apAP]\.?[mM]\b))")
+NUMBER: Final = re.compile(r"(?<![\w.,])\d[\d.,٫٬]*\d(?![\w]|[.,]\d|\s*(?:%|percent|[apAP]\.?[mM]\b))")
 MAGNITUDE: Final = re.compile(
     r"\s*-?(?:hundred|thousand|million|billion|trillion|dozen|千|百|万|億|亿|만|억)", re.IGNORECASE
 )
-
-FOREIGN_DIGIT: Final = re.compile(r"[^\D0-9]")
-BETWEEN_DIGITS: Final = re.compile(r"(?<=\d)[.,٫٬'\u00a0\u202f ](?=\d)")
 
 WORDS: Final = re.compile(r"[^\W\d_]{2,}|[^\W\d_\u0000-\u024f]")  # a word, or one letter of another script
 CLAUSE: Final = re.compile(r"[;:,،؛、，；：।။–—)\]]+\s*|\s[-|]\s")
@@ -277,16 +275,10 @@ def kept_items(text: str) -> list[str]:
 
 
 def kept_numbers(text: str) -> list[str]:
-    """The numbers of `text` that its translation must hold, digits only: "1,200" is "1200"."""
+    """The numbers of `text` that its translation must hold, digits only: "1,200" and "১,২০০" are "1200"."""
     bare = without_items(text)
-    found = [match for match in NUMBER.finditer(bare) if not MAGNITUDE.match(bare, match.end())]
-    return [digits(match[0]) for match in found]
-
-
-def digits(text: str) -> str:
-    """The digits of `text` in any script as 0-9, with everything between two digits of one number left out."""
-    plain = text if text.isascii() else FOREIGN_DIGIT.sub(lambda digit: str(int(digit[0])), text)
-    return BETWEEN_DIGITS.sub("", plain)
+    matches = [match for match in NUMBER.finditer(bare) if not MAGNITUDE.match(bare, match.end())]
+    return [ascii_digits(number) for match in matches for number in numbers(match[0]) if len(number) > 1]
 
 
 def around_items(text: str) -> list[Piece]:
