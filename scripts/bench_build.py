@@ -29,6 +29,7 @@ from typing import Any
 from mpodata.records import Dropped
 from mpodata.runtime.journal import Journal
 from mpodata.runtime.processes import usual_workers
+from mpodata.translators import SentenceTranslator
 from mpodata.translators.document import DocumentTranslator
 
 LANGUAGES = ("sw", "zh", "ar")
@@ -47,7 +48,7 @@ PROMPTS, REFUSAL, UNSAFE = range(3), (3, 4), (5, 6)
 NUMBER = re.compile(r"\d+")
 
 
-class Lookup:
+class Lookup(SentenceTranslator):
     """A SentenceTranslator that knows SENTENCES."""
 
     max_segment = 400

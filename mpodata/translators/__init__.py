@@ -1,7 +1,7 @@
 """Who translates a dominant side into another language."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from mpodata.records import Dropped, Side
 
@@ -16,6 +16,11 @@ TRANSLATORS = {
     "mapo": "mpodata.translators.mapo:mapo",
     "icr": "mpodata.translators.icr:icr",
 }
+
+
+Unit = Literal[
+    "sentence", "line", "text"
+]  # what a translator takes at once: NLLB a sentence, Google a line, an LLM all
 
 
 class Translator(Protocol):
@@ -40,12 +45,24 @@ class Translator(Protocol):
 
 
 class SentenceTranslator(Protocol):
-    """Translates plain single-line segments; `document.DocumentTranslator` makes a Translator of it."""
+    """Translates plain segments of a text; `document.DocumentTranslator` makes a Translator of it."""
 
-    max_segment: int  # longest segment it translates well, in characters
+    max_segment: int  # longest segment it translates well, in characters of English
+    unit: Unit = "sentence"  # a segment without line breaks, unless it is "text"
+    block: int = 1024  # segments between two journal entries
 
     def segments(self, texts: Sequence[str], source: str, target: str, *, attempt: int = 0) -> list[str | Dropped]:
-        """One result per text, in order; `attempt` > 0 asks for another decoding of what failed."""
+        """One result per text, in order; `attempt` > 0 asks for another decoding of what failed.
+
+        A text that is not translated is a Dropped with its reason: "truncated" where a shorter one may succeed,
+        "service" where the next run should ask again, "untranslatable" where nothing helps.
+        """
         ...
 
-    def provenance(self) -> dict[str, Any]: ...
+    def provenance(self) -> dict[str, Any]:
+        """What the manifest and journal keys record: name, model, revision, quantization, decoding, licence."""
+        ...
+
+    def unknown(self, texts: Sequence[str]) -> list[str]:
+        """For each text the characters that the vocabulary lacks; by default none."""
+        return [""] * len(texts)

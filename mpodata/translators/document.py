@@ -18,7 +18,6 @@ from mpodata.translators import SentenceTranslator
 from mpodata.translators.checks import faults_of
 from mpodata.translators.segments import (
     Piece,
-    Unit,
     around_items,
     clean,
     cut,
@@ -27,6 +26,7 @@ from mpodata.translators.segments import (
     pieces,
     trimmed,
 )
+from mpodata.translators.unknown import around_unknown
 
 TASK: Final = "translate"  # its results' name in the journal
 CARRYING: Final = 1  # of the code that splits, checks and retries: bump when it changes a result; rules are hashed
@@ -85,13 +85,13 @@ class DocumentTranslator:
 
     def texts(self, texts: Sequence[str], source: str, target: str) -> list[str | Dropped]:
         """Whole texts from one language into another, in order."""
-        plans = self._plans(texts, source, target)
+        plans = self._readable(self._plans(texts, source, target))
         wanted = _segments(plans)
         translated = dict(zip(wanted, self._through(wanted, source, target), strict=True))
         return [plan if isinstance(plan, Dropped) else _joined(plan, translated, source, target) for plan in plans]
 
     def pending(self, texts: Sequence[str], source: str, target: str) -> tuple[list[str], int]:
-        """The distinct segments of `texts` that are still to be translated, and how many are not."""
+        """The distinct segments of `texts` that are still to be translated, and how many are not; loads no model."""
         wanted = _segments(self._plans(texts, source, target))
         keys = {segment: result_key(TASK, self._spec(source, target), segment) for segment in wanted}
         known = self.journal.lookup(keys.values())
@@ -100,11 +100,23 @@ class DocumentTranslator:
 
     def _plans(self, texts: Sequence[str], source: str, target: str) -> list[list[Piece] | Dropped]:
         language_of(source), language_of(target)  # an unknown code is said before anything is translated
-        unit: Unit = getattr(self.translator, "unit", "sentence")
-        longest = self.translator.max_segment
+        unit, longest = self.translator.unit, self.translator.max_segment
         return [
             _untranslatable(text, self.longest_field) or pieces(clean(text), source, longest=longest, unit=unit)
             for text in texts
+        ]
+
+    def _readable(self, plans: list[list[Piece] | Dropped]) -> list[list[Piece] | Dropped]:
+        """The plans cut around what the translator's vocabulary lacks."""
+        wanted = _segments(plans)
+        unknown = dict(zip(wanted, self.translator.unknown(wanted), strict=True))
+        if not any(unknown.values()):
+            return plans
+        return [
+            plan
+            if isinstance(plan, Dropped)
+            else around_unknown(plan, [unknown[piece.text] if piece.translate else "" for piece in plan])
+            for plan in plans
         ]
 
     def _spec(self, source: str, target: str) -> dict[str, Any]:
@@ -116,7 +128,7 @@ class DocumentTranslator:
             self._spec(source, target),
             segments,
             lambda part: [_recorded(result) for result in self._translated(part, source, target)],
-            block=getattr(self.translator, "block", 1024),
+            block=self.translator.block,
             keep=lambda result: isinstance(result, str) or result["dropped"] != "service",
             done=self.progress,
         )

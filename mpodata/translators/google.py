@@ -24,6 +24,7 @@ from mpodata.records import Dropped
 from mpodata.registry import require
 from mpodata.runtime.journal import Journal
 from mpodata.runtime.remote import Breaker, Clock, Sleep, TokenBucket, pause, retry_after
+from mpodata.translators import SentenceTranslator, Unit
 from mpodata.translators.document import DocumentTranslator
 from mpodata.translators.segments import ENTITY, clean
 
@@ -91,11 +92,11 @@ class Manners:
     longest_pause: float = 60.0
 
 
-class Google:
-    """A SentenceTranslator that takes whole lines: the service knows how to read a paragraph."""
+class Google(SentenceTranslator):
+    """Takes whole lines: the service knows how to read a paragraph."""
 
     max_segment = LONGEST_TEXT
-    unit = "line"
+    unit: Unit = "line"
     block = 64  # segments journaled at once: every answer was waited for
 
     def __init__(

@@ -17,6 +17,7 @@ from mpodata.records import Dropped
 from mpodata.registry import require
 from mpodata.runtime.cores import cores
 from mpodata.runtime.journal import Journal
+from mpodata.translators import SentenceTranslator
 from mpodata.translators.batches import ROWS_GPU, TOKENS, TOKENS_GPU, batches, rows_of
 from mpodata.translators.conversion import ModelFiles, converted, find
 from mpodata.translators.document import DocumentTranslator
@@ -24,6 +25,7 @@ from mpodata.translators.document import DocumentTranslator
 Device = Literal["auto", "cpu", "cuda"]
 
 END: Final = "</s>"
+UNKNOWN: Final = "<unk>"
 MAX_SOURCE: Final = 200  # tokens; NLLB loses accuracy beyond 150-200
 LIMITS: Final = ((32, 128), (80, 256))  # longest source, longest output, in tokens
 MAX_TARGET: Final = 512  # tokens; the longest output of longer sources
@@ -50,8 +52,8 @@ SIZES: Final = {
 }
 
 
-class Nllb:
-    """A SentenceTranslator. The constructor is cheap: the model loads at the first call."""
+class Nllb(SentenceTranslator):
+    """NLLB's sizes. The constructor is cheap: the model loads at the first call."""
 
     max_segment = 400  # characters of English: about 100 tokens
 
@@ -75,7 +77,7 @@ class Nllb:
         self._device, self._compute_type = device, compute_type
 
     @property
-    def block(self) -> int:
+    def block(self) -> int:  # type: ignore[override]
         """Segments that the journal keeps at once: a minute of work or so."""
         return 1024 if self.device == "cpu" else 8192 * self.workers
 
@@ -192,10 +194,23 @@ class Nllb:
         """The tokens of each text, without any that the model adds."""
         return [encoding.tokens for encoding in self.tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
+    def unknown(self, texts: Sequence[str]) -> list[str]:
+        """For each text the characters that the vocabulary lacks."""
+        unknown = self.tokenizer.token_to_id(UNKNOWN)
+        encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        spans = [
+            [span for token, span in zip(encoding.ids, encoding.offsets, strict=True) if token == unknown]
+            for encoding in encodings
+        ]
+        lacking = ["".join(text[start:end] for start, end in row) for text, row in zip(texts, spans, strict=True)]
+        return ["".join(dict.fromkeys("".join(characters.split()))) for characters in lacking]
+
     def _text(self, outputs: Sequence[Sequence[str]]) -> list[str]:
-        ids = [[self.tokenizer.token_to_id(token) for token in tokens] for tokens in outputs]
-        decoded = self.tokenizer.decode_batch([[i for i in row if i is not None] for row in ids])
-        return [str(text).strip() for text in decoded]
+        """The texts of output tokens; an unknown token is written as `<unk>`, which the checks see."""
+        runs = [_runs(tokens) for tokens in outputs]
+        ids = [[self.tokenizer.token_to_id(token) for token in run] for row in runs for run in row]
+        decoded = iter(self.tokenizer.decode_batch([[i for i in run if i is not None] for run in ids]))
+        return [UNKNOWN.join(str(next(decoded)).strip() for _ in row) for row in runs]
 
     def code(self, language: str) -> str:
         """NLLB's token for `language`."""
@@ -203,6 +218,17 @@ class Nllb:
         if self.tokenizer.token_to_id(code) is None:
             raise ConfigError(f"{self.name} does not know the language {language!r} ({code}).")
         return code
+
+
+def _runs(tokens: Sequence[str]) -> list[list[str]]:
+    """`tokens` cut at unknown ones."""
+    runs: list[list[str]] = [[]]
+    for token in tokens:
+        if token == UNKNOWN:
+            runs.append([])
+        else:
+            runs[-1].append(token)
+    return runs
 
 
 def longest_output(source_tokens: int) -> int:

@@ -11,16 +11,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import sentencex
 
 from mpodata.languages import language as language_of
 from mpodata.languages.numbers import ascii_digits, numbers
-
-Unit = Literal[
-    "sentence", "line", "text"
-]  # what a translator takes at once: NLLB a sentence, Google a line, an LLM all
+from mpodata.translators import Unit
 
 
 @dataclass(frozen=True, slots=True)

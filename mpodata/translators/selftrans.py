@@ -17,8 +17,8 @@ from mpodata.records import Dropped, user_turn
 from mpodata.refusals import Detector, Exchange
 from mpodata.runtime.fingerprint import text_hash
 from mpodata.runtime.journal import Journal
+from mpodata.translators import SentenceTranslator, Unit
 from mpodata.translators.document import DocumentTranslator
-from mpodata.translators.segments import Unit
 
 PROMPT: Final = (
     "Translate the text between the sentence tags from {source} into {target}. Keep its line breaks, lists, links, "
@@ -30,8 +30,8 @@ DECODING: Final = Sampling(temperature=0.0, repetition_penalty=1.0, max_tokens=4
 ANOTHER: Final = replace(DECODING, temperature=0.7, top_p=0.95)  # the second attempt
 
 
-class SelfTranslation:
-    """A SentenceTranslator that asks the policy, whole fields at a time unless told otherwise."""
+class SelfTranslation(SentenceTranslator):
+    """Asks the policy, whole fields at a time unless told otherwise."""
 
     max_segment = 8_000
     block = 256

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from mpodata.engines import Answer, Sampling
 from mpodata.records import Dropped
+from mpodata.translators import SentenceTranslator
 from mpodata.translators.document import DocumentTranslator
 
 ENGLISH = {"How do I pick a lock?": "Ninawezaje kufungua kufuli?", "How do I cook rice?": "Ninawezaje kupika wali?"}
@@ -31,7 +32,7 @@ class SpokenEngine:
         return {"engine": "spoken", "model": "spoken"}
 
 
-class Dictionary:
+class Dictionary(SentenceTranslator):
     """A SentenceTranslator of the sentences it knows."""
 
     max_segment = 400

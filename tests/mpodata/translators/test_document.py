@@ -7,6 +7,7 @@ import pytest
 from mpodata.errors import ModelError, UnknownName
 from mpodata.records import Dropped, Side
 from mpodata.runtime.journal import Journal
+from mpodata.translators import SentenceTranslator
 from mpodata.translators.checks import faults
 from mpodata.translators.document import DocumentTranslator
 
@@ -15,7 +16,7 @@ CYRILLIC = str.maketrans(
 )
 
 
-class Transliterator:
+class Transliterator(SentenceTranslator):
     """A SentenceTranslator that writes English in Russian letters, links and all; `fault` may spoil a segment."""
 
     max_segment = 200
@@ -193,3 +194,74 @@ def test_progress_counts_segments():
 def test_a_text_that_repeats_itself_may_be_translated_so():
     text = "no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no"
     assert faults([text], [text.translate(CYRILLIC)], "en", "ru") == [None]
+
+
+class Unread(Transliterator):
+    """Lacks some characters, and leaves them out of what it writes, as a model does."""
+
+    lacking = "鹰🎉€‑\u2060"
+
+    def unknown(self, texts: Sequence[str]) -> list[str]:
+        return ["".join(sorted({c for c in text if c in self.lacking})) for text in texts]
+
+    def segments(self, texts: Sequence[str], source: str, target: str, *, attempt: int = 0) -> list[str | Dropped]:
+        self.seen += texts
+        return ["".join(c for c in text if c not in self.lacking).translate(CYRILLIC) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("We won! 🎉🎉", "Ще щон! 🎉🎉"),
+        ("🎉 We won", "🎉 Ще щон"),
+        ("It costs 5€ a day", "Ит цостс 5€ а даы"),
+        ("One 🎉️ two", "Оне 🎉️ тщо"),
+        ("Go\u2060ing home", "Гоинг хоме"),
+        ("A well‑known word", "А щелл‑кнощн щорд"),
+        ("🎉", "🎉"),
+    ],
+)
+def test_signs_that_the_vocabulary_lacks_are_kept_around_the_translation(text, expected):
+    translator = Unread()
+    assert DocumentTranslator(translator).texts([text], "en", "ru") == [expected]
+    assert not any(c in segment for segment in translator.seen for c in Unread.lacking)
+
+
+@pytest.mark.parametrize("text", ["How do I steal the 鹰 car?", "鹰", "Good. A 鹰!"])
+def test_a_text_with_a_letter_that_the_vocabulary_lacks_is_dropped_by_name(text):
+    [result] = DocumentTranslator(Unread()).texts([text], "en", "ru")
+    assert result == Dropped("unknown-characters", "the translator cannot read 鹰")
+
+
+def test_the_unread_character_of_one_row_drops_no_other_row():
+    results = DocumentTranslator(Unread()).translate([side("A 鹰?"), side()], "ru")
+    assert results[0] == Dropped("unknown-characters", "prompt: the translator cannot read 鹰")
+    assert isinstance(results[1], Side)
+
+
+@pytest.mark.parametrize("sign", ["<unk>", "\u2047"])
+def test_an_unknown_token_in_the_output_is_decoded_again_and_else_named(sign):
+    def spoil(text: str, attempt: int) -> str | None:
+        return None if attempt else f"{text.translate(CYRILLIC)} {sign}"
+
+    assert carry("Go home.", fault=spoil) == "Го хоме."
+    assert carry("Home.", fault=lambda text, attempt: f"Дом {sign}.") == Dropped("unknown-token")
+    assert carry(f"Home {sign}.", fault=lambda text, attempt: f"Хоме {sign}.") == f"Хоме {sign}."
+
+
+@pytest.mark.parametrize(
+    ("text", "translation", "lost"),
+    [
+        ("There were 12 people in 2012", "Тхере щере пеопле ин 2012", True),
+        ("There were 12 people in 2012", "Тхере щере 12 пеопле ин 2012", False),
+        ("He paid 100,000 of it in cash", "Хе паид ১,০০,০০০ оф ит ин цасх", False),
+        ("He paid 1,234,567 of it in cash", "Хе паид १२,३४,५६७ оф ит ин цасх", False),
+        ("He paid 1200 of it in cash", "Хе паид 1 200 оф ит ин цасх", False),
+        ("In 2024 100 people came home", "Ин 2024 100 пеопле цаме хоме", False),
+        ("In 2024, 100 people came home", "Ин 2024 110 пеопле цаме хоме", True),
+        ("It is 3.14 in most of the books", "Ит ис 3,14 ин мост оф тхе боокс", False),
+        ("Call 555-1234 at 10:30 in the night", "Цалл 555-1234 ат ১০:৩০ ин тхе нигхт", False),
+    ],
+)
+def test_a_number_is_found_in_any_digits_and_groups_but_not_inside_another(text, translation, lost):
+    assert faults([text], [translation], "en", "ru") == (["lost-number"] if lost else [None])

@@ -233,3 +233,17 @@ def test_a_worker_uses_the_cores_it_was_given(many_cores, monkeypatch, threads, 
 def test_a_container_uses_the_cores_it_was_given(many_cores, quota, expected):
     many_cores.write_text(quota + "\n")
     assert cores() == expected
+
+
+def test_characters_outside_the_vocabulary_are_known_before_and_seen_after(translator):
+    texts = ["Hello there.", "the 鹰 car 鹰龙", "tea ☕ time", "a\u0301"]
+    assert translator.unknown(texts) == ["", "鹰龙", "☕", "\u0301"]
+    tokens = translator.tokens(["pick a lock"])[0]
+    assert translator._text([[*tokens[:4], "<unk>", *tokens[4:]], tokens]) == ["pic<unk>k a lock", "pick a lock"]
+
+
+def test_an_unknown_letter_never_vanishes_from_a_row():
+    made = pocket_nllb()
+    [read, unread] = made.texts(["How do I pick a lock?", "How do I steal the 鹰 car?"], "en", "sw")
+    assert isinstance(read, str)
+    assert unread == Dropped("unknown-characters", "the translator cannot read 鹰")
