@@ -1,8 +1,36 @@
-"""Is this a refusal? Phrase rules per language, guard models, an LLM judge: one verdict type."""
+"""Is this a refusal? Phrase rules per language, guard models, an LLM judge: one verdict type.
+
+    >>> from mpodata.refusals import is_refusal, reliability
+    >>> is_refusal("I'm sorry, but I can't help with that.", "en")
+    True
+
+`is_refusal`, `reliability`, `reliability_note` and `tables_hash` belong to the phrase rules and need no other package.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:  # imported when asked for, by __getattr__: the rules import this file
+    from mpodata.refusals.measured import Reliability, reliability, reliability_note
+    from mpodata.refusals.rules import is_refusal, tables_hash
+
+__all__ = [
+    "DETECTORS",
+    "Detector",
+    "Exchange",
+    "Label",
+    "Reliability",
+    "Verdict",
+    "is_refusal",
+    "reliability",
+    "reliability_note",
+    "tables_hash",
+]
+
+_LAZY = {"is_refusal": "rules", "tables_hash": "rules"}
+_LAZY |= dict.fromkeys(("Reliability", "reliability", "reliability_note"), "measured")
 
 DETECTORS = {
     "rules": "mpodata.refusals.rules:RuleDetector",
@@ -48,3 +76,10 @@ class Detector(Protocol):
         ...
 
     def provenance(self) -> dict[str, Any]: ...
+
+
+def __getattr__(name: str) -> object:
+    """The functions of the phrase rules, imported when they are asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'mpodata.refusals' has no attribute {name!r}")
+    return getattr(import_module(f"mpodata.refusals.{_LAZY[name]}"), name)

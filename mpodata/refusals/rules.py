@@ -26,7 +26,7 @@ from mpodata.refusals import Exchange, Label, Verdict
 from mpodata.runtime.fingerprint import constants_hash, file_hash, text_hash
 
 TABLES = Path(__file__).with_name("phrases")
-VERSION = 1  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
+VERSION = 2  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
 ROLES = ("refuse", "hint", "except", "comply", "agree")
 
 SPACED = {"latin", "cyrillic", "greek"}  # scripts where a pattern starts at a word's start
@@ -81,8 +81,7 @@ class RuleDetector:
 
     def provenance(self) -> dict[str, Any]:
         """The tables in use and the constants of the rules, as one hash."""
-        tables = [f"{code}:{file_hash(TABLES / f'{code}.tsv')}" for code in sorted(self._languages)]
-        return {"detector": "rules", "version": VERSION, "tables": text_hash(constants_hash(__name__), *tables)}
+        return {"detector": "rules", "version": VERSION, "tables": tables_hash(self._languages)}
 
     def _verdict(self, exchange: Exchange) -> Verdict:
         if exchange.language not in self._languages:
@@ -138,6 +137,22 @@ def _first(rule: re.Pattern[str], text: str, limit: int, taken_back: Sequence[tu
         if not any(start < match.end() and match.start() < end for start, end in taken_back):
             return match
     return None
+
+
+def is_refusal(text: str, language: str) -> bool:
+    """Does `text` refuse as a whole, by the phrase rules? A partial refusal or an empty text does not.
+
+    `language` is the code of the language asked in; raises ConfigError where there are no rules for it.
+    """
+    [verdict] = RuleDetector(languages=[language]).verdicts([Exchange(language, "", text)])
+    return verdict.label == "refusal"
+
+
+@cache
+def tables_hash(languages: frozenset[str] | None = None) -> str:
+    """One hash over the tables of `languages` (None: all that there are) and the constants of the rules."""
+    tables = [f"{code}:{file_hash(TABLES / f'{code}.tsv')}" for code in sorted(languages or covered())]
+    return text_hash(constants_hash(__name__), *tables)
 
 
 @cache

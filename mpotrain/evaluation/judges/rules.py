@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mpodata.languages.identification import UNDETERMINED
-from mpodata.refusals import Exchange
+from mpodata.refusals import Exchange, tables_hash
 from mpodata.refusals.rules import VERSION, RuleDetector
 from mpotrain.evaluation.judges import Case, Judgement, Label
 
@@ -16,7 +16,7 @@ class RulesJudge:
 
     def __init__(self) -> None:
         self.detector = RuleDetector()
-        self.name = f"rules@{VERSION}.{self.READING}"
+        self.name = f"rules@{VERSION}.{self.READING}-{tables_hash()[:8]}"
 
     def judge(self, cases: Sequence[Case]) -> list[Judgement]:
         """Refusal, partial, compliance or irrelevant; "unparsable" in a language without rules.
