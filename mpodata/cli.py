@@ -8,11 +8,16 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from types import TracebackType
 
 from mpodata.about import __version__
 from mpodata.errors import MpoError
+from mpodata.hub import redact
+from mpodata.runtime.files import explain_os_error
+from mpodata.runtime.terminal import LINE_BREAK, printable
 
 ABOUT = "Multilingual refusal preference data: build, check, version, publish."
 
@@ -36,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def dispatch(program: str, about: str, package: str, commands: Mapping[str, str], arguments: Sequence[str]) -> int:
     """Run one command of `package`; shared by mpodata and mpotrain."""
+    sys.excepthook = _report_bug
     listing = "\n".join(f"  {name:<10} {text}" for name, text in commands.items())
     parser = argparse.ArgumentParser(
         program,
@@ -68,14 +74,30 @@ def _run(program: str, package: str, name: str, rest: Sequence[str]) -> int:
         args.words = [program, name, *rest]  # the command line as typed, for records that must repeat it
         return int(command.run(args) or 0)
     except MpoError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return 2
+        return _complain(program, str(error))
     except KeyboardInterrupt:
         print(f"\n{program}: stopped. Run the same command again to continue.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `mpodata show ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except OSError as error:  # a full disk, a folder that cannot be written, a missing file
+        sentence = explain_os_error(error)
+        if sentence is None:
+            raise
+        return _complain(program, sentence)
+
+
+def _complain(program: str, sentence: str) -> int:
+    """One sentence on standard error, without secrets and without what a terminal would obey."""
+    print(f"{program}: {printable(redact(sentence), keep=LINE_BREAK)}", file=sys.stderr)
+    return 2
+
+
+def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The traceback of a bug, without secrets: error messages of libraries hold URLs and headers."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    print(printable(redact(text), keep=LINE_BREAK), end="", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import json
 import sys
 from dataclasses import asdict
 
+from mpodata.runtime.terminal import printable
 from mpodata.versions.publish import publish
 
 HELP = "Publish a built version to the Hub or to a folder registry: one commit, one tag, reloaded and checked."
@@ -35,15 +36,15 @@ def run(args: argparse.Namespace) -> int:
         public=args.public,
         gated=args.gated,
         replace_all=args.replace,
-        say=lambda step: print(f"  {step} ...", file=sys.stderr),
+        say=lambda step: print(printable(f"  {step} ..."), file=sys.stderr),
     )
     if args.json:
         print(json.dumps({**asdict(published), "reference": published.reference}, indent=2))
         return 0
     for note in published.notes:
-        print(f"  {note}")
+        print(printable(f"  {note}"))
     for line in published.changes:
-        print(f"  {line}")
+        print(printable(f"  {line}"))
     if published.new:
         print(f"Published {published.reference} (commit {published.commit[:12]}); every hash was checked.")
     else:

@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import asdict
 
 from mpodata.records import COUNTERWEIGHT
+from mpodata.runtime.terminal import LINE_BREAK, printable
 from mpodata.versions.load import load
 from mpodata.versions.show import Shown, rows_of_pair
 
@@ -25,12 +26,12 @@ def run(args: argparse.Namespace) -> int:
     version = load(args.reference)
     found = rows_of_pair(version, args.pair)
     if args.json:
-        print(json.dumps([_as_json(shown, args.reveal) for shown in found], indent=2, ensure_ascii=False))
+        rows = json.dumps([_as_json(shown, args.reveal) for shown in found], indent=2, ensure_ascii=False)
+        print(printable(rows, keep=LINE_BREAK))
         return 0
     first = found[0].row
-    print(
-        f"pair {first.pair_id} of {version.reference} ({first.category or 'no category'}, {first.source_id or 'no id'})"
-    )
+    ids = f"({first.category or 'no category'}, {first.source_id or 'no id'})"
+    print(printable(f"pair {first.pair_id} of {version.reference} {ids}"))
     for shown in found:
         _print(shown, args.reveal)
     return 0
@@ -46,14 +47,15 @@ def _print(shown: Shown, reveal: bool) -> None:
             part for line in text.splitlines() for part in textwrap.wrap(line, width) or [""]
         ]  # fmt: skip
         for number, line in enumerate(lines or ["(empty)"]):
-            print(f"  {field if number == 0 else '':<9} {line}")
+            print(printable(f"  {field if number == 0 else '':<9} {line}"))
         measured = {
             key.removeprefix(f"{field}_").replace("_", " "): value
             for key, value in quality.items()
             if key.startswith(field) and value is not None
         }
         if measured:
-            print(f"  {'':<9} [{', '.join(f'{key} {_figure(value)}' for key, value in measured.items())}]")
+            figures = ", ".join(f"{key} {_figure(value)}" for key, value in measured.items())
+            print(printable(f"  {'':<9} [{figures}]"))
 
 
 def _visible(shown: Shown, field: str, reveal: bool) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from tqdm import tqdm
 
 from mpodata.errors import VersionError
+from mpodata.runtime.terminal import printable
 from mpodata.versions.load import load
 from mpodata.versions.verify import problems
 
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(result, indent=2))
         return 2 if found else 0
     for problem in found:
-        print(f"  {problem}")
+        print(printable(f"  {problem}"))
     if found:
         raise VersionError(f"{version.reference} is not sound: {len(found)} of its checks failed. Do not use it.")
     rows = sum(file.rows for file in files.values())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mpodata.errors import VersionError
+from mpodata.hub import redacted
 from mpodata.pipeline.stages import ASK_AGAIN
 from mpodata.recipe import Recipe
 from mpodata.runtime.files import hash_file
@@ -44,7 +45,8 @@ def same_facts(made: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 def _compared(facts: Mapping[str, Any]) -> dict[str, Any]:
     checks = {key: value for key, value in facts["checks"].items() if key != "flagged"}
-    return {key: facts.get(key) for key in COMPARED} | {"checks": checks}
+    # Without secrets: a manifest never holds them, so that a changed key or password is the same build.
+    return dict(redacted({key: facts.get(key) for key in COMPARED} | {"checks": checks}))
 
 
 def _without_rules(value: Any) -> Any:

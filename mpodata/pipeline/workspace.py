@@ -10,9 +10,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from mpodata.errors import DataError
 from mpodata.pipeline.results import Kept, Lost
 from mpodata.pipeline.scratch import KeptFile
 from mpodata.records import Dropped, Pair, SourceRow
+from mpodata.runtime.files import aside_path, is_own_folder, made_aside, sweep
 
 
 class Workspace:
@@ -20,21 +22,24 @@ class Workspace:
 
     def __init__(self, out: Path) -> None:
         self.folder = out.parent / f"{out.name}.work"
-        self.scratch = self.folder / "scratch"
+        self.scratch = aside_path(self.folder / "scratch", "rows")  # a name that nobody can plant a link under
         self.drops = self.folder / "drops.jsonl"
         self.dropped: dict[str, dict[str, int]] = {}  # config or "source" -> reason -> rows
         self.flagged: dict[str, dict[str, int]] = {}  # config -> failed check -> rows kept all the same
         self._lost: Any = None
 
     def __enter__(self) -> "Workspace":
-        shutil.rmtree(self.scratch, ignore_errors=True)  # of a run that was killed
-        self.scratch.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not is_own_folder(self.folder):
+            raise DataError(f"{self.folder} is a link or belongs to somebody else. Remove it, or choose another --out.")
+        sweep(made_aside(self.folder / "scratch", "rows"))  # of runs that were killed; the version's lock is held
+        self.scratch.mkdir()
         self._lost = (self.scratch / "drops.jsonl").open("w", encoding="utf-8")
         return self
 
     def __exit__(self, *_: object) -> None:
         self._lost.close()
-        shutil.rmtree(self.scratch)
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def keep_drops(self) -> None:
         """Give the list of drops its final name."""

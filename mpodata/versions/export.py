@@ -1,6 +1,7 @@
 """Leaving: a version's rows in the form that another trainer reads, with the configuration that points at them."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import yaml
 from mpodata.errors import VersionError
 from mpodata.records import Pair, Side, assistant_turn, user_turn
 from mpodata.registry import resolve
-from mpodata.runtime.files import sync_folder
+from mpodata.runtime.files import sync_folder, take_aside
 from mpodata.versions.load import LoadedVersion
 
 FORMATS = {
@@ -40,19 +41,21 @@ def export(version: LoadedVersion, form: str, out: Path) -> Exported:
     shape = resolve("export format", FORMATS, form)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise VersionError(f"{out} exists. Choose another folder, or remove it first.")
-    staging = out.parent / f".{out.name}.partial"
-    if staging.exists():
-        shutil.rmtree(staging)
     try:
-        staging.mkdir(parents=True)
+        staging, handle = take_aside(out, "export")
     except OSError as error:
         raise VersionError(f"The folder {out} cannot be made: {error.strerror}.") from error
     try:
         rows = shape(version, staging, out)
         staging.rename(out)
+    except OSError as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise VersionError(f"{out} cannot be written: {error.strerror or error}.") from error
     except BaseException:
-        shutil.rmtree(staging)
+        shutil.rmtree(staging, ignore_errors=True)
         raise
+    finally:
+        os.close(handle)
     sync_folder(out.parent)
     return Exported(tuple(sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())), rows)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mpodata.errors import UnknownName, VersionError
 from mpodata.records import Pair
+from mpodata.runtime.files import file_inside, hash_file
 from mpodata.versions.manifest import MANIFEST, SPLITS, Manifest, parse_manifest, read_manifest
 from mpodata.versions.reference import Reference, is_version_folder, parse_reference
 from mpodata.versions.schema import Row, read_rows
@@ -40,11 +41,23 @@ class LoadedVersion:
 
     @property
     def folder(self) -> Path:
-        """A local folder that holds the whole version."""
-        return self.fetch([MANIFEST, *self.manifest.files, *self.manifest.parquet_files()])
+        """A local folder that holds the whole version, unchecked: see verify.py."""
+        return self._located([MANIFEST, *self.manifest.files, *self.manifest.parquet_files()])
 
     def fetch(self, paths: Iterable[str]) -> Path:
-        """A local folder that holds these files of the version."""
+        """A local folder that holds these files of the version, each what the manifest recorded.
+
+        Raises VersionError where a file is missing, was changed, or is a link. A file is hashed once, and again when it
+        was touched.
+        """
+        paths = list(paths)
+        folder, recorded = self._located(paths), self.manifest.parquet_files()
+        for path in paths:
+            if path in recorded:
+                check_file(folder, path, recorded[path].sha256)
+        return folder
+
+    def _located(self, paths: Iterable[str]) -> Path:
         if self._store is not None:
             return self._store.fetch(self.commit, paths)
         assert self._folder is not None
@@ -78,8 +91,13 @@ class LoadedVersion:
         """Every pair of a split, target joined with dominant by pair_id, language after language.
 
         `translator` may be left out where the version has one or the reference picked one.
-        Raises VersionError where a target row has no dominant one.
+        Raises VersionError where a target row has no dominant one, or where the rows are not parallel at all.
         """
+        if not self.manifest.parallel:
+            raise VersionError(
+                f"{self.reference} is not parallel: each of its languages has rows of its own, so there are no pairs "
+                "to join. Read the rows of a config, or train with a method that needs no dominant side (dpo)."
+            )
         translator = self._translator(translator)
         known = self.manifest.languages(translator)
         for code in known if languages is None else languages:
@@ -146,6 +164,29 @@ def _load_folder(wanted: Reference) -> LoadedVersion:
         raise VersionError(f"{folder} is one version, {manifest.version or 'unpublished'}, not {wanted.version.tag}.")
     commit = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
     return LoadedVersion(str(folder), manifest.version, commit, manifest, wanted.translator, folder, None)
+
+
+_checked: dict[tuple[str, int, int, int, int], str] = {}  # file as it was when it was hashed -> its sha256
+
+
+def check_file(folder: Path, path: str, sha256: str) -> None:
+    """Raise VersionError where a file of a version is missing, a link, or not what its manifest recorded."""
+    try:
+        file = file_inside(folder, path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise VersionError(f"{folder} lacks {path}: the version is incomplete. Fetch or build it again.") from error
+    try:
+        found = file.stat()
+        state = (str(file), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if state not in _checked:
+            _checked[state] = hash_file(file)
+    except OSError as error:
+        raise VersionError(f"{file} cannot be read: {error.strerror}.") from error
+    if _checked[state] != sha256:
+        raise VersionError(
+            f"{file} is not what its manifest recorded: it was changed or damaged. Do not use it; `mpodata verify "
+            f"{folder}` lists everything."
+        )
 
 
 def joined(dominant: Iterable[Row], targets: Iterable[Row], where: str) -> Iterator[tuple[Row, Row]]:

@@ -8,17 +8,39 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mpodata.errors import VersionError
+from mpodata.errors import UnknownName, VersionError
 from mpodata.languages import language
 from mpodata.licences import derived_licence
+from mpodata.runtime.files import file_inside
+from mpodata.runtime.terminal import printable
+from mpodata.versions.foreign import (
+    as_count,
+    as_counts,
+    as_dataset_name,
+    as_licence,
+    as_list,
+    as_mapping,
+    as_sha256,
+    as_switch,
+    as_text,
+    as_version,
+    check_build,
+    check_quality,
+    other_config,
+    refuse_unknown,
+)
 from mpodata.versions.schema import SCHEMA_VERSION
 
 MANIFEST, CARD, CHANGELOG = "manifest.json", "README.md", "CHANGELOG.md"
 
 SPLITS = ("train", "validation", "test")
 
-_TRANSLATOR = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*){1,2}\.parquet")
+LARGEST_MANIFEST = 64 * 2**20  # bytes; a manifest of 1,000 configs has about 1 MB
+RETRIED_DROPS = ("engine-error", "service")  # reasons that the next run of the same build may heal
+
+_TRANSLATOR = re.compile(r"(?!.*\.\.)[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9_-])?")
+# Names that Windows gives to devices, whatever follows the first dot: no folder there can be called so.
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +128,7 @@ class Manifest:
     history: tuple[Release, ...] = ()  # this and all earlier versions, oldest first
     files: Mapping[str, str] = field(default_factory=dict)  # README.md, CHANGELOG.md -> sha256
     other_configs: tuple[Mapping[str, Any], ...] = ()  # of the card's front matter, not made by mpodata and kept
+    parallel: bool = True  # False: every language has rows of its own (native answers), none translates another
 
     def parquet_files(self) -> dict[str, SplitFile]:
         """Every data file by path."""
@@ -120,7 +143,8 @@ class Manifest:
 
     def content(self) -> str:
         """A hash of what the version holds and was made of; names, versions and card text do not count."""
-        essence = {key: value for key, value in self.as_json().items() if key in ("schema", "dominant", "configs")}
+        told = ("schema", "dominant", "configs", "parallel")
+        essence = {key: value for key, value in self.as_json().items() if key in told}
         return hashlib.sha256(_canonical([essence, self.builds])).hexdigest()
 
     def holds_harmful_completions(self) -> bool:
@@ -131,7 +155,11 @@ class Manifest:
         )
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain values. `parallel` is written only where it is not the usual one: older readers know no such key."""
+        values = asdict(self)
+        if self.parallel:
+            del values["parallel"]
+        return values
 
     def text(self) -> str:
         """The file's text: sorted, indented, without a clock."""
@@ -143,7 +171,7 @@ def config_name(translator: str | None, code: str) -> str:
     language(code)
     if translator is None:
         return code
-    if not _TRANSLATOR.fullmatch(translator):
+    if not _TRANSLATOR.fullmatch(translator) or _DEVICE.fullmatch(translator):
         raise VersionError(f"Translator name {translator!r} cannot be a folder: use a-z, 0-9, '.', '_' and '-'.")
     return f"{translator}.{code}"
 
@@ -166,40 +194,122 @@ def licence_of(builds: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a version's folder; raises VersionError where there is none."""
-    path = folder / MANIFEST
+    """The manifest of a version's folder; raises VersionError where there is none, or one that cannot be trusted."""
     try:
+        path = file_inside(folder, MANIFEST)
         return parse_manifest(path.read_bytes(), str(path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise VersionError(
             f"{folder} holds no {MANIFEST}: it is not a dataset version, or its build did not finish."
         ) from error
+    except OSError as error:
+        raise VersionError(f"{folder / MANIFEST} cannot be read: {error.strerror}.") from error
 
 
 def parse_manifest(data: bytes, where: str) -> Manifest:
-    """A manifest from its bytes; raises VersionError where it is none, or one of a newer mpodata."""
+    """A manifest from its bytes, every name and value of it checked: it may be a stranger's.
+
+    Raises VersionError where it is none, one of a newer mpodata, or one that names what no version may name.
+    """
+    if len(data) > LARGEST_MANIFEST:
+        raise VersionError(f"{where} has {len(data)} bytes, more than any manifest of mpodata.")
     try:
-        raw = json.loads(data)
-        if raw["schema"] > SCHEMA_VERSION:
-            raise VersionError(f"{where} is of schema {raw['schema']}, newer than this mpodata reads. Upgrade mpodata.")
-        return _manifest(raw)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise VersionError(f"{where} is not a manifest of mpodata ({type(error).__name__}: {error}).") from error
+        raw = as_mapping(json.loads(data, parse_constant=_no_number), "the manifest")
+        schema = as_count(raw.get("schema"), "schema")
+        manifest = _manifest(raw) if schema <= SCHEMA_VERSION else None
+    except RecursionError as error:
+        raise VersionError(f"{where} is not a manifest of mpodata (nested too deeply).") from error
+    except (ValueError, KeyError, TypeError, UnknownName, VersionError) as error:
+        raise VersionError(f"{where} is not a manifest of mpodata ({printable(_reason(error))}).") from error
+    if manifest is None:
+        raise VersionError(f"{where} is of schema {schema}, newer than this mpodata reads. Upgrade mpodata.")
+    return manifest
 
 
-def _manifest(raw: dict[str, Any]) -> Manifest:
-    configs = {name: _config(config) for name, config in raw.pop("configs").items()}
-    history = tuple(Release(**release) for release in raw.pop("history"))
-    return Manifest(configs=configs, history=history, other_configs=tuple(raw.pop("other_configs")), **raw)
+def _reason(error: Exception) -> str:
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)[:200]
 
 
-def _config(raw: dict[str, Any]) -> Config:
-    splits = {split: SplitFile(**file) for split, file in raw.pop("splits").items()}
-    for file in splits.values():
-        # A manifest comes from a stranger's repository: a path must stay inside the folder.
-        if not _FILE.fullmatch(file.path):
-            raise ValueError(f"bad path {file.path!r}")
-    return Config(splits=splits, **raw)
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+def _manifest(raw: Mapping[str, Any]) -> Manifest:
+    json.dumps(raw, ensure_ascii=False).encode()  # raises for a lone surrogate: it could never be written again
+    refuse_unknown(raw, Manifest, "the manifest")
+    dominant = language(as_text(raw["dominant"], "dominant")).code
+    configs = {
+        as_text(name, "a config's name"): _config(name, as_mapping(config, f"config {name}"))
+        for name, config in as_mapping(raw["configs"], "configs").items()
+    }
+    builds = {
+        as_text(key, "a build's key"): check_build(as_mapping(facts, f"build {key}"), key)
+        for key, facts in as_mapping(raw["builds"], "builds").items()
+    }
+    version = raw.get("version")
+    name = raw.get("name")
+    return Manifest(
+        dominant=dominant,
+        configs=configs,
+        builds=builds,
+        licence=as_licence(raw["licence"]),
+        schema=raw["schema"],
+        name=None if name is None else as_dataset_name(name),
+        version=None if version is None else as_version(version),
+        history=tuple(_release(entry) for entry in as_list(raw.get("history", []), "history")),
+        files={path: as_sha256(digest, path) for path, digest in _documents(raw.get("files", {})).items()},
+        other_configs=tuple(other_config(entry) for entry in as_list(raw.get("other_configs", []), "other_configs")),
+        parallel=as_switch(raw.get("parallel", True), "parallel"),
+    )
+
+
+def _documents(value: object) -> Mapping[str, Any]:
+    files = as_mapping(value, "files")
+    for path in files:
+        if path not in (CARD, CHANGELOG):
+            raise ValueError(f"files names {path!r}, not {CARD} or {CHANGELOG}")
+    return files
+
+
+def _release(value: object) -> Release:
+    raw = as_mapping(value, "a release of the history")
+    refuse_unknown(raw, Release, "a release of the history")
+    return Release(as_version(raw["version"]), as_sha256(raw["content"], "the content of a release"))
+
+
+def _config(name: str, raw: Mapping[str, Any]) -> Config:
+    refuse_unknown(raw, Config, f"config {name}")
+    translator, code = raw["translator"], as_text(raw["language"], f"the language of config {name}")
+    if translator is not None:
+        as_text(translator, f"the translator of config {name}")
+    if name != config_name(translator, code):
+        raise ValueError(f"config {name!r} says it is {translator!r} in {code!r}")
+    splits = {
+        split: _split_file(name, split, as_mapping(file, f"{name}/{split}"))
+        for split, file in as_mapping(raw["splits"], f"the splits of config {name}").items()
+    }
+    build = as_text(raw["build"], f"the build of config {name}")
+    return Config(code, translator, build, splits, as_counts(raw.get("dropped", {}), f"the drops of config {name}"))
+
+
+def _split_file(config: str, split: str, raw: Mapping[str, Any]) -> SplitFile:
+    where = f"{config}/{split}"
+    if split not in SPLITS:
+        raise ValueError(f"config {config} has a split {split!r}; known: {', '.join(SPLITS)}")
+    refuse_unknown(raw, SplitFile, where)
+    translator, code = parse_config(config)
+    folder = f"{translator}/{code}" if translator else code
+    path = as_text(raw["path"], f"the path of {where}")
+    if not re.fullmatch(rf"{re.escape(folder)}/{split}-[0-9a-f]{{16}}\.parquet", path):
+        raise ValueError(f"bad path {path!r} of {where}: its file is {folder}/{split}-<sha256>.parquet")
+    return SplitFile(
+        path,
+        as_count(raw["rows"], f"the rows of {where}"),
+        as_count(raw["bytes"], f"the bytes of {where}"),
+        as_sha256(raw["sha256"], f"the sha256 of {where}"),
+        check_quality(raw.get("quality", {}), where),
+        as_counts(raw.get("categories", {}), f"the categories of {where}"),
+    )
 
 
 def _canonical(value: Any) -> bytes:

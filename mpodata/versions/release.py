@@ -9,6 +9,7 @@ from mpodata.errors import VersionError, VersionExists
 from mpodata.versions.card import render_card
 from mpodata.versions.changelog import diff_entry, first_entry, with_entry
 from mpodata.versions.diff import VersionDiff, diff
+from mpodata.versions.load import check_file
 from mpodata.versions.manifest import CARD, CHANGELOG, MANIFEST, Manifest, Release
 from mpodata.versions.merge import merged, other_configs
 from mpodata.versions.semver import FIRST, Bump, SemVer
@@ -25,9 +26,14 @@ class RemoteState:
     tags: Mapping[SemVer, str]
 
     def files(self, paths: list[str]) -> Path:
-        """A local folder that holds these files of the head."""
+        """A local folder that holds these files of the head, each what its manifest recorded."""
         assert self.head is not None
-        return self.store.fetch(self.head, paths)
+        folder = self.store.fetch(self.head, paths)
+        recorded = self.manifest.parquet_files() if self.manifest else {}
+        for path in paths:
+            if path in recorded:
+                check_file(folder, path, recorded[path].sha256)
+        return folder
 
     def text(self, path: str) -> str:
         """A text file of the head; empty where there is none."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from mpodata.errors import VersionError
-from mpodata.runtime.files import hash_file
+from mpodata.runtime.files import file_inside, hash_file
 from mpodata.versions.card import configs_metadata, parse_front_matter
 from mpodata.versions.manifest import CARD, Config, Manifest, SplitFile, licence_of
 from mpodata.versions.schema import COLUMNS, differences, read_groups
@@ -17,7 +17,7 @@ from mpodata.versions.schema import COLUMNS, differences, read_groups
 class Problem:
     """One thing that is wrong."""
 
-    check: str  # "hash", "missing", "schema", "rows", "pairs", "card" or "manifest"
+    check: str  # "hash", "missing", "link", "schema", "rows", "pairs", "card" or "manifest"
     path: str  # the file or config
     detail: str
 
@@ -62,20 +62,31 @@ def _manifest(manifest: Manifest) -> Iterator[Problem]:
 
 def _card(folder: Path, manifest: Manifest) -> Iterator[Problem]:
     for path, sha256 in manifest.files.items():
-        if not (folder / path).is_file():
-            yield Problem("missing", path, "the file is missing")
+        if (problem := _unreachable(folder, path)) is not None:
+            yield problem
         elif hash_file(folder / path) != sha256:
             yield Problem("card", path, "the text was edited after the version was made")
     card = folder / CARD
-    if card.is_file():
+    if _unreachable(folder, CARD) is None:
         listed = parse_front_matter(card.read_text(encoding="utf-8", errors="replace")).get("configs")
         if listed != [*configs_metadata(manifest), *manifest.other_configs]:
             yield Problem("card", CARD, "its `configs` are not those of the manifest")
 
 
+def _unreachable(folder: Path, path: str) -> Problem | None:
+    """Why a file of the version cannot be read: it is missing, or no regular file inside the folder."""
+    try:
+        file_inside(folder, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return Problem("missing", path, "the file is missing")
+    except VersionError as error:
+        return Problem("link", path, str(error))
+    return None
+
+
 def _file(folder: Path, path: str, file: SplitFile) -> Iterator[Problem]:
-    if not (folder / path).is_file():
-        yield Problem("missing", path, "the file is missing")
+    if (problem := _unreachable(folder, path)) is not None:
+        yield problem
         return
     if hash_file(folder / path) != file.sha256:
         yield Problem("hash", path, "its content is not what the manifest recorded")

@@ -1,6 +1,5 @@
 """Writes a version: streamed, aside, whole or not at all."""
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -14,8 +13,19 @@ from typing import Any, Self
 import pyarrow.parquet as pq
 
 from mpodata.errors import DataError, VersionError, VersionExists
-from mpodata.runtime.files import hash_file, sync_folder, sync_folders, write_durably
+from mpodata.hub import redacted
+from mpodata.runtime.files import (
+    aside_path,
+    hash_file,
+    made_aside,
+    sweep,
+    sync_folder,
+    sync_folders,
+    take_aside,
+    write_durably,
+)
 from mpodata.versions.card import render_card
+from mpodata.versions.load import check_file
 from mpodata.versions.manifest import (
     CARD,
     MANIFEST,
@@ -32,6 +42,7 @@ from mpodata.versions.manifest import (
 from mpodata.versions.schema import COLUMNS, ROW_GROUP, Row, table_of
 from mpodata.versions.summary import Summary
 
+_REPLACED = "old"  # the kind of folder that holds a version while another takes its name
 ABSENT = "absent"  # pairs that the target side never had, as in imported files with gaps
 
 
@@ -54,26 +65,30 @@ class VersionWriter:
 
     `base` is the folder of an existing version to add to: its configs that are not written again are copied in
     byte by byte. An existing complete `out` raises VersionExists unless `replace`. Without `finish`, nothing
-    remains. Equal rows give equal bytes with equal versions of pyarrow.
+    remains. `parallel` is False where every language has rows of its own. Equal rows give equal bytes with equal
+    versions of pyarrow.
     """
 
-    def __init__(self, out: Path, *, base: Path | None = None, replace: bool = False) -> None:
+    def __init__(self, out: Path, *, base: Path | None = None, replace: bool = False, parallel: bool = True) -> None:
         self.out = Path(out)
         self._base = None if base is None else Path(base)
         self._replace = replace
         self._configs: dict[str, _Written] = {}
-        self._old = self.out.parent / f".{self.out.name}.old"
-        if self._old.exists() and not self.out.exists():  # killed between the two renames of a replacement
-            self._old.rename(self.out)
-        _check_free(self.out, replace)
-        self._staging = self.out.parent / f".{self.out.name}.partial"
+        self._parallel = parallel
         try:
-            self._staging.mkdir(parents=True, exist_ok=True)
+            self._staging, self._lock = take_aside(self.out, "partial", alone=True)
+        except BlockingIOError as error:
+            raise VersionError(
+                f"Another process is writing {self.out} right now. Wait for it, or choose another folder."
+            ) from error
         except OSError as error:
             raise VersionError(f"The folder {self.out} cannot be made: {error.strerror}.") from error
-        self._lock = _locked(self._staging, self.out)
-        for stale in self._staging.iterdir():  # of a run that was killed
-            shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
+        try:
+            _restore_replaced(self.out)
+            _check_free(self.out, replace)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -81,8 +96,7 @@ class VersionWriter:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._staging.exists():
-            shutil.rmtree(self._staging)
+        shutil.rmtree(self._staging, ignore_errors=True)
         os.close(self._lock)
 
     def add(self, config: str, split: str, rows: Iterable[Row]) -> SplitFile | None:
@@ -113,7 +127,7 @@ class VersionWriter:
         return manifest
 
     def _manifest(self, facts: BuildFacts) -> Manifest:
-        known = asdict(facts)
+        known = redacted(asdict(facts))
         dropped = known.pop("dropped")
         known["licences"] = facts.licences()
         configs = {name: _config(written, "", dropped) for name, written in self._configs.items()}
@@ -135,6 +149,7 @@ class VersionWriter:
             configs=dict(sorted(configs.items())),
             builds=builds,
             licence=licence_of(builds),
+            parallel=self._parallel,
         )
 
     def _keep_base(self, dominant: str) -> Manifest:
@@ -148,18 +163,17 @@ class VersionWriter:
                 for file in config.splits.values():
                     target = self._staging / file.path
                     target.parent.mkdir(parents=True, exist_ok=True)
+                    check_file(self._base, file.path, file.sha256)
                     shutil.copyfile(self._base / file.path, target)
         return base
 
     def _take_name(self) -> None:
-        if self._old.exists():
-            shutil.rmtree(self._old)
+        old = aside_path(self.out, _REPLACED)
         if self._replace and (self.out / MANIFEST).exists():
-            self.out.rename(self._old)
+            self.out.rename(old)
         self._staging.rename(self.out)
         sync_folder(self.out.parent)
-        if self._old.exists():
-            shutil.rmtree(self._old)
+        sweep(made_aside(self.out, _REPLACED))
 
 
 def _check_free(out: Path, replace: bool) -> None:
@@ -172,17 +186,11 @@ def _check_free(out: Path, replace: bool) -> None:
         raise VersionError(f"{out} exists and is not a dataset version. Choose another folder.")
 
 
-def _locked(staging: Path, out: Path) -> int:
-    """Hold the staging folder for this process; the lock goes with the process, however it ends."""
-    handle = os.open(staging, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise VersionError(
-            f"Another process is writing {out} right now. Wait for it, or choose another folder."
-        ) from error
-    return handle
+def _restore_replaced(out: Path) -> None:
+    """Give a version its name back whose replacement was killed between its two renames."""
+    for old in made_aside(out, _REPLACED):
+        if not out.exists() and (old / MANIFEST).is_file():
+            old.rename(out)
 
 
 def _config(written: _Written, build: str, dropped: dict[str, dict[str, int]]) -> Config:

@@ -4,7 +4,6 @@ A commit is a complete folder `.commit-SHA` (SHA is its manifest's sha256), writ
 it to its version. One lock file per dataset makes writers wait for each other; readers need none.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -13,18 +12,31 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mpodata.errors import VersionError, VersionExists
-from mpodata.runtime.files import hash_file, sync_folder, sync_folders, write_durably
+from mpodata.runtime.files import (
+    file_inside,
+    hash_file,
+    locked,
+    made_aside,
+    make_aside,
+    sweep,
+    sync_folder,
+    sync_folders,
+    write_durably,
+)
 from mpodata.versions.manifest import MANIFEST
 from mpodata.versions.semver import SemVer
 from mpodata.versions.stores.protocol import Access, Change, Moved
 
-_COMMIT, _STAGING, _LOCK = ".commit-", ".staging", ".lock"
+_COMMIT, _LOCK = ".commit-", ".lock"
+_STAGING, _KIND = "version", "staging"  # a version in the making is `.version.<random>.staging`
 
 
 class FolderStore:
     """The dataset kept in `folder`."""
 
     def __init__(self, folder: Path) -> None:
+        if folder.name in ("", ".."):
+            raise VersionError(f"{str(folder)!r} names no dataset: write the folder itself, ROOT/NAME.")
         self.folder = folder.resolve()
         self.name = str(folder)
         self.published_name = self.folder.name
@@ -32,25 +44,33 @@ class FolderStore:
 
     def head(self) -> str | None:
         for path in sorted(self.folder.glob(f"{_COMMIT}*")):  # a publisher was stopped before it could tag
-            return path.name.removeprefix(_COMMIT)
+            if not path.is_symlink():
+                return path.name.removeprefix(_COMMIT)
         tags = self.tags()
         return tags[max(tags)] if tags else None
 
     def tags(self) -> dict[SemVer, str]:
-        found = ((SemVer.of_tag(path.name), path / MANIFEST) for path in sorted(self.folder.glob("v*")))
-        return {version: hash_file(manifest) for version, manifest in found if version and manifest.is_file()}
+        folders = [
+            path for path in sorted(self.folder.glob("v*")) if SemVer.of_tag(path.name) and not path.is_symlink()
+        ]
+        return {
+            SemVer.parse(path.name): hash_file(file_inside(path, MANIFEST))
+            for path in folders
+            if (path / MANIFEST).exists()
+        }
 
     def remember(self, version: SemVer) -> None:
         """A folder needs no service."""
 
     def paths(self, commit: str) -> dict[str, str | None]:
         root = self._path(commit)
-        return {str(path.relative_to(root)): None for path in sorted(root.rglob("*")) if path.is_file()}
+        files = (path for path in sorted(root.rglob("*")) if path.is_file() and not path.is_symlink())
+        return {path.relative_to(root).as_posix(): None for path in files}
 
     def read(self, commit: str, path: str) -> bytes | None:
         root = self._path(commit)
         try:
-            return (root / path).read_bytes()
+            return file_inside(root, path).read_bytes()
         except FileNotFoundError:
             return None if root.is_dir() else self.read(commit, path)  # tagged, and so renamed, at this very moment
 
@@ -59,7 +79,7 @@ class FolderStore:
 
     def digest(self, commit: str, path: str) -> str:
         try:
-            return hash_file(self._path(commit) / path)
+            return hash_file(file_inside(self._path(commit), path))
         except FileNotFoundError as error:
             raise VersionError(f"{self._path(commit)} has no file {path}.") from error
 
@@ -74,10 +94,9 @@ class FolderStore:
         with self._locked():
             if self.head() != parent:
                 raise Moved(f"{self.name} changed while this version was being prepared.")
-            staging = self.folder / _STAGING
-            if staging.exists():  # of a publisher that was killed: the lock says that no other is at work
-                shutil.rmtree(staging)
-            staging.mkdir()
+            aside = self.folder / _STAGING
+            sweep(made_aside(aside, _KIND))  # of publishers that were killed: the lock says that no other is at work
+            staging = make_aside(aside, _KIND)
             if parent is not None:
                 self._link_unchanged(parent, staging, {*change.write, *change.delete})
             for path, content in change.write.items():
@@ -121,11 +140,10 @@ class FolderStore:
     def _locked(self) -> Iterator[None]:
         """One writer at a time; the lock goes with the process, however it ends."""
         try:
-            with (self.folder / _LOCK).open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with locked(self.folder / _LOCK):
                 yield
         except OSError as error:  # no right to write, a full disk
-            raise VersionError(f"The folder registry cannot write {self.folder}: {error.strerror}.") from error
+            raise VersionError(f"The folder registry cannot write {self.folder}: {error.strerror or error}.") from error
 
 
 def _place(content: Path | bytes, target: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_damaged_file_is_one_sentence(command: str, registry: Path, capsys: Ca
     damaged.write_bytes(b"PAR1 but not really")
     old, new = f"{registry}/demo@v1.0.0", f"{registry}/demo@v1.1.0"
     assert main(["show", new, "--pair", "1"] if command == "show" else ["diff", old, new]) == 2
-    assert "cannot be read as Parquet" in capsys.readouterr().err.splitlines()[-1]
+    assert "is not what its manifest recorded" in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("command", ["publish", "versions", "diff", "verify", "show", "export"])
