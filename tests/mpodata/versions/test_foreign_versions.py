@@ -11,6 +11,7 @@ import pytest
 import mpodata
 from mpodata.cli import main
 from mpodata.errors import VersionError
+from mpodata.runtime.files import hash_file
 from mpodata.versions.load import load
 from mpodata.versions.manifest import MANIFEST, read_manifest
 from mpodata.versions.stores.folder import FolderStore
@@ -220,8 +221,12 @@ def test_a_missing_file_is_one_sentence(tmp_path: Path, capsys: Capture) -> None
 def test_a_file_is_hashed_once_until_it_is_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_version(tmp_path / "version")
     hashed: list[Path] = []
-    real = mpodata.versions.load.hash_file
-    monkeypatch.setattr("mpodata.versions.load.hash_file", lambda path: hashed.append(path) or real(path))
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return hash_file(path)
+
+    monkeypatch.setattr("mpodata.versions.load.hash_file", counted)
     for _ in range(3):
         assert len(list(load(tmp_path / "version").pairs())) == 10
     assert len(hashed) == 2  # the dominant side's file and the target's
