@@ -108,6 +108,13 @@ class MPOConfig(TrainingArguments):  # type: ignore[misc]
     warmup_steps: float = field(default=0.1, metadata={"help": "Steps, or below 1 the share of all steps."})
     logging_steps: float = field(default=10, metadata={"help": "Log every so many steps."})
     save_strategy: str = field(default="no", metadata={"help": "When to write checkpoints: no, steps, epoch."})
+    save_minutes: float = field(
+        default=10.0,
+        metadata={
+            "help": "Write a checkpoint every so many minutes, so that a killed run loses no more; 0: only where "
+            "save_strategy says so. Removed at the end where save_strategy is no."
+        },
+    )
     report_to: str | None = field(default="none", metadata={"help": "tensorboard, wandb, trackio, ..., none."})
 
     hub_strategy: str = field(default="end", metadata={"help": "With --push_to_hub: push once, when all is done."})

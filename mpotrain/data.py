@@ -149,6 +149,16 @@ def turn_end(tokenizer: Any) -> tuple[int, ...]:
     return (*suffix, tokenizer.eos_token_id)
 
 
+def stop_at_turn_end(model: Any, tokenizer: Any) -> None:
+    """Let the saved generation settings stop where training teaches answers to end, beside the stops they have."""
+    settings = model.generation_config
+    stops = settings.eos_token_id
+    known = [stops] if isinstance(stops, int) else list(stops or [])
+    end = turn_end(tokenizer)[-1]
+    if end not in known:
+        settings.eos_token_id = [*known, end]
+
+
 def _row(
     pair: Pair,
     side: Side,

@@ -28,7 +28,7 @@ FLOORS = (
     "mpodata.review",
     "mpodata.commands mpodata.api mpodata",
     "mpodata.cli",
-    "mpotrain.launch",
+    "mpotrain.launch mpotrain.runs",
     "mpotrain.model",
     "mpotrain.data mpotrain.mixes",
     "mpotrain.objective",

@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     from mpotrain.data import tokenise
     from mpotrain.evaluation.gaps import as_json, by_language, reward_gaps
     from mpotrain.model.loading import load_tokenizer
-    from mpotrain.training.run import base_of, select, write_json
+    from mpotrain.runs import base_of, write_json
+    from mpotrain.training.run import select
 
     loaded = load(args.dataset)
     data = DataConfig(dataset=args.dataset, translator=args.translator, languages=args.languages)

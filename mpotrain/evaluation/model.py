@@ -1,6 +1,5 @@
 """Whom an evaluation is about: a model by name, or a training run with what it was trained on and from."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,8 +7,7 @@ from typing import Any
 
 from mpodata.errors import DataError
 from mpotrain.evaluation.merge import is_adapter, merged
-
-RUN = "run.json"
+from mpotrain.runs import RUN_FILE, read_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +35,9 @@ class EvaluatedModel:
 
 def model_of_run(path: Path) -> EvaluatedModel:
     """The model that a training run wrote; raises DataError where `path` is no finished run."""
-    place = path / RUN
-    if not place.is_file():
-        raise DataError(f"{path} is not a finished training run: it holds no {RUN}. Evaluate a model with --model.")
-    try:
-        run = json.loads(place.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{place}, line {error.lineno}: not JSON ({error.msg}).") from error
+    run = read_run(path)
     if "model" not in run:
-        raise DataError(f"{place} does not say where the trained model is (member 'model').")
+        raise DataError(f"{path / RUN_FILE} does not say where the trained model is (member 'model').")
     model = Path(str(run["model"]))
     found = model if model.is_absolute() else path / model  # a run folder that was moved still works
     if is_adapter(found):

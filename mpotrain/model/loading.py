@@ -9,7 +9,7 @@ from torch import nn
 from trl import ModelConfig, get_peft_config, get_quantization_config
 
 from mpodata.engines.checkpoints import identity, load_pretrained
-from mpodata.engines.templates import template_hash
+from mpodata.engines.templates import frame_with_template
 from mpodata.errors import ConfigError
 from mpotrain.model.forward import attach
 
@@ -29,14 +29,19 @@ class Policy:
 def load_tokenizer(name: str, revision: str | None = None) -> Any:
     """The tokenizer with its chat template; raises ModelError where either is missing."""
     tokenizer = load_pretrained("AutoTokenizer", name, revision)
-    template_hash(tokenizer)  # says so where there is no chat template
+    frame_with_template(tokenizer)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def load_policy(settings: ModelConfig, *, pad: bool = False, dropout: bool = False, autocast: str = "no") -> Policy:
-    """The model of TRL's ModelConfig: dtype, attention, quantisation and LoRA as it says; raises ModelError."""
+def load_policy(
+    settings: ModelConfig, *, pad: bool = False, dropout: bool = False, autocast: str = "no", launch: str = "ddp"
+) -> Policy:
+    """The model of TRL's ModelConfig: dtype, attention, quantisation and LoRA as it says; raises ModelError.
+
+    autocast, launch: what else the numbers it gives depend on; DeepSpeed and FSDP2 compute in other formats.
+    """
     name, revision = str(settings.model_name_or_path), settings.model_revision
     quantization = get_quantization_config(settings)
     if quantization is not None and not settings.use_peft:
@@ -54,6 +59,7 @@ def load_policy(settings: ModelConfig, *, pad: bool = False, dropout: bool = Fal
     packs = attach(model) and not pad
     peft = get_peft_config(settings)
     if peft is not None:
+        peft.revision = getattr(model.config, "_commit_hash", None) or revision  # what a merge loads again
         model = _with_lora(model, peft, quantized=quantization is not None)
     if not dropout:
         disable_dropout(model)
@@ -63,6 +69,8 @@ def load_policy(settings: ModelConfig, *, pad: bool = False, dropout: bool = Fal
         "quantization": [settings.load_in_4bit, settings.load_in_8bit, settings.bnb_4bit_quant_type],
         "autocast": autocast,
     }
+    if launch != "ddp":
+        depends_on["launch"] = launch
     return Policy(model, packs, name, depends_on)
 
 

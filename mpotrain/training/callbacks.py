@@ -8,6 +8,8 @@ from typing import Any
 
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from mpotrain.runs import METRICS_FILE, read_metrics, write_text
+
 SHOWN = (
     "loss",
     "L1",
@@ -49,10 +51,10 @@ class ShortProgress(ProgressCallback):  # type: ignore[misc]
 
 
 class MetricsFile(TrainerCallback):  # type: ignore[misc]
-    """Appends every log to a JSON-lines file; a resumed run first forgets what it will do again."""
+    """Appends every log to `metrics.jsonl`; a resumed run first forgets what it will do again, and half a line."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / METRICS_FILE
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -60,9 +62,9 @@ class MetricsFile(TrainerCallback):  # type: ignore[misc]
         if not state.is_world_process_zero:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= state.global_step] if state.global_step else []
-        self.path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        done = [entry for entry in read_metrics(self.path.parent) if entry["step"] <= state.global_step]
+        kept = [entry for entry in done if state.global_step and "train_runtime" not in entry]
+        write_text(self.path, "".join(f"{json.dumps(entry)}\n" for entry in kept))
 
     def on_log(
         self,

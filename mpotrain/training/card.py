@@ -1,6 +1,5 @@
 """The card of a trained model: `cards/model.md.j2` filled from its run.json and metrics.jsonl, strict about holes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,9 @@ import yaml
 
 from mpodata.languages import language
 from mpodata.versions.card import cards_folder
+from mpotrain.runs import read_metrics, read_run, write_text
+
+CARD = "README.md"
 
 NOTABLE = {  # a switch is named where it is not what the method's paper does
     "retain_weight": 1.0,
@@ -64,11 +66,8 @@ def front_matter(run: Mapping[str, Any]) -> dict[str, Any]:
 
 def write_card(folder: Path) -> None:
     """Write RUN/README.md from what RUN holds; again after an evaluation, to name it."""
-    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    metrics = folder / "metrics.jsonl"
-    lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.exists() else []
-    card = render_card(run, [json.loads(line) for line in lines], evaluated=(folder / "eval/results.json").exists())
-    (folder / "README.md").write_text(card, encoding="utf-8")
+    evaluated = (folder / "eval/results.json").exists()
+    write_text(folder / CARD, render_card(read_run(folder), read_metrics(folder), evaluated=evaluated))
 
 
 def _on_hub(name: str) -> bool:

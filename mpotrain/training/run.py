@@ -1,109 +1,250 @@
 """One training run, from its configuration to a folder with the model and what made it.
 
-RUN/                 the model, its tokenizer and README.md (the model card): `from_pretrained(RUN)` loads it
-RUN/metrics.jsonl    one line per logged step
-RUN/run.json         what made it and what came out; written last: its presence means complete
+RUN/                     the model, its tokenizer and README.md (the model card): `from_pretrained(RUN)` loads it
+RUN/configuration.json   what the folder is bound to: another configuration is refused (`folder.py`)
+RUN/checkpoint-N/        written every few minutes, removed at the end unless --save_strategy asks for them
+RUN/metrics.jsonl        one line per logged step
+RUN/run.json             what made it and what came out; written last: its presence means complete
 """
 
-import json
+import errno
 import logging
 import os
-import shlex
-import sys
+import sqlite3
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from accelerate.utils import broadcast_object_list
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
+from safetensors import SafetensorError
+from transformers import TrainerCallback
 from transformers.trainer import TRAINING_ARGS_NAME
-from transformers.trainer_utils import get_last_checkpoint, set_seed
+from transformers.trainer_utils import set_seed
 
-from mpodata.errors import ConfigError, DataError, ModelError, RemoteError
+from mpodata.engines.checkpoints import identity
+from mpodata.errors import ConfigError, DataError, MpoError, RemoteError
 from mpodata.records import Pair
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.progress import Progress
 from mpodata.versions.load import LoadedVersion, load
 from mpotrain.config import DataConfig, MPOConfig, RunConfig, language_list, weights
-from mpotrain.data import TrainingRows, tokenise, with_dominant
-from mpotrain.model.loading import Policy, check_precision, load_policy, load_tokenizer
+from mpotrain.data import TrainingRows, stop_at_turn_end, tokenise, with_dominant
+from mpotrain.model.loading import check_precision, load_policy, load_tokenizer
 from mpotrain.objective.objective import Objective
 from mpotrain.objective.retention import RETENTION
+from mpotrain.runs import RUN_FILE, write_json
+from mpotrain.training import checkpoints
 from mpotrain.training.callbacks import MetricsFile
 from mpotrain.training.card import write_card
+from mpotrain.training.configuration import configuration
+from mpotrain.training.folder import CONFIGURATION, bind, claim, locked
 from mpotrain.training.memory import check_memory
+from mpotrain.training.record import describe
+from mpotrain.training.saving import SaveOften, StopRequest
 from mpotrain.training.trainer import MPOTrainer
 
-RUN_FILE = "run.json"
-METRICS_FILE = "metrics.jsonl"
-SCHEMA = 1
-LIBRARIES = ("torch", "transformers", "accelerate", "trl", "peft", "deepspeed", "datasets")
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+
+Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
 
 def train(config: RunConfig, *, progress: Progress | None = None) -> dict[str, Any]:
-    """Train as configured; returns the content of run.json. Raises ConfigError, DataError, ModelError, VersionError."""
+    """Train as configured, or go on where a killed run stopped; returns the content of run.json.
+
+    A finished run with this configuration is left as it is. Raises ConfigError, DataError, ModelError, VersionError;
+    KeyboardInterrupt where Ctrl-C or SIGTERM ended it after a checkpoint.
+    """
     folder = Path(str(config.training.output_dir))
-    loaded, rows, held_out = prepare(config)
-    check_memory(config, launch_mode(config.training), config.training.world_size)
-    set_seed(config.training.seed)  # new adapters start the same in every process
-    policy = load_policy(
-        config.model,
-        pad=config.training.pad,
-        dropout=not config.training.disable_dropout,
-        autocast="bf16" if config.training.bf16 else "fp16" if config.training.fp16 else "no",
-    )
+    loaded = check(config)
+    wanted = configuration(config, loaded, identity(*_model(config)), launch_mode(config.training))
+    with _only_process(config.training, folder):
+        claimed = _first_decides(config.training, lambda: claim(folder, wanted, resume_point(config)))
+        if claimed.finished is not None:
+            logger.warning("%s is a finished run of this configuration: nothing is trained again.", folder)
+            if config.training.should_save:
+                finish(folder, config.training)
+            return claimed.finished
+        return _train(config, loaded, folder, wanted, claimed.checkpoint, progress)
+
+
+def _train(
+    config: RunConfig,
+    loaded: LoadedVersion,
+    folder: Path,
+    wanted: dict[str, Any],
+    checkpoint: str | None,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    rows, held_out = prepare(config, loaded)
+    stop = StopRequest()
+    saving = SaveOften(config.training.save_minutes, stop)
     started = time.time()
-    with Journal(cache_folder() / "reference.sqlite") as journal:
-        try:
-            trainer = MPOTrainer(
-                policy,
-                config.training,
-                objective(config, rows),
-                held_out=None if held_out is None else objective(config, held_out),
-                tokenizer=load_tokenizer(policy.name, config.model.model_revision),
-                journal=journal,
-                callbacks=[MetricsFile(folder / METRICS_FILE)],
-                progress=progress,
-            )
-        except (HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled) as error:
-            raise RemoteError(f"--push_to_hub cannot make the model's repository: {error}") from error
-        keeps_master = trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled
-        check_precision(policy.model, config.training.learning_rate, keeps_master=keeps_master)
+    with reference_journal() as journal, stop.handled():
+        trainer = _trainer(config, rows, held_out, journal, [MetricsFile(folder), saving], progress)
+        with writing(folder):
+            if trainer.is_world_process_zero():
+                bind(folder, wanted, checkpoint)
+            if checkpoint is not None:
+                logger.warning("Going on from %s.", checkpoint)
+            trainer.train(resume_from_checkpoint=checkpoint)
+    if saving.stopped:
+        raise KeyboardInterrupt
+    with writing(folder):
+        trainer.save_model(_internal_call=True)  # never pushed here: the card is not written yet
+        record = describe(config, loaded, rows, trainer, time.time() - started)
         if trainer.is_world_process_zero():
-            (folder / RUN_FILE).unlink(missing_ok=True)
-        trainer.train(resume_from_checkpoint=resume_point(config))
-    trainer.save_model(_internal_call=True)  # never pushed here: the card is not written yet
-    record = describe(config, loaded, rows, policy, trainer, time.time() - started)
-    if trainer.is_world_process_zero():
-        (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)  # a pickle that says nothing run.json does not
-        write_json(folder / RUN_FILE, record)
-        write_card(folder)
-        if config.training.push_to_hub:
-            push(folder, str(trainer.hub_model_id), config.training.hub_revision)
+            (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)  # a pickle that says nothing run.json does not
+            write_json(folder / RUN_FILE, record)
+            finish(folder, config.training)
     return record
 
 
-def launch_mode(training: MPOConfig) -> str | None:
+def _trainer(
+    config: RunConfig,
+    rows: TrainingRows,
+    held_out: TrainingRows | None,
+    journal: Journal,
+    callbacks: Sequence[TrainerCallback],
+    progress: Progress | None,
+) -> MPOTrainer:
+    """The policy of `config`, loaded, and what trains it."""
+    training, mode = config.training, launch_mode(config.training)
+    check_memory(config, mode, training.world_size)
+    set_seed(training.seed)  # new adapters start the same in every process
+    policy = load_policy(
+        config.model,
+        pad=training.pad,
+        dropout=not training.disable_dropout,
+        autocast="bf16" if training.bf16 else "fp16" if training.fp16 else "no",
+        launch=mode,
+    )
+    tokenizer = load_tokenizer(policy.name, config.model.model_revision)
+    stop_at_turn_end(policy.model, tokenizer)
+    try:
+        trainer = MPOTrainer(
+            policy,
+            training,
+            objective(config, rows),
+            held_out=None if held_out is None else objective(config, held_out),
+            tokenizer=tokenizer,
+            journal=journal,
+            callbacks=callbacks,
+            progress=progress,
+        )
+    except (HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled) as error:
+        raise RemoteError(f"--push_to_hub cannot make the model's repository: {error}") from error
+    keeps_master = trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled
+    check_precision(policy.model, training.learning_rate, keeps_master=keeps_master)
+    return trainer
+
+
+def finish(folder: Path, training: MPOConfig) -> None:
+    """What follows run.json, and is done again where it was interrupted: card, checkpoints no longer needed, push."""
+    write_card(folder)
+    for checkpoint in checkpoints.checkpoints(folder):
+        if checkpoints.is_for_safety(checkpoint):
+            checkpoints.remove(checkpoint)
+    if training.push_to_hub:
+        push(folder, training)
+
+
+@contextmanager
+def reference_journal() -> Iterator[Journal]:
+    """The user's cache of reference measurements; raises ConfigError where it cannot be written."""
+    try:
+        with Journal(cache_folder() / "reference.sqlite") as journal:
+            yield journal
+    except sqlite3.OperationalError as error:
+        raise ConfigError(
+            f"The cache {cache_folder()} cannot be written: {error}. Make room, or set $MPODATA_CACHE."
+        ) from error
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the disk refuses into ConfigError."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = _disk_trouble(error)
+        if reason is None:
+            raise
+        raise ConfigError(
+            f"{folder} cannot be written: {reason}. Make room or choose a disk that can; the same command then goes on "
+            "from the last whole checkpoint."
+        ) from error
+
+
+def _disk_trouble(error: BaseException) -> str | None:
+    """What a full or broken disk said, through torch's and safetensors' writers too; None for any other error."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in DISK_ERRORS:
+            return str(seen.strerror)
+        text = str(seen)
+        for number in DISK_ERRORS:
+            if os.strerror(number) in text:
+                return os.strerror(number)
+        if "PytorchStreamWriter" in text or "inline_container" in text:
+            return "a checkpoint was cut short, as on a full disk"
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+@contextmanager
+def _only_process(training: MPOConfig, folder: Path) -> Iterator[None]:
+    """Hold the folder's lock in the first process."""
+    with ExitStack() as stack:
+        _first_decides(training, lambda: stack.enter_context(locked(folder)))
+        yield
+
+
+def _first_decides(training: MPOConfig, decide: Callable[[], Result]) -> Result:
+    """What `decide` gives in the first process, in every process; its error, where it has one, in every process too."""
+    outcome: list[Any] = [None, None]
+    if training.process_index == 0:
+        try:
+            outcome[0] = decide()
+        except MpoError as error:
+            outcome[1] = error
+    if training.world_size > 1:
+        outcome = broadcast_object_list(outcome)
+    if outcome[1] is not None:
+        raise outcome[1]
+    result: Result = outcome[0]
+    return result
+
+
+def _model(config: RunConfig) -> tuple[str, str | None]:
+    return str(config.model.model_name_or_path), config.model.model_revision
+
+
+def launch_mode(training: MPOConfig) -> str:
     """How the model is shared out, whether our flags or `accelerate launch` say so."""
     if training.deepspeed_plugin is not None:
         return f"zero{training.deepspeed_plugin.zero_stage}"
     return "fsdp2" if training.fsdp or os.environ.get("ACCELERATE_USE_FSDP") == "true" else "ddp"
 
 
-def push(folder: Path, name: str, revision: str | None = None) -> None:
-    """Upload a run's model, card and record to the Hub repository `name`; raises RemoteError."""
+def push(folder: Path, training: MPOConfig) -> None:
+    """Upload a run's model, card and record to its Hub repository, made where it is missing; raises RemoteError."""
+    name = training.hub_model_id or folder.resolve().name
     try:
-        HfApi().upload_folder(
+        api = HfApi()
+        name = api.create_repo(name, private=training.hub_private_repo, exist_ok=True).repo_id
+        api.upload_folder(
             repo_id=name,
             folder_path=folder,
-            revision=revision,
+            revision=training.hub_revision,
             commit_message="Trained by mpotrain",
-            ignore_patterns=["checkpoint-*", "eval/*", "runs/*", ".*", "_*"],  # answers to harmful prompts stay here
+            # answers to harmful prompts and what only this machine needs stay here
+            ignore_patterns=["checkpoint-*", "eval/*", "runs/*", CONFIGURATION, ".*", "_*"],
         )
     except (HfHubHTTPError, OSError) as error:
         raise RemoteError(f"The model could not be pushed to {name}: {error}. It is kept in {folder}.") from error
@@ -122,9 +263,8 @@ def check(config: RunConfig) -> LoadedVersion:
     return load(config.data.dataset)
 
 
-def prepare(config: RunConfig) -> tuple[LoadedVersion, TrainingRows, TrainingRows | None]:
-    """The rows of a run as tokens."""
-    loaded = check(config)
+def prepare(config: RunConfig, loaded: LoadedVersion) -> tuple[TrainingRows, TrainingRows | None]:
+    """The rows of a run as tokens, and the held-out ones where they are measured."""
     tokenizer = load_tokenizer(str(config.model.model_name_or_path), config.model.model_revision)
     length = config.training.max_length
     rows = tokenise(select(loaded, config.data, "train"), tokenizer, length, weights(config.data.language_weights))
@@ -133,7 +273,7 @@ def prepare(config: RunConfig) -> tuple[LoadedVersion, TrainingRows, TrainingRow
     held_out = None
     if config.training.eval_strategy != "no":
         held_out = tokenise(select(loaded, config.data, "test"), tokenizer, length)
-    return loaded, rows, held_out
+    return rows, held_out
 
 
 def select(loaded: LoadedVersion, data: DataConfig, split: str) -> list[Pair]:
@@ -170,99 +310,17 @@ def objective(config: RunConfig, rows: TrainingRows) -> Objective:
 
 
 def resume_point(config: RunConfig) -> str | None:
-    """The checkpoint to go on from: `--resume_from_checkpoint last`, a path, or none."""
+    """--resume_from_checkpoint as a path, `last`, or None where nothing was said; a run goes on by itself."""
     asked: str | None = config.training.resume_from_checkpoint
-    if asked in (None, "", "false", "False"):
+    if asked in (None, ""):
         return None
-    if asked in ("last", "true", "True"):
-        folder = Path(str(config.training.output_dir))
-        newest: str | None = get_last_checkpoint(str(folder)) if folder.is_dir() else None
-        return newest
-    if not Path(asked).is_dir():
-        raise ConfigError(f"There is no checkpoint {asked}. `--resume_from_checkpoint last` takes the newest.")
+    if str(asked).lower() in ("last", "true"):
+        return "last"
+    if str(asked).lower() == "false":
+        if checkpoints.checkpoints(Path(str(config.training.output_dir))):
+            raise ConfigError(
+                f"{config.training.output_dir} holds checkpoints: remove them, or choose another --output_dir, to "
+                "start from the first step."
+            )
+        return None
     return asked
-
-
-def describe(
-    config: RunConfig, loaded: LoadedVersion, rows: TrainingRows, policy: Policy, trainer: MPOTrainer, seconds: float
-) -> dict[str, Any]:
-    """The content of run.json."""
-    training = config.training
-    last = {name: value for entry in trainer.state.log_history for name, value in entry.items()}
-    return {
-        "schema": SCHEMA,
-        "kind": "train",
-        "method": config.loss.name,
-        "hyper_parameters": dict(config.hyper),
-        "switches": {k: v for k, v in asdict(config.method).items() if k != "method"},
-        "base_model": policy.name,
-        "base_revision": config.model.model_revision,
-        "base_weights": policy.identity["weights"],
-        "folder": str(training.output_dir),
-        "model": ".",  # relative to the folder of run.json, which may be moved
-        "adapter": bool(config.model.use_peft),
-        "data": {
-            "reference": loaded.reference,
-            "name": loaded.name,
-            "version": loaded.version,
-            "commit": loaded.commit,
-            "translator": config.data.translator or loaded.translator or loaded.translators()[0],
-            "dominant": rows.dominant_language,
-            "languages": rows.languages(),
-            "trained_rows": len(trainer.objective.rows),
-            "rows": dict(rows.census.kept),
-            "truncated": dict(rows.census.truncated),
-            "dropped": {reason: dict(counts) for reason, counts in rows.census.dropped.items()},
-        },
-        "training": {
-            "global_batch_size": training.global_batch_size,
-            "processes": training.world_size,
-            "epochs": training.num_train_epochs,
-            "steps": trainer.state.global_step,
-            "learning_rate": training.learning_rate,
-            "scheduler": str(getattr(training.lr_scheduler_type, "value", training.lr_scheduler_type)),
-            "warmup_steps": training.warmup_steps,
-            "max_length": training.max_length,
-            "seed": training.seed,
-            "dtype": config.model.dtype,
-            "bf16": training.bf16,
-            "lora": {"r": config.model.lora_r, "alpha": config.model.lora_alpha} if config.model.use_peft else None,
-        },
-        "metrics": {k: v for k, v in last.items() if k not in ("epoch", "step", "total_flos")},
-        "seconds": round(seconds, 1),
-        "command": shlex.join(["mpotrain", *sys.argv[1:]]),
-        "libraries": libraries(),
-    }
-
-
-def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    aside.replace(path)
-
-
-def base_of(folder: str) -> str | None:
-    """The model that a run started from; None where `folder` is no run."""
-    return str(read_run(folder)["base_model"]) if (Path(folder) / RUN_FILE).is_file() else None
-
-
-def read_run(folder: str | Path) -> dict[str, Any]:
-    """The run.json of a finished run; raises ModelError where there is none."""
-    path = Path(folder) / RUN_FILE
-    if not path.is_file():
-        raise ModelError(f"{folder} is no finished run: it has no {RUN_FILE}.")
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return record
-
-
-def libraries() -> dict[str, str]:
-    """Versions of what computes the result, this package included."""
-    found = {}
-    for name in ("mpodata", *LIBRARIES):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -11,7 +11,7 @@ from typing import Any
 
 from mpodata.errors import ConfigError, UnknownName
 from mpotrain.config import find_loss, preset_file
-from mpotrain.training.run import RUN_FILE, read_run, write_json
+from mpotrain.runs import is_finished, read_run, write_json
 
 ARGUMENTS = "arguments.json"  # in the sweep's folder: what all its runs share
 SPACES = "search"  # the preset file with the paper's spaces
@@ -65,7 +65,7 @@ def walk(folder: Path, plan: Sequence[Point], arguments: Sequence[str]) -> Itera
     write_json(given, {"arguments": list(arguments)})
     for point in plan:
         place = folder / point.name
-        if not (place / RUN_FILE).is_file():
+        if not is_finished(place):
             line = [sys.executable, "-m", "mpotrain.cli", "train", *arguments, *point.arguments]
             done = subprocess.run([*line, "--output_dir", str(place)], check=False)
             if done.returncode:

@@ -1,13 +1,16 @@
 """transformers' Trainer with this project's batches, reference and losses; parallelism and checkpoints are its own.
 
 What differs from Trainer: rows come in a global order that is sliced over processes (`order.py`), the policy is
-measured once before its first step (`reference.py`), and the loss is a sum over rows that already holds every average.
+measured once before its first step (`reference.py`), the loss is a sum over rows that already holds every average, a
+checkpoint is marked when it is whole (`checkpoints.py`), and a loss that is not finite ends the run.
 """
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import ProgressCallback, Trainer, TrainerCallback, TrainerControl
 
+from mpodata.errors import ModelError
 from mpodata.runtime.journal import Journal
 from mpodata.runtime.progress import Progress
 from mpotrain.config import MPOConfig
@@ -25,6 +29,7 @@ from mpotrain.model.forward import measure
 from mpotrain.model.loading import Policy
 from mpotrain.objective.objective import Objective, RowLosses
 from mpotrain.objective.reference import Reference, measure_reference
+from mpotrain.training import checkpoints
 from mpotrain.training.callbacks import BeforeFirstStep, ShortProgress
 from mpotrain.training.meter import Meter
 from mpotrain.training.order import GlobalOrder, Slot
@@ -89,6 +94,7 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         self.reference: Reference | None = None
         self.reference_progress = progress
         self.held_out = held_out
+        self._saved: set[Path] = set()  # checkpoints written by this process
         self.meter = Meter(sorted({row.language for part in self._objectives() for row in part.rows}))
         self._parameter_count: int = sum(parameter.numel() for parameter in policy.model.parameters())
         super().__init__(
@@ -177,9 +183,66 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
     ) -> Tensor | tuple[Tensor, None]:
         """This micro-batch's part of the mean over the global batch."""
         outcome = self._outcome(model, self.objective, inputs)
+        self._check_finite(outcome.losses, inputs)
         self._count(inputs, outcome.metrics)
         loss = outcome.losses @ outcome.losses.new_tensor(inputs.shares)
         return (loss, None) if return_outputs else loss
+
+    def _check_finite(self, losses: Tensor, inputs: MicroBatch) -> None:
+        """Raises ModelError before a loss that is not finite reaches the weights."""
+        finite = torch.isfinite(losses.detach()).tolist()
+        broken = [row.language for row, fine in zip(inputs.rows, finite, strict=True) if not fine]
+        if broken:
+            value = losses.detach()[~torch.isfinite(losses.detach())][0].item()
+            raise ModelError(
+                f"The loss is {value} at step {self.state.global_step + 1}, in rows of language "
+                f"{', '.join(sorted(set(broken)))}. {self._way_out()}"
+            )
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """As Trainer's; raises ModelError where the gradient is not finite (float16 skips such steps by itself)."""
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        if norm is not None and not self.args.fp16 and not math.isfinite(float(norm)):
+            raise ModelError(
+                f"The gradient is {float(norm)} at step {self.state.global_step + 1}, though the loss is finite. "
+                f"{self._way_out()}"
+            )
+        return norm
+
+    def _way_out(self) -> str:
+        return (
+            "The run has stopped and the weights of this step were not saved. Lower --learning_rate, use --bf16 "
+            "instead of --fp16, or look at the rows with `mpotrain preview`; then train into a new --output_dir."
+        )
+
+    def _run_epoch(self, *args: Any, **options: Any) -> None:
+        """As Trainer's, which trains one step more where the checkpoint it goes on from is the last step's."""
+        if self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(*args, **options)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """As Trainer's, then marked as whole; older ones are removed after that, never before."""
+        folder = Path(self._get_output_dir(trial)) / f"{checkpoints.PREFIX}{self.state.global_step}"
+        if folder in self._saved:
+            return
+        if self.is_world_process_zero() and folder.exists():
+            checkpoints.remove(folder)
+        self.accelerator.wait_for_everyone()
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.args.save_total_limit = limit
+        self.accelerator.wait_for_everyone()
+        if self.is_world_process_zero():
+            for_safety = self.args.save_strategy == "no"
+            checkpoints.mark_complete(folder, for_safety=for_safety)
+            kept = 1 if for_safety else limit
+            checkpoints.rotate(folder.parent, kept, self.state.best_model_checkpoint)
+        self.accelerator.wait_for_everyone()
+        self._saved.add(folder)
 
     def _outcome(self, model: nn.Module, objective: Objective, inputs: MicroBatch) -> RowLosses:
         batch = self.layout(objective.sequences(inputs.rows))

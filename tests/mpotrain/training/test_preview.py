@@ -9,10 +9,10 @@ import yaml
 from mpodata.errors import ConfigError
 from mpotrain.cli import main
 from mpotrain.config import parse
+from mpotrain.runs import read_run
 from mpotrain.training import memory, sweep
 from mpotrain.training.card import render_card
 from mpotrain.training.memory import GIB, need
-from mpotrain.training.run import read_run
 from tests.mpotrain.tiny_dataset import checkpoint, side, version
 
 
@@ -165,9 +165,9 @@ def test_a_sweep_trains_what_is_missing_and_ranks_on_held_out_rows(world: Path) 
     ],
 )
 def test_a_mistake_gets_one_sentence_and_code_2(
-    arguments: list[str], sentence: str, world: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], sentence: str, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["train", *flags(world), *arguments]) == 2
+    assert main(["train", *flags(world, "--output_dir", str(tmp_path / "run")), *arguments]) == 2
     error = capsys.readouterr().err
     assert sentence in error
     assert "hf_secret" not in error
@@ -181,10 +181,10 @@ def test_a_model_without_a_chat_template_fails_before_it_is_loaded(
 
 
 def test_a_model_that_cannot_fit_fails_with_an_estimate(
-    world: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "_available", lambda device, processes: (1000.0, "this test"))
-    assert main(["train", *flags(world)]) == 2
+    assert main(["train", *flags(world, "--output_dir", str(tmp_path / "run"))]) == 2
     assert "needs at least 0.0 GiB per process" in capsys.readouterr().err
 
 

@@ -228,7 +228,7 @@ def test_the_metrics_file_of_a_resumed_run_holds_each_step_once(tmp_path: Path) 
     path = tmp_path / "metrics.jsonl"
     path.write_text("".join(json.dumps({"step": step, "loss": 1.0}) + "\n" for step in range(1, 6)))
     run = train(tmp_path / "first", save_strategy="steps", save_steps=3, max_steps=3)
-    trainer = MPOTrainer(policy(), settings(tmp_path / "first"), objective(), callbacks=[MetricsFile(path)])
+    trainer = MPOTrainer(policy(), settings(tmp_path / "first"), objective(), callbacks=[MetricsFile(tmp_path)])
     with Journal(tmp_path / "reference.sqlite") as journal:
         trainer.journal = journal
         trainer.state.global_step = 0

@@ -1,0 +1,71 @@
+"""What a run's folder says about itself: `run.json`, written last, and `metrics.jsonl`, one line per logged step."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mpodata.errors import DataError
+
+RUN_FILE = "run.json"
+METRICS_FILE = "metrics.jsonl"
+
+
+def is_finished(folder: str | Path) -> bool:
+    """Whether `folder` holds a finished run."""
+    return (Path(folder) / RUN_FILE).is_file()
+
+
+def read_run(folder: str | Path) -> dict[str, Any]:
+    """The run.json of a finished run; raises DataError where there is none or it cannot be read."""
+    if not is_finished(folder):
+        raise DataError(f"{folder} is not a finished training run: it holds no {RUN_FILE}.")
+    return read_json(Path(folder) / RUN_FILE)
+
+
+def base_of(folder: str) -> str | None:
+    """The model that a run started from; None where `folder` is no run."""
+    return str(read_run(folder)["base_model"]) if is_finished(folder) else None
+
+
+def read_metrics(folder: str | Path) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl; those that a killed process left unfinished are passed over."""
+    path = Path(folder) / METRICS_FILE
+    if not path.is_file():
+        return []
+    entries = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and isinstance(entry.get("step"), int):
+            entries.append(entry)
+    return entries
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object; raises DataError where it does not."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text.") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON ({error}).") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{path} must hold a JSON object.")
+    return record
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(path)

@@ -1,0 +1,78 @@
+"""The content of run.json: what made a run's model and what came out."""
+
+import shlex
+import sys
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from mpodata.versions.load import LoadedVersion
+from mpotrain.config import RunConfig
+from mpotrain.data import TrainingRows
+from mpotrain.training.trainer import MPOTrainer
+
+SCHEMA = 1
+LIBRARIES = ("torch", "transformers", "accelerate", "trl", "peft", "deepspeed", "datasets")
+
+
+def describe(
+    config: RunConfig, loaded: LoadedVersion, rows: TrainingRows, trainer: MPOTrainer, seconds: float
+) -> dict[str, Any]:
+    """The content of run.json."""
+    training, policy = config.training, trainer.policy
+    last = {name: value for entry in trainer.state.log_history for name, value in entry.items()}
+    return {
+        "schema": SCHEMA,
+        "kind": "train",
+        "method": config.loss.name,
+        "hyper_parameters": dict(config.hyper),
+        "switches": {k: v for k, v in asdict(config.method).items() if k != "method"},
+        "base_model": policy.name,
+        "base_revision": config.model.model_revision,
+        "base_weights": policy.identity["weights"],
+        "folder": str(training.output_dir),
+        "model": ".",  # relative to the folder of run.json, which may be moved
+        "adapter": bool(config.model.use_peft),
+        "data": {
+            "reference": loaded.reference,
+            "name": loaded.name,
+            "version": loaded.version,
+            "commit": loaded.commit,
+            "translator": config.data.translator or loaded.translator or loaded.translators()[0],
+            "dominant": rows.dominant_language,
+            "languages": rows.languages(),
+            "trained_rows": len(trainer.objective.rows),
+            "rows": dict(rows.census.kept),
+            "truncated": dict(rows.census.truncated),
+            "dropped": {reason: dict(counts) for reason, counts in rows.census.dropped.items()},
+        },
+        "training": {
+            "global_batch_size": training.global_batch_size,
+            "processes": training.world_size,
+            "epochs": training.num_train_epochs,
+            "steps": trainer.state.global_step,
+            "learning_rate": training.learning_rate,
+            "scheduler": str(getattr(training.lr_scheduler_type, "value", training.lr_scheduler_type)),
+            "warmup_steps": training.warmup_steps,
+            "max_length": training.max_length,
+            "seed": training.seed,
+            "dtype": config.model.dtype,
+            "bf16": training.bf16,
+            "lora": {"r": config.model.lora_r, "alpha": config.model.lora_alpha} if config.model.use_peft else None,
+        },
+        "metrics": {k: v for k, v in last.items() if k not in ("epoch", "step", "total_flos")},
+        "seconds": round(seconds, 1),
+        "command": shlex.join(["mpotrain", *sys.argv[1:]]),
+        "libraries": libraries(),
+    }
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what computes the result, this package included."""
+    versions = {}
+    for name in ("mpodata", *LIBRARIES):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
