@@ -120,7 +120,9 @@ class DocumentTranslator:
         ]
 
     def _spec(self, source: str, target: str) -> dict[str, Any]:
-        return {**self.provenance(), "source": source, "target": target}
+        """What a segment's translation depends on, as journals have it since the first version: rules do not count."""
+        made = {key: value for key, value in self.provenance().items() if key != "rules"}
+        return {**made, "source": source, "target": target}
 
     def _through(self, segments: list[str], source: str, target: str) -> list[str | Dropped]:
         results = self.journal.through(

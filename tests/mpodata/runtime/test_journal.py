@@ -1,11 +1,15 @@
 """The journal computes each distinct input once, whatever happens in between."""
 
+import os
+import sqlite3
 from multiprocessing import get_context
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from mpodata.errors import MpoError
 from mpodata.runtime.journal import Journal
 
 
@@ -103,3 +107,101 @@ def test_processes_may_open_a_new_file_at_the_same_moment(tmp_path: Path) -> Non
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path, cache: Path) -> None:
+    cache.chmod(0o755)
+    with Journal(cache / "journal.sqlite") as journal:
+        journal.record({b"key": "text"})
+        assert {path.stat().st_mode & 0o777 for path in cache.iterdir()} == {0o600}
+    assert cache.stat().st_mode & 0o777 == 0o700
+    with Journal(tmp_path / "new" / "folders" / "j.sqlite"):
+        assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+        assert (tmp_path / "new" / "folders").stat().st_mode & 0o777 == 0o700
+    tmp_path.chmod(0o755)
+    with Journal(tmp_path / "j.sqlite"):
+        assert tmp_path.stat().st_mode & 0o777 == 0o755  # a folder of the user's own is not touched
+
+
+def test_a_journal_in_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Journal(":memory:") as journal:
+        assert journal.through("t", {}, ["a"], doubled([])) == ["aa"]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["with a checksum", "from before there were checksums"])
+def test_a_value_that_was_damaged_is_computed_again_and_said(
+    old: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.through("t", {}, ["a", "b"], doubled([]))
+    connection = sqlite3.connect(tmp_path / "j.sqlite")
+    damage = "UPDATE results SET value = ?, checksum = NULL" if old else "UPDATE results SET value = ?"
+    connection.execute(damage + " WHERE value = ?", ('"a' if old else '"aA"', '"aa"'))
+    connection.commit()
+    connection.close()
+    calls: list[str] = []
+    for _ in range(2):
+        with Journal(tmp_path / "j.sqlite") as journal:
+            assert journal.through("t", {}, ["a", "b"], doubled(calls)) == ["aa", "bb"]
+    assert calls == ["a"]
+    assert "1 results in the journal" in caplog.text
+    assert "damaged" in caplog.text
+
+
+def damaged(data: bytes, random: Random) -> bytes:
+    """The file after one accident: a flipped bit, a lost end, zeros, noise, or a page of another place."""
+    changed = bytearray(data)
+    start, length = random.randrange(len(data)), random.randrange(1, 5000)
+    accident = random.choice(["bit", "end", "zeros", "noise", "page"])
+    if accident == "bit":
+        changed[start] ^= 1 << random.randrange(8)
+    elif accident == "end":
+        del changed[start:]
+    elif accident == "page":
+        page = start // 4096 * 4096
+        changed[page : page + 4096] = data[:4096]
+    else:
+        length = len(changed[start : start + length])
+        changed[start : start + length] = bytes(length) if accident == "zeros" else random.randbytes(length)
+    return bytes(changed)
+
+
+def test_a_hundred_damages_give_the_same_results_or_say_what_to_do(tmp_path: Path) -> None:
+    inputs = [f"request {number}" for number in range(200)]
+
+    def answers(values: list[str]) -> list[dict[str, str]]:
+        return [{"text": value * 5, "finish": "stop"} for value in values]
+
+    with Journal(tmp_path / "j.sqlite") as journal:
+        expected = journal.through("t", {}, inputs, answers, block=50)
+    data = (tmp_path / "j.sqlite").read_bytes()
+    same = 0
+    for seed in range(100):
+        path = tmp_path / f"{seed}.sqlite"
+        path.write_bytes(damaged(data, Random(seed)))
+        try:
+            with Journal(path) as journal:
+                assert journal.through("t", {}, inputs, answers, block=50) == expected
+            same += 1
+        except MpoError as error:
+            assert "move it away" in str(error)
+    assert 20 < same < 100  # both ends are reached
+
+
+@pytest.mark.parametrize("fault", ["a folder", "no right to write", "a file as folder"])
+def test_a_place_that_cannot_be_used_is_one_sentence(fault: str, tmp_path: Path) -> None:
+    place = tmp_path / "j.sqlite"
+    if fault == "a folder":
+        place.mkdir()
+    elif fault == "a file as folder":
+        (tmp_path / "file").write_text("")
+        place = tmp_path / "file" / "j.sqlite"
+    else:
+        if os.geteuid() == 0:
+            place = Path("/proc/journal.sqlite")
+        tmp_path.chmod(0o500)
+    with pytest.raises(MpoError, match="Name another place|name another place"):
+        Journal(place)
+    tmp_path.chmod(0o700)
