@@ -15,6 +15,7 @@ from mpodata.recipe import Recipe, read_recipe
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.processes import usual_workers
 from mpodata.runtime.progress import Bars
+from mpodata.runtime.remote import STOP
 from mpodata.sources import SOURCES
 from mpodata.versions.load import load
 from mpodata.versions.manifest import Manifest
@@ -136,7 +137,7 @@ def open_journal(path: Path | None) -> Journal:
 
 @contextmanager
 def finishing_blocks(journal: Journal) -> Iterator[None]:
-    """Ctrl-C finishes and records the block in flight; a second Ctrl-C stops at once."""
+    """Ctrl-C finishes and records the block in flight, remote requests for seconds only; a second one stops at once."""
     asked = False
 
     def ask(number: int, frame: object) -> None:  # noqa: ARG001
@@ -144,18 +145,21 @@ def finishing_blocks(journal: Journal) -> Iterator[None]:
         if asked:
             raise KeyboardInterrupt
         asked = True
+        STOP.set()
         print("\nFinishing the block in flight; press Ctrl-C again to stop at once.", file=sys.stderr)
 
     def stop_if_asked() -> None:
         if asked:
             raise KeyboardInterrupt
 
+    STOP.clear()
     before = signal.signal(signal.SIGINT, ask)
     journal.after_block = stop_if_asked
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+        STOP.clear()
 
 
 def _summary(manifest: Manifest, out: Path, journal: Journal) -> None:

@@ -3,9 +3,7 @@
 import asyncio
 import json
 import os
-import random
-from collections.abc import Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -13,13 +11,16 @@ from urllib.parse import urlsplit, urlunsplit
 from mpodata.engines import Answer, Sampling
 from mpodata.engines.reasoning import answer_of
 from mpodata.engines.sampler import row_seed
-from mpodata.engines.templates import without_surrogates
 from mpodata.errors import ConfigError, RemoteError
+from mpodata.languages.text import without_surrogates
 from mpodata.records import Message
 from mpodata.registry import require
-from mpodata.runtime.remote import Breaker, pause, retry_after
+from mpodata.runtime.http import POLL, bounded_client, run_to_end
+from mpodata.runtime.remote import STOP, Breaker, RetryPolicy, retry_after
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+OPENAI = "https://api.openai.com/v1"
+GRACE = 2.0  # seconds that requests in flight have left after the first Ctrl-C
 NO_KEY = "none"  # what local servers are sent
 FAILED = Answer("", "error")
 # What providers call an answer that their filter withheld.
@@ -46,17 +47,6 @@ class Tally:
     failed: int = 0
     reason: str = ""  # of the last failure
     fatal: str = ""  # a failure that every request would meet
-
-
-@dataclass(frozen=True, slots=True)
-class RetryLimits:
-    """How long to keep asking."""
-
-    deadline: float = 300.0  # seconds for one attempt, the whole answer included
-    attempts: int = 6
-    first_pause: float = 1.0  # seconds; doubled with jitter at each attempt
-    longest_pause: float = 60.0
-    longest_asked: float = 300.0  # a Retry-After beyond this gives the request up
 
 
 @dataclass(slots=True)
@@ -103,12 +93,12 @@ class OpenAIEngine:
         self.base_url = base_url
         self.api_key_env = api_key_env
         self.concurrency = concurrency
-        self.patience = RetryLimits(deadline, attempts, first_pause, longest_pause)
+        self.deadline = deadline
+        self.retry = RetryPolicy(attempts, first_pause, longest_pause)
         quiet = {"chat_template_kwargs": {"enable_thinking": False}} if base_url else {}
         self.body = dict(quiet if body is None else body)
         self._breaker = Breaker(failures=max(10, 2 * concurrency), rest=30.0)
         self._answered_before = False
-        self._rng = random.Random()
 
     def answers(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> list[list[Answer]]:
         """`sampling.candidates` answers per conversation; raises RemoteError where the server answers nothing."""
@@ -118,7 +108,7 @@ class OpenAIEngine:
             for conversation in conversations
             for candidate in range(drawn)
         ]
-        answers = _run(self._all(requests)) if requests else []
+        answers = run_to_end(self._all(requests)) if requests else []
         rows = [answers[start : start + drawn] for start in range(0, len(answers), drawn)]
         return [row * (sampling.candidates // drawn) for row in rows]
 
@@ -147,17 +137,29 @@ class OpenAIEngine:
 
     async def _all(self, requests: Sequence[dict[str, Any]]) -> list[Answer]:
         openai = require("openai", package="openai", purpose="The openai engine", extra="openai")
-        client = openai.AsyncOpenAI(api_key=self._key(), base_url=self.base_url, max_retries=0, timeout=None)
+        http = bounded_client(self.base_url or OPENAI, connections=self.concurrency)
+        client = openai.AsyncOpenAI(
+            api_key=self._key(), base_url=self.base_url, max_retries=0, timeout=None, http_client=http
+        )
         call = Call(client, asyncio.Semaphore(self.concurrency))
+        tasks = [asyncio.create_task(self._answer(call, request)) for request in requests]
+        watch = asyncio.create_task(_cancel_when_stopped(tasks))
         try:
-            answers = await asyncio.gather(*(self._answer(call, request) for request in requests))
+            answers = await asyncio.gather(*tasks, return_exceptions=True)
         finally:
+            watch.cancel()
+            for task in tasks:
+                task.cancel()
             await client.close()
-        self._say_if_useless(call.tally)
-        return answers
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, asyncio.CancelledError):
+                raise answer
+        if not STOP.is_set():
+            self._check_server(call.tally)
+        return [answer if isinstance(answer, Answer) else FAILED for answer in answers]
 
-    def _say_if_useless(self, tally: Tally) -> None:
-        """Raise where the server is no use: a key or model it refuses, no answer ever, or none any more."""
+    def _check_server(self, tally: Tally) -> None:
+        """Raise RemoteError if the key or model is rejected, or nothing was answered."""
         self._answered_before = self._answered_before or tally.answered > 0
         nothing = tally.failed and not tally.answered and (self._breaker.open or not self._answered_before)
         if tally.fatal or nothing:
@@ -176,26 +178,21 @@ class OpenAIEngine:
         return key or NO_KEY
 
     async def _answer(self, call: Call, request: dict[str, Any]) -> Answer:
-        """One answer, however many attempts it takes; FAILED where the patience ends."""
+        """One answer, however many attempts it takes; FAILED where there is none."""
         async with call.gate:
-            for attempt in range(self.patience.attempts):
-                if call.tally.fatal:
+            for attempt in range(self.retry.attempts):
+                if call.tally.fatal or STOP.is_set():
                     break
                 if not self._breaker.allows():
                     call.tally.reason = call.tally.reason or "too many failures in a row"
                     break
                 try:
                     answer = await self._attempt(call, request)
-                except RequestFailed as no:
-                    call.tally.reason = str(no)
-                    if no.throttled or no.final:
-                        self._breaker.succeeded()
-                    else:
-                        self._breaker.failed()
-                    if no.final or (no.asked or 0) > self.patience.longest_asked:
+                except RequestFailed as failure:
+                    wait = self._failed(call, failure, attempt)
+                    if wait is None:
                         break
-                    if attempt + 1 < self.patience.attempts:
-                        await asyncio.sleep(self._pause(attempt, no.asked))
+                    await asyncio.sleep(wait)
                 else:
                     self._breaker.succeeded()
                     call.tally.answered += 1
@@ -203,25 +200,31 @@ class OpenAIEngine:
         call.tally.failed += 1
         return FAILED
 
-    def _pause(self, attempt: int, asked: float | None) -> float:
-        patience = self.patience
-        return pause(attempt, asked=asked, first=patience.first_pause, longest=patience.longest_pause, rng=self._rng)
+    def _failed(self, call: Call, failure: RequestFailed, attempt: int) -> float | None:
+        """Count a failed attempt; the seconds to wait before the next one, None where there is to be none."""
+        call.tally.reason = str(failure)
+        if failure.throttled or failure.final:
+            self._breaker.succeeded()
+        else:
+            self._breaker.failed()
+        return None if failure.final else self.retry.wait(attempt, failure.asked)
 
     async def _attempt(self, call: Call, request: dict[str, Any]) -> Answer:
         import openai
 
         try:
-            async with asyncio.timeout(self.patience.deadline):
+            async with asyncio.timeout(self.deadline):
                 raw = await call.client.chat.completions.with_raw_response.create(**request)
                 return _parsed(raw.content)
         except TimeoutError as error:
-            raise RequestFailed(f"no answer within {self.patience.deadline:g} s") from error
+            raise RequestFailed(f"no answer within {self.deadline:g} s") from error
         except openai.APIStatusError as error:
             if _prompt_blocked(error):
                 return Answer("", "blocked")
             raise self._said(error, call) from error
         except openai.APIError as error:
-            raise RequestFailed(f"no connection ({error})") from error
+            reason = str(error.__cause__ or "").strip() or str(error)
+            raise RequestFailed(f"no connection ({reason})") from error
 
     def _said(self, error: Any, call: Call) -> RequestFailed:
         status, said = error.status_code, " ".join(str(error.message).split())[:300]
@@ -247,7 +250,7 @@ def _parsed(content: bytes) -> Answer:
         text, finish = message.get("content") or message.get("refusal") or "", choice["finish_reason"]
         blocked = str(finish).lower() in BLOCKED
         tokens = int((response.get("usage") or {}).get("completion_tokens") or 0)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise RequestFailed("a response that is no chat completion") from error
     if not isinstance(text, str):
         raise RequestFailed("a response whose content is no text")
@@ -277,7 +280,10 @@ def _public(url: str | None) -> str | None:
     return urlunsplit((parts.scheme, f"{host}:{parts.port}" if parts.port else host, parts.path, "", ""))
 
 
-def _run(work: Coroutine[Any, Any, list[Answer]]) -> list[Answer]:
-    """Run `work` in a thread of its own: a notebook's thread has an event loop already."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+async def _cancel_when_stopped(tasks: Sequence["asyncio.Task[Answer]"]) -> None:
+    """After the first Ctrl-C: what is not answered soon is left for the next run."""
+    while not STOP.is_set():
+        await asyncio.sleep(POLL)
+    await asyncio.sleep(GRACE)
+    for task in tasks:
+        task.cancel()

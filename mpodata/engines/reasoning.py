@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mpodata.engines import Answer, Finish
+from mpodata.languages.text import storable
 
 _NAMES: Final = "think|thinking|thoughts?|reasoning|reflection|scratchpad|seed:think|longcat_think"
 _OPEN: Final = rf"""(?<!`)(?: <(?:{_NAMES})(?:\s[^<>\n]{{0,80}})?> | \[(?:think|thinking|reasoning)\] | ◁think▷
@@ -39,15 +40,18 @@ _WRAPPED: Final = re.compile(
 
 
 def answer_of(text: str, finish: Finish, tokens: int = 0) -> Answer:
-    """What a model wrote as an Answer without its reasoning; reasoning that never reached an answer was cut short."""
-    answer = without_reasoning(text)
+    """What a model wrote as an Answer without its reasoning; reasoning that never reached an answer was cut short.
+
+    Lone surrogates become U+FFFD and NUL goes: neither tokenizers nor files take them.
+    """
+    answer = without_reasoning(storable(text))
     if answer is None:
         return Answer("", "length" if finish == "stop" else finish, tokens)
     return Answer(answer, finish, tokens)
 
 
 def restored(record: Mapping[str, Any]) -> Answer:
-    """A journaled answer; journals of earlier versions hold reasoning as part of it."""
+    """A journaled answer; those of earlier versions hold reasoning and lone surrogates."""
     return answer_of(record["text"], record["finish"], record.get("tokens", 0))
 
 

@@ -9,8 +9,8 @@ from typing import Any, get_args
 
 from mpodata.engines import Answer, Finish, Sampling
 from mpodata.engines.reasoning import answer_of
-from mpodata.engines.templates import without_surrogates
 from mpodata.errors import DataError
+from mpodata.languages.text import storable
 from mpodata.readers.conversation import answer_text, prompt_text
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, Message, content_id
@@ -90,7 +90,7 @@ class ReplayEngine:
             finish = _finish(row)
             for text in map(answer_text, _listed(value)):
                 if isinstance(text, str):
-                    yield content_id(prompt.strip()), without_surrogates(text), finish
+                    yield content_id(prompt.strip()), storable(text), finish
 
     def _chosen_columns(self, row: RawRow) -> tuple[str, str]:
         chosen = []

@@ -9,17 +9,29 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import jinja2
+import jinja2.nodes
 
 from mpodata.engines.reasoning import closing_of
 from mpodata.errors import ModelError
+from mpodata.languages.text import without_surrogates
 from mpodata.records import Message, user_turn
+from mpodata.runtime.limits import LimitReached, limited
+
+LONGEST_RENDERING = 5.0  # seconds for one conversation; a usual one takes a thousandth
+MOST_MEMORY = 1 << 30  # bytes
+MOST_ADDED = 1 << 20  # characters around the text of a conversation
+LARGEST_FACTOR = 10_000
+TEMPLATE_ERRORS = (
+    jinja2.TemplateError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError,
+    MemoryError, AssertionError, LimitReached,
+)  # fmt: skip
 
 FIXED_DATE = {"%d": "26", "%b": "Jul", "%B": "July", "%m": "07", "%Y": "2024"}  # Llama 3.1's own default date
-SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +72,6 @@ def plain_ids(tokenizer: Any, text: str) -> list[int]:
     """Token ids of bare text, without BOS or EOS; strings of control tokens in it are plain characters."""
     mark = _unused_character([text])
     return _encode(tokenizer, _inert(text, frame_of(tokenizer), mark), mark)
-
-
-def without_surrogates(text: str) -> str:
-    """`text` with lone surrogates, which neither tokenizers nor UTF-8 take, replaced by U+FFFD."""
-    if not SURROGATES.search(text):
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def template_hash(tokenizer: Any) -> str:
@@ -146,10 +151,36 @@ def _render(tokenizer: Any, frame: Frame, messages: list[Message], add_generatio
         )
 
     try:
-        return _with_system(render, messages)
-    except (jinja2.TemplateError, ValueError, TypeError) as error:
+        with limited(LONGEST_RENDERING, MOST_MEMORY):
+            _check_powers(frame.template)
+            text = _with_system(render, messages)
+    except TEMPLATE_ERRORS as error:
         roles = ", ".join(message["role"] for message in messages) or "none"
-        raise ModelError(f"The model's chat template refuses a conversation with the turns {roles}: {error}") from error
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ModelError(
+            f"The model's chat template refuses a conversation with the turns {roles}: {reason}"
+        ) from error
+    if len(text) > MOST_ADDED + 2 * sum(len(message["content"]) for message in messages):
+        raise ModelError(f"The model's chat template makes {len(text)} characters of a short conversation.")
+    return text
+
+
+@cache
+def _check_powers(template: str) -> None:
+    """Raise ModelError for arithmetic that no chat template needs and that nothing could stop once it runs."""
+    environment = jinja2.Environment(extensions=["jinja2.ext.loopcontrols"])  # parsed, not run
+    try:
+        tree = environment.parse(re.sub(r"{%-?\s*(?:end)?generation\s*-?%}", "", template))
+    except jinja2.TemplateSyntaxError:
+        return  # a syntax of transformers' own, or an error that it will name
+    factors = [side for node in tree.find_all(jinja2.nodes.Mul) for side in (node.left, node.right)]
+    large = any(isinstance(side, jinja2.nodes.Const) and _is_large(side.value) for side in factors)
+    if large or tree.find(jinja2.nodes.Pow) is not None:
+        raise ModelError("The model's chat template computes powers or large products: it is damaged or hostile.")
+
+
+def _is_large(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) > LARGEST_FACTOR
 
 
 def _with_system(render: Callable[[list[Message]], str], messages: list[Message]) -> str:

@@ -14,6 +14,21 @@ _KEPT: Final = ("L", "M", "N", "Sc")  # letters, combining marks, numbers, curre
 _OPERATORS: Final = frozenset("+<=>±×÷−≤≥≠∞√")  # say something between two terms, however they are spaced
 
 
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+
+
+def without_surrogates(text: str) -> str:
+    """`text` with lone surrogates, which neither tokenizers nor UTF-8 take, replaced by U+FFFD."""
+    if not _SURROGATES.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def storable(text: str) -> str:
+    """`text` without lone surrogates and NUL: what files, databases and tokenizers all take."""
+    return without_surrogates(text.replace("\x00", ""))
+
+
 def normalised(text: str) -> str:
     """`text` as duplicates and contamination compare it.
 

@@ -1,12 +1,13 @@
-"""Manners towards a remote service: a steady rate, patience that grows, and knowing when to stop asking."""
+"""Asking a remote service: a steady rate, retries with backoff and jitter, a circuit breaker, and a stop signal."""
 
 import email.utils
+import itertools
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from mpodata.errors import RemoteError
 
@@ -87,11 +88,6 @@ class Breaker:
             return self._failed == self.failures
 
 
-def pause(attempt: int, *, asked: float | None, first: float, longest: float, rng: random.Random) -> float:
-    """Seconds before the next attempt: doubled each time, with full jitter; never less than the service asked for."""
-    return max(asked or 0.0, rng.uniform(0.5, 1.0) * min(longest, first * 2.0**attempt))
-
-
 def retry_after(header: str | None, now: Callable[[], float] = time.time) -> float | None:
     """Seconds of a Retry-After header (a number or an HTTP date); None where there is none or it cannot be read."""
     if not header:
@@ -108,31 +104,37 @@ def retry_after(header: str | None, now: Callable[[], float] = time.time) -> flo
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Bounded retries with exponential backoff and jitter."""
+    """Bounded retries with exponential backoff and jitter; a service may ask for a longer wait (Retry-After)."""
 
     attempts: int = 6
     first_wait: float = 0.5  # seconds; doubles with every attempt
-    longest_wait: float = 60.0  # seconds; also for what the service asks for
+    longest_wait: float = 60.0  # seconds of a wait that the service did not ask for
+    longest_asked: float = 300.0  # seconds; a service that asks for more is taken to be down
 
-    def waits(self) -> Iterator[float]:
-        """The seconds to wait before attempts 2, 3, ..."""
-        for attempt in range(self.attempts - 1):
-            wait = min(self.first_wait * 2**attempt, self.longest_wait)
-            yield wait * random.uniform(0.5, 1.0)
+    def wait(self, attempt: int, asked: float | None = None) -> float | None:
+        """Seconds to wait after `attempt` (from 0) failed; None: give up.
 
-    def sleep(self, wait: float, error: Unanswered) -> None:
-        """Wait, longer where the service asked for longer."""
-        time.sleep(min(max(wait, error.wait or 0.0), self.longest_wait))
+        Half to all of the doubled wait, and never less than the service asked for.
+        """
+        if attempt + 1 >= self.attempts or (asked or 0.0) > self.longest_asked:
+            return None
+        return max(asked or 0.0, random.uniform(0.5, 1.0) * min(self.longest_wait, self.first_wait * 2.0**attempt))
 
     def pause(self) -> None:
         """A short random wait, so that two who met do not meet again."""
         time.sleep(random.uniform(0.0, self.first_wait))
 
-    def repeat(self, action: Callable[[], Result]) -> Result:
-        """Do what may be done twice, until it is answered; raises the last Unanswered."""
-        for wait in self.waits():
+    def repeat(self, action: Callable[[], Result], *, sleep: Sleep = time.sleep) -> Result:
+        """Retry an idempotent call until it is answered; raises the last Unanswered."""
+        for attempt in itertools.count():
             try:
                 return action()
             except Unanswered as error:
-                self.sleep(wait, error)
-        return action()
+                wait = self.wait(attempt, error.wait)
+                if wait is None:
+                    raise
+                sleep(wait)
+        raise AssertionError  # the count never ends
+
+
+STOP: Final = threading.Event()  # set by the first Ctrl-C: nothing new is asked, and nothing is waited for for long

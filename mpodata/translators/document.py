@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mpodata.errors import ModelError
 from mpodata.languages import language as language_of
+from mpodata.languages.text import storable
 from mpodata.records import FIELDS, Dropped, Side
 from mpodata.runtime.fingerprint import constants_hash
 from mpodata.runtime.journal import Journal, result_key
@@ -135,7 +136,8 @@ class DocumentTranslator:
             done=self.progress,
         )
         return [
-            result if isinstance(result, str) else Dropped(result["dropped"], result["detail"]) for result in results
+            storable(result) if isinstance(result, str) else Dropped(result["dropped"], result["detail"])
+            for result in results
         ]
 
     def _translated(self, texts: list[str], source: str, target: str, depth: int = 0) -> list[str | Dropped]:
@@ -193,7 +195,7 @@ class DocumentTranslator:
         reasons = self.spread(partial(faults_of, source=source, target=target), pairs)
         checked = list(results)
         for at, reason in zip(given, reasons, strict=True):
-            checked[at] = Dropped(reason) if reason else str(results[at]).strip()
+            checked[at] = Dropped(reason) if reason else storable(str(results[at])).strip()
         return checked
 
 

@@ -1,10 +1,14 @@
 """The chat template is applied once, and text stays text."""
 
+import time
+
 import pytest
 
+from mpodata.engines import templates
 from mpodata.engines.templates import chat_ids, plain_ids, template_hash
 from mpodata.errors import ModelError
 from mpodata.records import Message, user_turn
+from mpodata.runtime.limits import LimitReached, limited
 from tests.mpodata.tiny_models import CONTROLS, tiny_tokenizer
 
 BOS, PAD, ROLE, TEXT, END = range(5)
@@ -120,3 +124,56 @@ def test_a_conversation_the_template_refuses_is_named(tokenizer):
 def test_the_hash_follows_the_template(tokenizer):
     assert template_hash(tokenizer) == template_hash(tiny_tokenizer())
     assert template_hash(tokenizer) != template_hash(tiny_tokenizer(NO_SYSTEM))
+
+
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [
+        ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "it takes too long"),
+        ("{% set x = namespace(s='ab') %}{% for i in range(60) %}{% set x.s = x.s ~ x.s %}{% endfor %}", "memory"),
+        ("{{ 9 ** 9 ** 9 ** 9 }}", "damaged or hostile"),
+        ("{{ 'a' * 99999999999 }}", "damaged or hostile"),
+        ("{% for i in range(99999) %}{{ messages[0]['content'] * 100 }}{% endfor %}", "characters of a short|memory"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ messages[7]['content'] }}", "no element 7"),
+        ("{{ messages | nonsense }}", "No filter named 'nonsense'"),
+        ("{% for m in messages %}", "Unexpected end of template"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion"),
+        ("{{ raise_exception('one line\nand another') }}", "one line and another"),
+        ("{{ messages.__class__.__mro__ }}", "unsafe"),
+    ],
+)
+def test_a_hostile_or_broken_template_is_one_sentence_in_bounded_time(monkeypatch, template, reason):
+    monkeypatch.setattr(templates, "LONGEST_RENDERING", 1.0)
+    monkeypatch.setattr(templates, "MOST_MEMORY", 64 << 20)
+    began = time.monotonic()
+    with pytest.raises(ModelError, match=reason) as caught:
+        chat_ids(tiny_tokenizer(template), user_turn("hello"))
+    assert "\n" not in str(caught.value)
+    assert time.monotonic() - began < 15  # seconds
+
+
+def endless():
+    with limited(0.1, 1 << 30):
+        while True:
+            pass
+
+
+def test_a_limit_stops_only_what_it_limits():
+    for _ in range(2):
+        with pytest.raises(LimitReached, match="too long"):
+            endless()
+        with limited(30.0, 1 << 30):
+            time.sleep(0.2)
+    time.sleep(0.2)
+
+
+def test_the_template_hash_changes_with_what_the_template_is_given(monkeypatch):
+    before = template_hash(tiny_tokenizer(THINKS))
+    offered = templates._options
+    monkeypatch.setattr(templates, "_options", lambda template: {**offered(template), "enable_thinking": True})
+    assert template_hash(tiny_tokenizer(THINKS)) != before
+    monkeypatch.setattr(templates, "_options", offered)
+    dated = template_hash(tiny_tokenizer(DATED))
+    monkeypatch.setattr(templates, "FIXED_DATE", {**templates.FIXED_DATE, "%Y": "2025"})
+    assert template_hash(tiny_tokenizer(DATED)) != dated

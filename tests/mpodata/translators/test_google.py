@@ -1,7 +1,7 @@
 """Google Translate through deep-translator, against a loopback page that also refuses, hangs and garbles."""
 
-import random
 import time
+from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
@@ -9,8 +9,9 @@ import pytest
 from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.runtime.journal import Journal
-from mpodata.runtime.remote import Breaker, TokenBucket, pause, retry_after
-from mpodata.translators.google import ENDPOINT, Google, Manners, google
+from mpodata.runtime.remote import Breaker, RetryPolicy, TokenBucket, Unanswered, retry_after
+from mpodata.translators.google import ENDPOINT, Google, google
+from mpodata.translators.remote import ServiceLimits
 from tests.fakes.translate import TranslatePage
 
 FAST = {"rate": 1000.0, "deadline": 0.5, "attempts": 3, "first_pause": 0.01}
@@ -101,7 +102,7 @@ def test_text_without_words_is_never_asked_for():
 def test_where_deep_translator_returns_none_the_text_stays():
     # It does so where the page repeats a text in which it finds no letters, such as vowel signs alone.
     with TranslatePage(lambda text, nth: text) as page:
-        translator = Google(manners=Manners(**FAST), endpoint=page.endpoint)
+        translator = Google(ServiceLimits(**FAST), endpoint=page.endpoint)
         assert translator._client(source="bn", target="en").translate("\u09be\u09bf!") is None
         assert translator.segments(["\u09be\u09bf!"], "bn", "en") == ["\u09be\u09bf!"]
 
@@ -163,7 +164,7 @@ def test_options_that_cannot_be_right_are_said():
 
 
 def test_the_real_endpoint_is_the_default():
-    assert Google(manners=Manners()).endpoint == ENDPOINT
+    assert Google().endpoint == ENDPOINT
 
 
 def test_a_bucket_gives_turns_at_its_rate():
@@ -184,11 +185,32 @@ def test_a_breaker_opens_rests_and_lets_one_try():
     assert breaker.allows()
 
 
-def test_pauses_grow_with_jitter_and_never_undercut_what_was_asked():
-    rng = random.Random(0)
-    pauses = [pause(attempt, asked=None, first=1.0, longest=8.0, rng=rng) for attempt in range(6)]
-    assert all(0.5 * min(8, 2**attempt) <= value <= min(8, 2**attempt) for attempt, value in enumerate(pauses))
-    assert pause(0, asked=30.0, first=1.0, longest=8.0, rng=rng) == 30.0
+def test_waits_grow_with_jitter_and_never_undercut_what_was_asked():
+    retry = RetryPolicy(attempts=7, first_wait=1.0, longest_wait=8.0, longest_asked=60.0)
+    for attempt in range(6):
+        assert 0.5 * min(8, 2**attempt) <= (retry.wait(attempt) or 0.0) <= min(8, 2**attempt)
+    assert retry.wait(0, asked=30.0) == 30.0
+    assert retry.wait(6) is None
+    assert retry.wait(0, asked=61.0) is None
+
+
+def test_a_call_is_repeated_until_it_is_answered_or_given_up():
+    waits: list[float] = []
+    answers: Iterator[Unanswered | str] = iter([Unanswered("busy"), Unanswered("busy", 9.0), "done"])
+
+    def action() -> str:
+        answer = next(answers)
+        if isinstance(answer, Unanswered):
+            raise answer
+        return answer
+
+    assert RetryPolicy(first_wait=1.0).repeat(action, sleep=waits.append) == "done"
+    assert 0.5 <= waits[0] <= 1.0
+    assert waits[1:] == [9.0]
+    answers = iter([Unanswered("busy")] * 3)
+    with pytest.raises(Unanswered):
+        RetryPolicy(attempts=3).repeat(action, sleep=waits.append)
+    assert next(answers, "all asked") == "all asked"
 
 
 def test_retry_after_is_read_as_seconds_or_date():
