@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mpodata.engines import templates
 from mpodata.engines.templates import chat_ids, plain_ids
 from mpodata.errors import DataError
-from mpodata.records import Pair, Side, assistant_turn, user_turn
+from mpodata.records import Pair, Side, user_turn
 from mpotrain.model.batches import Tokens
 
 
@@ -127,23 +128,14 @@ def encode(tokenizer: Any, prompt: str, answers: Sequence[str], end: Sequence[in
 
 
 def turn_end(tokenizer: Any) -> tuple[int, ...]:
-    """What closes an assistant's turn, up to its first special token: `<|eot_id|>`, `<|im_end|>`, ...; else EOS.
+    """What closes an assistant's turn in the template, ended by a special token; else EOS is added.
 
-    Found by comparing two conversations that differ in nothing but the answer. Raises DataError where the tokenizer
-    has neither a closing token nor EOS: a model could never learn to stop.
+    Raises DataError where the tokenizer has neither a closing token nor EOS: a model could never learn to stop.
     """
-    first, second = (
-        chat_ids(tokenizer, [*user_turn("?"), *assistant_turn(answer)], add_generation_prompt=False)
-        for answer in ("yes", "1 2")
-    )
-    shared = 0
-    while shared < min(len(first), len(second)) and first[-1 - shared] == second[-1 - shared]:
-        shared += 1
-    suffix = first[len(first) - shared :]
+    suffix = templates.turn_end(tokenizer)
     special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-    for place, token in enumerate(suffix):
-        if token in special or token == tokenizer.eos_token_id:
-            return tuple(suffix[: place + 1])
+    if suffix and (suffix[-1] in special or suffix[-1] == tokenizer.eos_token_id):
+        return suffix
     if tokenizer.eos_token_id is None:
         raise DataError("The tokenizer has no end-of-turn and no EOS token: the model could not learn to stop.")
     return (*suffix, tokenizer.eos_token_id)

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import jinja2
 import jinja2.nodes
 
+from mpodata.engines.checkpoints import stop_ids
 from mpodata.engines.reasoning import closing_of
 from mpodata.errors import ModelError
 from mpodata.languages.text import without_surrogates
@@ -75,11 +76,42 @@ def plain_ids(tokenizer: Any, text: str) -> list[int]:
 
 
 def template_hash(tokenizer: Any) -> str:
-    """16 hex digits that change when the chat template or the way it is filled changes."""
-    frame = frame_of(tokenizer)
+    """16 hex digits that change when the chat template, the options it is given or their values change.
+
+    Raises ModelError where the tokenizer has no chat template.
+    """
+    frame = frame_with_template(tokenizer)
     options = [f"{name}={_shown(value)}" for name, value in sorted(frame.options.items())]
     closing = [frame.closing] if frame.closing else []
     return hashlib.sha256("\0".join([frame.template, *options, *closing]).encode()).hexdigest()[:16]
+
+
+def turn_end(tokenizer: Any) -> tuple[int, ...]:
+    """What the template closes an assistant's turn with, up to its first special token: `<|eot_id|>`, `<|im_end|>`, ...
+
+    Found by comparing two conversations that differ in nothing but the answer. Without a special token there: all that
+    follows the answer, which may be nothing.
+    """
+    first, second = (
+        chat_ids(tokenizer, [*user_turn("?"), Message(role="assistant", content=answer)], add_generation_prompt=False)
+        for answer in ("yes", "1 2")
+    )
+    shared = 0
+    while shared < min(len(first), len(second)) and first[-1 - shared] == second[-1 - shared]:
+        shared += 1
+    suffix = first[len(first) - shared :]
+    special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    ends = special | {tokenizer.eos_token_id}
+    return tuple(suffix[: next((place + 1 for place, token in enumerate(suffix) if token in ends), len(suffix))])
+
+
+def answer_stops(tokenizer: Any, *configs: Any) -> list[int]:
+    """The tokens that end an answer: those of the configurations, and the one that the template ends a turn with.
+
+    Training teaches that one; a model whose EOS is another token (`<|endoftext|>`) would else run on to the limit.
+    """
+    special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return sorted({*stop_ids(tokenizer, *configs), *(set(turn_end(tokenizer)[-1:]) & special)})
 
 
 def frame_of(tokenizer: Any) -> Frame:

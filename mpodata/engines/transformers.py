@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mpodata.engines import Answer, Sampling
-from mpodata.engines.checkpoints import identity, load_pretrained, stop_ids
+from mpodata.engines.checkpoints import identity, load_pretrained
 from mpodata.engines.reasoning import answer_of, decoded
 from mpodata.engines.sampler import RowSampler, row_seed
-from mpodata.engines.templates import chat_ids, frame_with_template, template_hash
+from mpodata.engines.templates import answer_stops, chat_ids, frame_with_template, template_hash
 from mpodata.errors import ConfigError, ModelError
 from mpodata.records import Message
 from mpodata.registry import require
@@ -136,7 +136,7 @@ class TransformersEngine:
 
     def _adopt(self, model: Any) -> None:
         self._model = model
-        self._stops = stop_ids(self._tokenizer, model.config, model.generation_config)
+        self._stops = answer_stops(self._tokenizer, model.config, model.generation_config)
 
     def _complete(self, rows: list[DecodingRow], sampling: Sampling) -> None:
         """Extend every row until it stops or its room is used up, in rounds: a long answer holds up no full batch."""

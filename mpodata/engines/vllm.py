@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mpodata.engines import Answer, Sampling
-from mpodata.engines.checkpoints import identity, load_pretrained, located, stop_ids
+from mpodata.engines.checkpoints import GGUF, identity, load_pretrained, located
 from mpodata.engines.reasoning import answer_of, decoded
 from mpodata.engines.sampler import row_seed
-from mpodata.engines.templates import chat_ids, frame_with_template, template_hash
+from mpodata.engines.templates import answer_stops, chat_ids, frame_with_template, template_hash
 from mpodata.engines.vllm_llm import Completion, Task, completions, started
 from mpodata.engines.vllm_workers import EngineProcesses, device_groups
 from mpodata.errors import ConfigError
@@ -48,6 +48,8 @@ class VllmEngine:
             raise ConfigError("engine.processes and engine.tensor_parallel must be at least 1.")
         if not 0 < gpu_memory <= 1:
             raise ConfigError(f"engine.gpu_memory is a share of each GPU, between 0 and 1, got {gpu_memory}.")
+        if model.lower().endswith(GGUF):
+            raise ConfigError(f"The vllm engine does not take {GGUF} files ({model}): use --engine transformers.")
         self.model = model
         self.revision = revision
         self.dtype = dtype
@@ -116,7 +118,7 @@ class VllmEngine:
         frame_with_template(self.tokenizer)  # a missing template is known before gigabytes are read
         config = load_pretrained("AutoConfig", self.model, self.revision)
         generation = generation_config(located(self.model), self.revision)
-        self._stops = stop_ids(self.tokenizer, config, generation)
+        self._stops = answer_stops(self.tokenizer, config, generation)
         own = getattr(config.get_text_config(), "max_position_embeddings", None) or 1 << 30
         self._context = min(self.max_model_len or own, own)
         groups = device_groups(self.tensor_parallel, self.processes)

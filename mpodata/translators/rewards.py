@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mpodata.engines.checkpoints import identity, load_pretrained, stop_ids
-from mpodata.engines.templates import chat_ids, plain_ids, template_hash
+from mpodata.engines.templates import chat_ids, plain_ids, template_hash, turn_end
 from mpodata.records import user_turn
 from mpodata.registry import require
 from mpodata.translators.batches import batches
@@ -37,7 +37,7 @@ class ImplicitReward:
         dtype = torch.float32 if device == "cpu" else torch.bfloat16
         tokenizer = load_pretrained("AutoTokenizer", name)
         model = load_pretrained("AutoModelForCausalLM", name, dtype=dtype).to(device).eval()
-        ends = stop_ids(tokenizer)[:1]
+        ends = list(turn_end(tokenizer)) or stop_ids(tokenizer)[:1]
         rows = [
             (chat_ids(tokenizer, user_turn(prompt)), plain_ids(tokenizer, answer) + ends)
             for prompt, answer in exchanges

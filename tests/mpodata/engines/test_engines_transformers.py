@@ -11,7 +11,7 @@ from mpodata.engines.transformers import TransformersEngine
 from mpodata.errors import ConfigError, MissingPackage, ModelError
 from mpodata.records import user_turn
 from mpodata.registry import construct
-from tests.mpodata.tiny_models import tiny_checkpoint, tiny_model, tiny_tokenizer
+from tests.mpodata.tiny_models import tiny_checkpoint, tiny_gguf, tiny_model, tiny_tokenizer
 
 PROMPTS = ["bread?", "How do I bake bread at home with little flour and no salt at all?", "你好", "pick a lock", "no"]
 CONVERSATIONS = [user_turn(text) for text in PROMPTS]
@@ -205,3 +205,67 @@ def test_a_missing_package_is_said_in_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     with pytest.raises(MissingPackage, match=r"pip install 'mpodata\[transformers\]'"):
         TransformersEngine(model=path).answers(CONVERSATIONS, Sampling())
+
+
+CHATML = (
+    "{% for m in messages %}<|role|>{{ m['role'] }}<|text|>{{ m['content'] }}<|close|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|role|>assistant<|text|>{% endif %}"
+)
+
+
+def closing_tokenizer():
+    """A tokenizer whose template ends turns with `<|close|>`, while its EOS is `<|end|>`."""
+    tokenizer = tiny_tokenizer(CHATML)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|close|>"]})
+    return tokenizer
+
+
+def test_an_answer_stops_at_the_turn_end_that_the_template_teaches(monkeypatch):
+    tokenizer, model = closing_tokenizer(), tiny_model()
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    close = tokenizer.convert_tokens_to_ids("<|close|>")
+    model.lm_head.weight.data[close] = 0.0
+    engine = TransformersEngine.around(model, tokenizer)
+    assert engine._stops == [4, close]
+    [[endless]] = engine.answers([user_turn("bread?")], Sampling(max_tokens=20))
+    monkeypatch.setattr(model.lm_head, "bias", torch.nn.Parameter(torch.zeros(len(tokenizer))))
+    with torch.no_grad():
+        model.lm_head.bias[close] = 1e4  # the model closes its turn at once
+    [[answer]] = engine.answers([user_turn("bread?")], Sampling(max_tokens=20))
+    assert endless.finish == "length"
+    assert (answer.text, answer.finish, answer.tokens) == ("", "stop", 0)
+
+
+@pytest.mark.parametrize(
+    ("end", "stops"), [("<|end|>", [4]), ("<|end|>\n", [4]), ("\n", [4]), ("", [4]), ("<|pad|>", [1, 4])]
+)
+def test_only_a_special_token_after_the_answer_is_a_stop(end, stops):
+    template = "{% for m in messages %}<|text|>{{ m['content'] }}" + end + "{% endfor %}"
+    assert TransformersEngine.around(tiny_model(), tiny_tokenizer(template))._stops == stops
+
+
+def test_a_gguf_file_answers_as_the_model_it_was_written_from(tmp_path):
+    path = tiny_gguf(tmp_path / "tiny.gguf")
+    engine, original = TransformersEngine(model=path), TransformersEngine.around(tiny_model(), tiny_tokenizer())
+    sampling = Sampling(max_tokens=20)
+    assert engine.answers(CONVERSATIONS, sampling) == original.answers(CONVERSATIONS, sampling)
+    assert engine.provenance()["revision"].startswith("files-")
+    engine._model.save_pretrained(tmp_path / "saved")  # a model that is trained must be saved
+    assert (tmp_path / "saved" / "model.safetensors").is_file()
+
+
+def test_gguf_files_that_cannot_be_used_are_said_in_one_sentence(tmp_path):
+    (tmp_path / "broken.gguf").write_bytes(b"GGUF" + b"\x00" * 40)
+    (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"broken.gguf' cannot be loaded"):
+        TransformersEngine(model=str(tmp_path / "broken.gguf")).answers(CONVERSATIONS, Sampling())
+    with pytest.raises(ModelError, match=r"notes.txt is a file: give the folder of a model"):
+        TransformersEngine(model=str(tmp_path / "notes.txt")).answers(CONVERSATIONS, Sampling())
+    with pytest.raises(ConfigError, match="use --engine transformers"):
+        construct("engine", ENGINES, "vllm", {"model": "x.gguf"})
+
+
+def test_a_model_without_a_chat_template_is_refused_by_its_provenance_before_anything_is_generated(tmp_path):
+    engine = TransformersEngine(model=tiny_checkpoint(tmp_path, template=None))
+    with pytest.raises(ModelError, match="has no chat template"):
+        engine.provenance()
