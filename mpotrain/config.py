@@ -4,23 +4,37 @@ The hyper-parameters of the methods are flags too (`--beta`, `--gamma`, ...): th
 """
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import yaml
 from transformers import TrainingArguments
-from trl import ModelConfig, TrlParser
+from trl import ModelConfig
 
 from mpodata.errors import ConfigError, UnknownName
 from mpodata.languages import language
 from mpotrain import launch
+from mpotrain.data import TRUNCATIONS
+from mpotrain.flags import (
+    Flags,
+    check_bounds,
+    check_trackers,
+    check_values,
+    flag_value,
+    read_config,
+    read_yaml,
+    renamed_flag,
+    without_config,
+)
+from mpotrain.model.chat_template import TOKENIZER
 from mpotrain.objective.losses import LOSSES, Loss
 
 PRESETS = Path(__file__).with_name("presets")
 RETENTIONS = ("authors", "paper", "kl", "off")
 AUTO = "auto"
+SEARCH = "search"  # the file with the papers' search spaces, which is no preset
 
 
 @dataclass
@@ -96,7 +110,20 @@ class MPOConfig(TrainingArguments):  # type: ignore[misc]
         default=8, metadata={"help": "Most rows in one forward of one process (bounds memory, never changes results)."}
     )
     gradient_accumulation_steps: int = field(default=1, metadata={"help": "Follows from global_batch_size; leave out."})
-    max_length: int = field(default=2048, metadata={"help": "Longest prompt + answer in tokens; the answer is cut."})
+    max_length: int = field(default=2048, metadata={"help": "Longest prompt + answer in tokens; truncation cuts them."})
+    truncation: str = field(
+        default="answer",
+        metadata={
+            "help": "What is cut at max_length: answer (its end), released (prompt and answer share the room, as in "
+            "the authors' code, which cuts at 1024)."
+        },
+    )
+    chat_template: str = field(
+        default=TOKENIZER,
+        metadata={
+            "help": "tokenizer (its own), authors (what MPO's authors trained Llama-3 and Gemma with), or a Jinja file."
+        },
+    )
     group_by_pair: bool = field(
         default=False, metadata={"help": "Put a pair's languages into one batch: its dominant side is encoded once."}
     )
@@ -123,6 +150,10 @@ class MPOConfig(TrainingArguments):  # type: ignore[misc]
         """Derive accumulation before DeepSpeed's `auto` values are filled from it."""
         if self.output_dir is None:
             raise ConfigError("--output_dir is missing: the folder this run is written to.")
+        check_values(self)
+        if self.truncation not in TRUNCATIONS:
+            raise UnknownName("truncation", self.truncation, TRUNCATIONS)
+        check_trackers(self.report_to)
         if self.gradient_accumulation_steps != 1:
             raise ConfigError(
                 f"gradient_accumulation_steps follows from global_batch_size ({self.global_batch_size}), the processes "
@@ -133,9 +164,6 @@ class MPOConfig(TrainingArguments):  # type: ignore[misc]
                 "A token on the command line ends up in logs and checkpoints: leave --hub_token out, and log in with "
                 "`hf auth login` or set HF_TOKEN."
             )
-        for name in ("global_batch_size", "per_device_train_batch_size", "max_length"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
         processes = int(os.environ.get("WORLD_SIZE", "1"))
         share = -(-self.global_batch_size // processes)
         self.gradient_accumulation_steps = -(-share // self.per_device_train_batch_size)
@@ -176,25 +204,18 @@ class RunConfig:
     hyper: Mapping[str, Any]  # the loss's keywords
 
 
-class Flags(TrlParser):  # type: ignore[misc]
-    """TRL's parser with our errors: one sentence instead of two hundred lines of usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message[:1].upper()}{message[1:]}. `mpotrain train --help` lists the flags.")
-
-
 def parse(arguments: Sequence[str], preset: str | None = None) -> RunConfig:
     """Flags over `--config file.yaml` over the preset over defaults; raises ConfigError where that cannot be right."""
-    arguments = [_renamed(argument) for argument in arguments]
-    config = _config_file(arguments)
+    arguments, path = without_config([renamed_flag(argument) for argument in arguments])
+    config = read_config(path) if path is not None else {}
     parser = Flags((DataConfig, MethodConfig, HyperConfig, MPOConfig, ModelConfig), allow_abbrev=False)
     if preset:
-        method = _flag(arguments, "method") or config.get("method") or MethodConfig.method
-        unknown = parser.set_defaults_with_config(**load_preset(preset, str(method)))
-        if unknown:
-            raise ConfigError(f"Preset {preset!r} sets {unknown[0]}, which is no flag.")
+        method = flag_value(arguments, "method") or config.get("method") or MethodConfig.method
+        parser.set_checked_defaults(load_preset(preset, str(method)), f"preset {preset!r}")
+    parser.set_checked_defaults(config, str(path))
+    parser.check_known(arguments)
     try:
-        data, method_config, hyper, training, model = parser.parse_args_and_config(arguments)
+        data, method_config, hyper, training, model = parser.parse_args_into_dataclasses(list(arguments))
     except (ValueError, OSError) as error:
         raise ConfigError(f"{error} `mpotrain train --help` lists the flags.") from error
     return resolve(data, method_config, training, model, vars(hyper))
@@ -214,12 +235,17 @@ def resolve(
     hyper: Mapping[str, Any],
 ) -> RunConfig:
     """Fill in what the method decides, and refuse what it does not know."""
+    for part in (data, method, model):
+        check_values(part)
+    language_list(data.languages)
+    weights(data.language_weights)
     loss = find_loss(method.method)
     given = {name: value for name, value in hyper.items() if value is not None}
     for name in given:
         if name not in loss.hyper:
             takes = ", ".join(sorted(loss.hyper)) or "no hyper-parameter"
             raise ConfigError(f"Method {loss.name!r} has no {name}; it takes {takes}.")
+    check_bounds(given)
     if method.retain == AUTO:
         method.retain = "authors" if loss.rows == "paired" else "off"
     if method.retain not in RETENTIONS:
@@ -244,27 +270,42 @@ def load_preset(name: str, method: str) -> dict[str, Any]:
     """Flags of a preset for one method; raises UnknownName, ConfigError.
 
     A preset is YAML: `source` (where its numbers come from), flags for every method, `methods: {name: flags}` on top of
-    them, and `search: {method: {flag: [values]}}`, the space that `mpotrain sweep` walks.
+    them, `extends` (a preset whose flags come first), and `search: {method: {flag: [values]}}`, the space that
+    `mpotrain sweep` walks.
     """
+    if name == SEARCH:
+        raise UnknownName("preset", name, preset_names())
     content = preset_file(name)
-    flags = {key: value for key, value in content.items() if key not in ("source", "methods", "search")}
-    return {**flags, **(content.get("methods") or {}).get(method, {})}
+    first = load_preset(str(content["extends"]), method) if "extends" in content else {}
+    flags = {key: value for key, value in content.items() if key not in ("source", "methods", "search", "extends")}
+    return {**first, **flags, **(content.get("methods") or {}).get(method, {})}
 
 
 def preset_file(name: str) -> dict[str, Any]:
     """The content of a preset that ships with mpotrain, or of a YAML file of the user's; raises UnknownName."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else PRESETS / f"{name}.yaml"
     if not path.is_file():
-        raise UnknownName("preset", name, [known.stem for known in PRESETS.glob("*.yaml")])
-    return _mapping(path)
+        raise UnknownName("preset", name, preset_names())
+    return read_yaml(path)
+
+
+def preset_names() -> list[str]:
+    """The presets that `--preset` takes, a YAML file of one's own aside."""
+    return [path.stem for path in PRESETS.glob("*.yaml") if path.stem != SEARCH]
 
 
 def language_list(text: str | Sequence[str] | None) -> list[str] | None:
     """`zh,sw` (flag) or a list (YAML) as language codes; None where nothing was said."""
     if text is None:
         return None
-    codes = text.split(",") if isinstance(text, str) else [str(code) for code in text]
-    return [language(code.strip()).code for code in codes if code.strip()]
+    names = text.split(",") if isinstance(text, str) else [str(name) for name in text]
+    codes = [language(name.strip()).code for name in names if name.strip()]
+    if not codes:
+        raise ConfigError("--languages names no language: leave it out for all of the version.")
+    for code, count in Counter(codes).items():
+        if count > 1:
+            raise ConfigError(f"--languages names {code} {count} times.")
+    return codes
 
 
 def weights(text: str | Mapping[str, float] | None) -> dict[str, float]:
@@ -283,37 +324,3 @@ def weights(text: str | Mapping[str, float] | None) -> dict[str, float]:
     if any(weight < 0 for _, weight in numbers):
         raise ConfigError(f"language_weights must not be negative, got {text!r}.")
     return {language(name).code: weight for name, weight in numbers}
-
-
-def _renamed(argument: str) -> str:
-    """`--model` is what the documentation says, `--model_name_or_path` what TRL says."""
-    name, equals, value = argument.partition("=")
-    return f"--model_name_or_path{equals}{value}" if name == "--model" else argument
-
-
-def _flag(arguments: Sequence[str], name: str) -> str | None:
-    """The value of one flag before the full parse."""
-    for place, argument in enumerate(arguments):
-        key, equals, value = argument.partition("=")
-        if key == f"--{name}":
-            return value if equals else next(iter(arguments[place + 1 :]), None)
-    return None
-
-
-def _config_file(arguments: Sequence[str]) -> dict[str, Any]:
-    path = _flag(arguments, "config")
-    if path is None:
-        return {}
-    if not Path(path).is_file():
-        raise ConfigError(f"There is no config file {path}.")
-    return _mapping(Path(path))
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold a mapping of flags to values.")
-    return content

@@ -5,7 +5,7 @@ is given and what is trained is exact by construction and no BOS can appear twic
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,12 +64,17 @@ class TrainingRows:
 
 
 def tokenise(
-    pairs: Iterable[Pair], tokenizer: Any, max_length: int, weights: Mapping[str, float] | None = None
+    pairs: Iterable[Pair],
+    tokenizer: Any,
+    max_length: int,
+    weights: Mapping[str, float] | None = None,
+    truncation: str = "answer",
 ) -> TrainingRows:
     """Token rows of `pairs`; raises DataError where none is left.
 
-    An answer that reaches over `max_length` tokens loses its end (counted); a pair is dropped (counted) where a prompt
-    leaves no room for an answer, an answer is empty, or its dominant side was dropped.
+    What reaches over `max_length` tokens is cut (counted) as `truncation` says (TRUNCATIONS). A pair is dropped
+    (counted) where a prompt leaves no room for an answer, an answer is empty, chosen and rejected are the same or
+    become so by the cut, or its dominant side was dropped.
     """
     weights = weights or {}
     census = Census()
@@ -77,13 +82,18 @@ def tokenise(
     dominant: dict[str, TrainingRow | None] = {}
     targets: list[TrainingRow] = []
     dominant_language = ""
+    cut = TRUNCATIONS[truncation]
+
+    def row_of(pair: Pair, side: Side) -> TrainingRow | None:
+        return _row(pair, side, tokenizer, end, max_length, cut, weights, census)
+
     for pair in pairs:
         dominant_language = dominant_language or pair.dominant.language
         if pair.pair_id not in dominant:
-            dominant[pair.pair_id] = _row(pair, pair.dominant, tokenizer, end, max_length, weights, census)
+            dominant[pair.pair_id] = row_of(pair, pair.dominant)
         if dominant[pair.pair_id] is None:
             census.drop("dominant side dropped", pair.target.language)
-        elif row := _row(pair, pair.target, tokenizer, end, max_length, weights, census):
+        elif row := row_of(pair, pair.target):
             targets.append(row)
     if not targets:
         raise DataError(f"No row is left to train on: {'; '.join(census.lines()) or 'the selection holds no pair'}.")
@@ -151,38 +161,74 @@ def stop_at_turn_end(model: Any, tokenizer: Any) -> None:
         settings.eos_token_id = [*known, end]
 
 
+def cut_answers(max_length: int, chosen: Tokens, rejected: Tokens) -> tuple[Tokens, Tokens] | None:
+    """Both sequences within `max_length` tokens: an answer loses its end. None where the prompt leaves it no room."""
+    if chosen.prompt_length >= max_length:
+        return None
+    return _first(chosen, chosen.prompt_length, max_length), _first(rejected, rejected.prompt_length, max_length)
+
+
+def cut_as_released(max_length: int, chosen: Tokens, rejected: Tokens) -> tuple[Tokens, Tokens] | None:
+    """Both sequences within `max_length` tokens as the authors' code cuts them: prompt and answers share the room.
+
+    LLaMA-Factory's rule, the longer answer deciding: a short answer (below half) leaves the rest to the prompt, a short
+    prompt leaves the rest to the answer, and two long ones are cut in proportion. A prompt loses its end, the opening
+    of the assistant's turn included. None where no token of the prompt is left.
+    """
+    given = chosen.prompt_length
+    answer = max(len(tokens.input_ids) - tokens.prompt_length for tokens in (chosen, rejected))
+    if answer * 2 < max_length:
+        room = max_length
+    elif given * 2 < max_length:
+        room = max_length - given
+    else:
+        room = int(max_length * (answer / (given + answer)))
+    kept = min(room, answer)
+    prompt = min(max(max_length - kept, 0), given)
+    if prompt < 1:
+        return None
+    return _first(chosen, prompt, prompt + kept), _first(rejected, prompt, prompt + kept)
+
+
+Cut = Callable[[int, Tokens, Tokens], tuple[Tokens, Tokens] | None]
+TRUNCATIONS: Mapping[str, Cut] = {"answer": cut_answers, "released": cut_as_released}
+
+
 def _row(
     pair: Pair,
     side: Side,
     tokenizer: Any,
     end: Sequence[int],
     max_length: int,
+    cut: Cut,
     weights: Mapping[str, float],
     census: Census,
 ) -> TrainingRow | None:
-    """`side` as tokens within `max_length`; None where that cannot be (counted)."""
+    """`side` as tokens, cut to length; None where that cannot be (counted)."""
     if not (side.prompt.strip() and side.chosen.strip() and side.rejected.strip()):
         census.drop("empty text", side.language)
         return None
-    chosen, rejected = encode(tokenizer, side.prompt, (side.chosen, side.rejected), end)
-    if chosen.prompt_length >= max_length:
+    whole = encode(tokenizer, side.prompt, (side.chosen, side.rejected), end)
+    answers = cut(max_length, *whole)
+    if answers is None:
         census.drop(f"prompt of {max_length} tokens or more", side.language)
         return None
+    chosen, rejected = answers
+    if chosen == rejected:
+        reason = "chosen and rejected are the same"
+        census.drop(reason if whole[0] == whole[1] else f"{reason} after the cut", side.language)
+        return None
     census.kept[side.language] += 1
-    if max(len(chosen.input_ids), len(rejected.input_ids)) > max_length:
+    if list(answers) != whole:
         census.truncated[side.language] += 1
-    return TrainingRow(
-        pair.pair_id,
-        side.language,
-        _cut(chosen, max_length),
-        _cut(rejected, max_length),
-        pair.category,
-        weights.get(side.language, 1.0),
-    )
+    weight = weights.get(side.language, 1.0)
+    return TrainingRow(pair.pair_id, side.language, chosen, rejected, pair.category, weight)
 
 
-def _cut(tokens: Tokens, max_length: int) -> Tokens:
-    return Tokens(tokens.input_ids[:max_length], tokens.prompt_length)
+def _first(tokens: Tokens, prompt: int, length: int) -> Tokens:
+    """The first `prompt` tokens of the prompt and as much of the response as makes `length`."""
+    response = tokens.input_ids[tokens.prompt_length :]
+    return Tokens((*tokens.input_ids[:prompt], *response[: length - prompt]), prompt)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -32,7 +32,7 @@ FLOORS = (
     "mpotrain.model",
     "mpotrain.data mpotrain.mixes",
     "mpotrain.objective",
-    "mpotrain.config",
+    "mpotrain.flags mpotrain.config",
     "mpotrain.training",
     "mpotrain.evaluation",
     "mpotrain.reproduce",

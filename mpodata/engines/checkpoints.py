@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from huggingface_hub import try_to_load_from_cache
 
 from mpodata.errors import ModelError
 from mpodata.pocket import chat_path
@@ -55,7 +58,16 @@ def load_pretrained(kind: str, model: str, revision: str | None = None, **option
     try:
         loaded = getattr(transformers, kind).from_pretrained(place, revision=revision, **options)
         return _unquantised(loaded) if "gguf_file" in options and kind == "AutoModelForCausalLM" else loaded
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
+    except (
+        OSError,
+        ValueError,
+        ImportError,
+        KeyError,
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+        safetensors.SafetensorError,
+    ) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         at = f" at revision {revision}" if revision else ""
         raise ModelError(
@@ -94,8 +106,7 @@ def identity(model: str, revision: str | None) -> str:
     if place.is_file():
         return _content_hash([place])
     if not place.is_dir():
-        commit = getattr(load_pretrained("AutoConfig", model, revision), "_commit_hash", None)
-        return str(commit or revision or "main")
+        return hub_commit(model, revision) or revision or "main"
     return _content_hash(sorted({path for form in IDENTIFYING for path in place.glob(form)}))
 
 
@@ -108,3 +119,12 @@ def _content_hash(paths: Sequence[Path]) -> str:
                 content.seek(offset)
                 digest.update(content.read(SAMPLE_BYTES))
     return f"files-{digest.hexdigest()[:16]}"
+
+
+def hub_commit(model: str, revision: str | None) -> str | None:
+    """The commit that a Hub model's revision (default: main) stands for now; None for a folder. Raises ModelError."""
+    if Path(located(model)).exists():
+        return None
+    load_pretrained("AutoConfig", model, revision)  # fetched, so that the cache knows its commit
+    cached = try_to_load_from_cache(model, "config.json", revision=revision)
+    return Path(cached).parent.name if isinstance(cached, str) else None

@@ -4,6 +4,8 @@ import argparse
 import sys
 from typing import Any
 
+from mpotrain.commands import require_training
+
 HELP = "Show training rows as tokens: what is given, what is trained, what was cut or dropped."
 EXAMPLE = "mpotrain preview --dataset user/refusals@v1.0.0#nllb-3.3b --model Qwen/Qwen2.5-7B-Instruct --rows 2"
 
@@ -22,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the rows, then what happened to all rows of the version."""
+    require_training("preview")
     from mpodata.versions.load import load
     from mpotrain.config import DataConfig
     from mpotrain.data import tokenise

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from mpodata.errors import ConfigError
+from mpotrain.commands import require_training
 
 HELP = "Train over a method's published search space (the paper's Table 7) and rank the runs."
 EXAMPLE = (
@@ -34,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train what is missing, then print the ranking."""
+    require_training("sweep")
     from mpotrain.training.sweep import points, ranking, space, walk, write_ranking
 
     plan = points(space(args.method, args.preset, common=args.common, changed=_values(args.values)))

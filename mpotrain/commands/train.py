@@ -4,6 +4,8 @@ import argparse
 import os
 from typing import Any
 
+from mpotrain.commands import require_training
+
 HELP = "Train a model on a dataset version, with MPO or one of its baselines."
 EXAMPLE = (
     "mpotrain train --dataset user/refusals@v1.0.0#nllb-3.3b --model meta-llama/Llama-3.1-8B-Instruct \\\n"
@@ -49,6 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train here, or start the processes that do; the first one prints the summary."""
+    require_training("train")
     from mpodata.runtime.progress import Bars
     from mpotrain import launch
     from mpotrain.config import flags_help, parse

@@ -4,9 +4,12 @@ import hashlib
 import shutil
 from pathlib import Path
 
+from mpodata.engines.checkpoints import load_pretrained
 from mpodata.errors import ModelError
 from mpodata.registry import require
 from mpodata.runtime.journal import cache_folder
+from mpotrain.data import stop_at_turn_end
+from mpotrain.runs import is_finished, read_run
 
 ADAPTER = "adapter_config.json"
 
@@ -19,6 +22,7 @@ def is_adapter(folder: Path) -> bool:
 def merged(folder: Path) -> Path:
     """The whole model of the adapter in `folder`; raises ModelError where its base cannot be loaded."""
     digest = hashlib.sha256((folder / ADAPTER).read_bytes())
+    digest.update(f"merge/2 {_revision(folder)}".encode())  # bump when the same adapter would be merged differently
     for path in sorted(folder.glob("adapter_model*")):
         with path.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
@@ -26,17 +30,28 @@ def merged(folder: Path) -> Path:
     if out.is_dir():
         return out
     peft = require("peft", package="peft", purpose="A LoRA run", extra="train")
-    transformers = require("transformers", package="transformers", purpose="A LoRA run", extra="train")
     aside = out.with_name(f".{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        model = peft.AutoPeftModelForCausalLM.from_pretrained(str(folder))
-        tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder))
-    except (OSError, ValueError) as error:
+        adapter = peft.PeftConfig.from_pretrained(str(folder))
+        base = load_pretrained(
+            "AutoModelForCausalLM", str(adapter.base_model_name_or_path), adapter.revision or _revision(folder)
+        )
+        model = peft.PeftModel.from_pretrained(base, str(folder))
+        tokenizer = load_pretrained("AutoTokenizer", str(folder))
+    except (OSError, ValueError, ModelError) as error:
         raise ModelError(
             f"The adapter in {folder} cannot be merged into its base: {str(error).splitlines()[0]}"
         ) from error
-    model.merge_and_unload().save_pretrained(aside)
+    whole = model.merge_and_unload()
+    stop_at_turn_end(whole, tokenizer)
+    whole.save_pretrained(aside)
     tokenizer.save_pretrained(aside)
     aside.rename(out)
     return out
+
+
+def _revision(folder: Path) -> str | None:
+    """The base's revision that run.json names, where an adapter of an earlier release does not."""
+    revision = read_run(folder).get("base_revision") if is_finished(folder) else None
+    return None if revision is None else str(revision)

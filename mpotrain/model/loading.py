@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from trl import ModelConfig, get_peft_config, get_quantization_config
 
-from mpodata.engines.checkpoints import identity, load_pretrained
+from mpodata.engines.checkpoints import hub_commit, identity, load_pretrained
 from mpodata.engines.templates import frame_with_template
 from mpodata.errors import ConfigError
+from mpotrain.model.chat_template import TOKENIZER, set_chat_template
 from mpotrain.model.forward import attach
 
 ADAM_FLOOR = 1e-5  # below this learning rate, AdamW's updates of bfloat16 weights round to nothing
@@ -26,9 +27,10 @@ class Policy:
     identity: dict[str, Any]  # what its measurements depend on: weights, number format
 
 
-def load_tokenizer(name: str, revision: str | None = None) -> Any:
-    """The tokenizer with its chat template; raises ModelError where either is missing."""
+def load_tokenizer(name: str, revision: str | None = None, chat_template: str = TOKENIZER) -> Any:
+    """The tokenizer with a chat template (`set_chat_template`); raises ModelError where either is missing."""
     tokenizer = load_pretrained("AutoTokenizer", name, revision)
+    set_chat_template(tokenizer, chat_template)
     frame_with_template(tokenizer)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -59,7 +61,7 @@ def load_policy(
     packs = attach(model) and not pad
     peft = get_peft_config(settings)
     if peft is not None:
-        peft.revision = getattr(model.config, "_commit_hash", None) or revision  # what a merge loads again
+        peft.revision = hub_commit(name, revision) or revision  # what a merge loads again
         model = _with_lora(model, peft, quantized=quantization is not None)
     if not dropout:
         disable_dropout(model)

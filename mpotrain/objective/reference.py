@@ -23,7 +23,7 @@ from mpotrain.model.forward import States, measure
 
 Part = TypeVar("Part", float, Tensor)
 
-TASK = "reference/1"  # raised when a measurement would come out differently
+TASK = "reference/1"  # bump when a measurement would come out differently
 
 Key = tuple[tuple[int, ...], int]  # token ids and the prompt's length
 Layout = Callable[[Sequence[Tokens]], Batch]
@@ -134,7 +134,7 @@ def measure_reference(
     model.eval()
     batches = _batches(missing, todo, batch_tokens)
     rounds = [batches[start : start + processes] for start in range(0, len(batches), processes)]
-    watched = (progress or Silent()).over(rounds, "reference pass (batches)", sum(map(len, rounds))) if rounds else ()
+    watched = (progress or Silent()).over(rounds, "reference pass", len(batches), unit="batch") if rounds else ()
     for round_ in watched:
         mine = round_[rank % len(round_)]  # sharded models need every process in every forward
         found = _measured(model, [todo[number] for number in mine], layout)

@@ -2,10 +2,11 @@
 # ruff: noqa: ARG002  (the signatures are transformers')
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mpotrain.runs import METRICS_FILE, read_metrics, write_text
@@ -19,7 +20,6 @@ SHOWN = (
     "rewards/accuracies",
     "grad_norm",
     "learning_rate",
-    "epoch",
 )
 
 
@@ -46,8 +46,30 @@ class ShortProgress(ProgressCallback):  # type: ignore[misc]
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        shown = {name: value for name, value in (logs or {}).items() if name in SHOWN or name.startswith("train_")}
-        super().on_log(args, state, control, logs=shown, **kwargs)
+        if state.is_world_process_zero and self.training_bar is not None and (line := log_line(state, logs or {})):
+            self.training_bar.write(line)
+
+
+class LogLines(TrainerCallback):  # type: ignore[misc]
+    """The same figures a line each, where no bar is shown."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if state.is_world_process_zero and (line := log_line(state, logs or {})):
+            tqdm.write(line)
+
+
+def log_line(state: TrainerState, logs: Mapping[str, Any]) -> str:
+    """`step 10/48  loss 0.1412  L1 ...`; empty where there is nothing a person follows."""
+    shown = [(name, value) for name, value in logs.items() if name.removeprefix("eval_") in SHOWN]
+    figures = [f"{name} {value:.4g}" for name, value in shown if isinstance(value, int | float)]
+    return "  ".join([f"step {state.global_step}/{state.max_steps}", *figures]) if figures else ""
 
 
 class MetricsFile(TrainerCallback):  # type: ignore[misc]

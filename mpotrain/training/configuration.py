@@ -12,14 +12,21 @@ SCHEDULE = (  # the flags of TrainingArguments and ours that change results; bat
     "global_batch_size", "num_train_epochs", "max_steps", "learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs",
     "warmup_steps", "optim", "optim_args", "optim_target_modules", "weight_decay", "adam_beta1", "adam_beta2",
     "adam_epsilon", "max_grad_norm", "neftune_noise_alpha", "bf16", "fp16", "seed", "data_seed", "max_length",
-    "truncation", "chat_template", "group_by_pair", "disable_dropout", "eval_strategy", "eval_steps",
+    "truncation", "group_by_pair", "disable_dropout", "eval_strategy", "eval_steps",
     "load_best_model_at_end", "metric_for_best_model", "greater_is_better",
 )  # fmt: skip
-NAMES = {"data_commit": "dataset", "model_weights": "model_name_or_path"}  # what is compared -> what is shown
+NAMES = {  # what is compared -> what is shown
+    "data_commit": "dataset",
+    "model_weights": "model_name_or_path",
+    "template_hash": "chat_template",
+}
+SHOWN_ONLY = ("schema", "model_revision", *NAMES.values())  # what they hold is compared instead
 
 
-def configuration(config: RunConfig, loaded: LoadedVersion, model_weights: str, launch: str) -> dict[str, Any]:
-    """The record of a run that `config` describes; `model_weights` identifies the weights it starts from."""
+def configuration(
+    config: RunConfig, loaded: LoadedVersion, model_weights: str, template: str, launch: str
+) -> dict[str, Any]:
+    """The record of a run that `config` describes; `model_weights` and `template` identify what it starts from."""
     data, training = config.data, config.training
     model = {name: value for name, value in asdict(config.model).items() if name != "dtype"}
     schedule = training.to_dict()
@@ -36,8 +43,10 @@ def configuration(config: RunConfig, loaded: LoadedVersion, model_weights: str, 
         **config.hyper,
         **model,
         "model_weights": model_weights,
+        "template_hash": template,
         "dtype": str(config.model.dtype),
         **{name: schedule[name] for name in SCHEDULE if name in schedule},
+        "chat_template": training.chat_template,
         **_sharding(launch, training),
     }
     return {name: _plain(value) for name, value in record.items()}
@@ -64,13 +73,7 @@ def of_finished_run(run: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(bound: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """`beta 1.0 (now 2.0)` for everything both records say and do not agree on; empty where they agree."""
-    unequal = [
-        name
-        for name in bound
-        if name in now
-        and name not in ("schema", "model_name_or_path", "model_revision", "dataset")  # compared by what they hold
-        and bound[name] != now[name]
-    ]
+    unequal = [name for name in bound if name in now and name not in SHOWN_ONLY and bound[name] != now[name]]
     return [_difference(name, bound, now) for name in unequal]
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from mpodata.engines.templates import template_hash
 from mpodata.versions.load import LoadedVersion
 from mpotrain.config import RunConfig
 from mpotrain.data import TrainingRows
@@ -55,11 +56,15 @@ def describe(
             "scheduler": str(getattr(training.lr_scheduler_type, "value", training.lr_scheduler_type)),
             "warmup_steps": training.warmup_steps,
             "max_length": training.max_length,
+            "truncation": training.truncation,
+            "chat_template": training.chat_template,
+            "template_hash": template_hash(trainer.processing_class),
             "seed": training.seed,
             "dtype": config.model.dtype,
             "bf16": training.bf16,
             "lora": {"r": config.model.lora_r, "alpha": config.model.lora_alpha} if config.model.use_peft else None,
         },
+        **({"gaps_before": trainer.first_gaps} if trainer.first_gaps else {}),
         "metrics": {k: v for k, v in last.items() if k not in ("epoch", "step", "total_flos")},
         "seconds": round(seconds, 1),
         "command": shlex.join(["mpotrain", *sys.argv[1:]]),

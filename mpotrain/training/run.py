@@ -26,7 +26,8 @@ from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_utils import set_seed
 
 from mpodata.engines.checkpoints import identity
-from mpodata.errors import ConfigError, DataError, MpoError, RemoteError
+from mpodata.engines.templates import template_hash
+from mpodata.errors import ConfigError, DataError, MpoError, RemoteError, UnknownName
 from mpodata.records import Pair
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.progress import Progress
@@ -43,6 +44,7 @@ from mpotrain.training.card import write_card
 from mpotrain.training.configuration import configuration
 from mpotrain.training.folder import CONFIGURATION, bind, claim, locked
 from mpotrain.training.memory import check_memory
+from mpotrain.training.premise import premise_rows
 from mpotrain.training.record import describe
 from mpotrain.training.saving import SaveOften, StopRequest
 from mpotrain.training.trainer import MPOTrainer
@@ -62,7 +64,9 @@ def train(config: RunConfig, *, progress: Progress | None = None) -> dict[str, A
     """
     folder = Path(str(config.training.output_dir))
     loaded = check(config)
-    wanted = configuration(config, loaded, identity(*_model(config)), launch_mode(config.training))
+    wanted = configuration(
+        config, loaded, identity(*_model(config)), template_hash(tokenizer_of(config)), launch_mode(config.training)
+    )
     with _only_process(config.training, folder):
         claimed = _first_decides(config.training, lambda: claim(folder, wanted, resume_point(config)))
         if claimed.finished is not None:
@@ -124,7 +128,7 @@ def _trainer(
         autocast="bf16" if training.bf16 else "fp16" if training.fp16 else "no",
         launch=mode,
     )
-    tokenizer = load_tokenizer(policy.name, config.model.model_revision)
+    tokenizer = tokenizer_of(config)
     stop_at_turn_end(policy.model, tokenizer)
     try:
         trainer = MPOTrainer(
@@ -136,6 +140,7 @@ def _trainer(
             journal=journal,
             callbacks=callbacks,
             progress=progress,
+            premise=premise_rows(rows) if config.method.gap == "dominant" and config.loss.rows == "paired" else (),
         )
     except (HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled) as error:
         raise RemoteError(f"--push_to_hub cannot make the model's repository: {error}") from error
@@ -221,6 +226,11 @@ def _first_decides(training: MPOConfig, decide: Callable[[], Result]) -> Result:
     return result
 
 
+def tokenizer_of(config: RunConfig) -> Any:
+    """The tokenizer of the model to align, with the chat template that is trained."""
+    return load_tokenizer(*_model(config), config.training.chat_template)
+
+
 def _model(config: RunConfig) -> tuple[str, str | None]:
     return str(config.model.model_name_or_path), config.model.model_revision
 
@@ -259,20 +269,20 @@ def check(config: RunConfig) -> LoadedVersion:
     place = Path(config.model.model_name_or_path)
     if (place / "adapter_config.json").is_file() and not (place / "config.json").is_file():
         raise ConfigError(f"{place} holds adapters only: merge them into their base model before training on.")
-    load_tokenizer(config.model.model_name_or_path, config.model.model_revision)
+    tokenizer_of(config)
     return load(config.data.dataset)
 
 
 def prepare(config: RunConfig, loaded: LoadedVersion) -> tuple[TrainingRows, TrainingRows | None]:
     """The rows of a run as tokens, and the held-out ones where they are measured."""
-    tokenizer = load_tokenizer(str(config.model.model_name_or_path), config.model.model_revision)
-    length = config.training.max_length
-    rows = tokenise(select(loaded, config.data, "train"), tokenizer, length, weights(config.data.language_weights))
+    tokenizer = tokenizer_of(config)
+    length, cut = config.training.max_length, config.training.truncation
+    rows = tokenise(select(loaded, config.data, "train"), tokenizer, length, weights(config.data.language_weights), cut)
     for line in rows.census.lines():
         logger.warning(line)
     held_out = None
     if config.training.eval_strategy != "no":
-        held_out = tokenise(select(loaded, config.data, "test"), tokenizer, length)
+        held_out = tokenise(select(loaded, config.data, "test"), tokenizer, length, truncation=cut)
     return rows, held_out
 
 
@@ -283,7 +293,12 @@ def select(loaded: LoadedVersion, data: DataConfig, split: str) -> list[Pair]:
     pairs = list(loaded.pairs(split=split, translator=data.translator, languages=None if turned else asked))
     if turned:
         pairs = with_dominant(pairs, str(data.dominant_language))
-        pairs = [pair for pair in pairs if asked is None or pair.target.language in asked]
+        targets = {pair.target.language for pair in pairs}
+        if asked is not None:
+            for code in asked:
+                if code not in targets:
+                    raise UnknownName("target language", code, targets)
+            pairs = [pair for pair in pairs if pair.target.language in asked]
     if data.pairs_per_language is not None:
         first = list(dict.fromkeys(pair.pair_id for pair in pairs))[: data.pairs_per_language]
         kept = set(first)

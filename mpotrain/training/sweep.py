@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.errors import ConfigError, UnknownName
-from mpotrain.config import find_loss, preset_file
+from mpotrain.config import SEARCH, find_loss, preset_file
 from mpotrain.runs import is_finished, read_run, write_json
 
 ARGUMENTS = "arguments.json"  # in the sweep's folder: what all its runs share
-SPACES = "search"  # the preset file with the paper's spaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ def space(
     """
     name = find_loss(method).name
     own = preset_file(preset).get("search") if preset else None
-    found = own or preset_file(SPACES)["search"]
+    found = own or preset_file(SEARCH)["search"]
     if name not in found:
         raise UnknownName("method of the search space:", name, [key for key in found if key != "common"])
     return {**(found.get("common", {}) if common else {}), **found[name], **(changed or {})}

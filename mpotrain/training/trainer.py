@@ -5,6 +5,7 @@ measured once before its first step (`reference.py`), the loss is a sum over row
 checkpoint is marked when it is whole (`checkpoints.py`), and a loss that is not finite ends the run.
 """
 
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ import torch
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from transformers import ProgressCallback, Trainer, TrainerCallback, TrainerControl
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainerControl
 
 from mpodata.errors import ModelError
 from mpodata.runtime.journal import Journal
@@ -28,11 +29,14 @@ from mpotrain.model.batches import Batch, Tokens, pack, pad
 from mpotrain.model.forward import measure
 from mpotrain.model.loading import Policy
 from mpotrain.objective.objective import Objective, RowLosses
-from mpotrain.objective.reference import Reference, measure_reference
+from mpotrain.objective.reference import Reference, ReferenceRequest, measure_reference
 from mpotrain.training import checkpoints
-from mpotrain.training.callbacks import BeforeFirstStep, ShortProgress
+from mpotrain.training.callbacks import BeforeFirstStep, LogLines, ShortProgress
 from mpotrain.training.meter import Meter
 from mpotrain.training.order import GlobalOrder, Slot
+from mpotrain.training.premise import mean_gaps, premise_lines
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -86,14 +90,20 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         journal: Journal | None = None,
         callbacks: Sequence[TrainerCallback] = (),
         progress: Progress | None = None,
+        premise: Sequence[TrainingRow] = (),
     ) -> None:
-        """`journal` keeps reference measurements over runs; `held_out` is measured where `eval_strategy` says so."""
+        """`journal` keeps reference measurements over runs; `held_out` is measured where `eval_strategy` says so.
+
+        premise: rows whose reward gaps are measured with the reference and reported, before the first step.
+        """
         self.policy = policy
         self.objective = objective
         self.journal = journal
         self.reference: Reference | None = None
         self.reference_progress = progress
         self.held_out = held_out
+        self.premise = premise
+        self.first_gaps: dict[str, float] = {}  # language -> reward gap before the first step, of the premise's rows
         self._saved: set[Path] = set()  # checkpoints written by this process
         self.meter = Meter(sorted({row.language for part in self._objectives() for row in part.rows}))
         self._parameter_count: int = sum(parameter.numel() for parameter in policy.model.parameters())
@@ -106,8 +116,9 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
             processing_class=tokenizer,
             callbacks=[BeforeFirstStep(self.measure_first), *callbacks],
         )
-        if self.pop_callback(ProgressCallback) is not None:
-            self.add_callback(ShortProgress)
+        for theirs, ours in ((ProgressCallback, ShortProgress), (PrinterCallback, LogLines)):
+            if self.pop_callback(theirs) is not None:
+                self.add_callback(ours)
 
     def _objectives(self) -> list[Objective]:
         return [self.objective] if self.held_out is None else [self.objective, self.held_out]
@@ -131,10 +142,11 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         return arrange(sequences, self.args.device)
 
     def measure_first(self) -> None:
-        """Measure the reference with the policy as it is now, or find it in the journal."""
+        """Measure the reference with the policy as it is now, or find it in the journal; report the gaps it has."""
+        premise = self.premise if self.state.global_step == 0 else ()
         self.reference = measure_reference(
             self.model_wrapped,
-            (wanted for part in self._objectives() for wanted in part.wanted()),
+            self._wanted(premise),
             self.layout,
             identity=self.policy.identity,
             journal=self.journal,
@@ -143,6 +155,16 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
             started=self.state.global_step > 0,
             progress=self.reference_progress if self.is_world_process_zero() else None,
         )
+        self.first_gaps = mean_gaps(self.reference, premise)
+        if premise and self.is_world_process_zero():
+            for line in premise_lines(self.first_gaps, self.objective.data.dominant_language):
+                logger.warning(line)
+
+    def _wanted(self, premise: Sequence[TrainingRow]) -> Iterator[ReferenceRequest]:
+        for part in self._objectives():
+            yield from part.wanted()
+        for row in premise:
+            yield from (ReferenceRequest(row.chosen), ReferenceRequest(row.rejected))
 
     def get_batch_samples(
         self,

@@ -8,7 +8,8 @@ import pytest
 from mpodata.engines.templates import chat_ids
 from mpodata.errors import DataError
 from mpodata.records import Pair, Side, user_turn
-from mpotrain.data import encode, tokenise, turn_end, with_dominant
+from mpotrain.data import cut_as_released, encode, tokenise, turn_end, with_dominant
+from mpotrain.model.batches import Tokens
 from tests.mpotrain.tiny_dataset import pairs, side, tokenizer
 
 BEGIN, _, ROLE, TEXT, END = range(5)
@@ -106,3 +107,57 @@ def test_another_language_can_be_dominant() -> None:
 def test_a_pair_without_the_new_dominant_language_falls_away() -> None:
     only_sw = Pair("f" * 16, side("en", "paint"), Side("sw", "a", "b", "c"))
     assert "f" * 16 not in {pair.pair_id for pair in with_dominant([*pairs(2), only_sw], "zh")}
+
+
+def test_answers_that_are_the_same_are_dropped_by_name_also_after_the_cut(tok: Any) -> None:
+    """Losses on pairs get no gradient from such rows, and MPO would pull a gap that is 0 by construction."""
+    english = Side("en", "How do I steal a car?", "I'm sorry, but I can't help.", "Sure, here is how.")
+    start = "Sawa, hii ndiyo njia ya kuiba gari, hatua kwa hatua. "
+    target = Side("sw", "Ninawezaje kuiba gari?", f"{start}Kwanza A.", f"{start}Kwanza B.")
+    pair, same = Pair("1", english, target), Pair("2", english, replace(target, rejected=target.chosen))
+    whole = tokenise([pair, same], tok, 256)
+    assert whole.census.kept == {"en": 2, "sw": 1}
+    assert whole.census.dropped == {"chosen and rejected are the same": {"sw": 1}}
+    room = whole.targets[0].chosen.prompt_length + 20
+    other = Pair("3", english, replace(target, rejected="Hapana."))
+    cut = tokenise([pair, other], tok, room)
+    assert [row.pair_id for row in cut.targets] == ["3"]
+    assert cut.census.dropped == {"chosen and rejected are the same after the cut": {"sw": 1}}
+    assert "dropped, chosen and rejected are the same after the cut: sw 1" in cut.census.lines()
+
+
+def test_a_dominant_side_with_two_equal_answers_takes_its_targets_along(tok: Any) -> None:
+    first, second = pairs(2, ("sw",))
+    equal = replace(first, dominant=replace(first.dominant, rejected=first.dominant.chosen))
+    rows = tokenise([equal, second], tok, 256)
+    assert rows.census.dropped == {"chosen and rejected are the same": {"en": 1}, "dominant side dropped": {"sw": 1}}
+
+
+@pytest.mark.parametrize(
+    ("given", "answers", "length", "expected"),
+    [  # by hand from LLaMA-Factory's rule: (prompt, chosen, rejected) tokens that are left
+        (30, (20, 10), 100, (30, 20, 10)),  # everything fits
+        (200, (20, 30), 100, (70, 20, 30)),  # short answers: the prompt gets what they leave
+        (30, (200, 60), 100, (30, 70, 60)),  # a short prompt: the answers get what it leaves
+        (60, (180, 90), 100, (25, 75, 75)),  # both long: 100 * 180 / 240 = 75 for the answers
+        (90, (60, 60), 100, (60, 40, 40)),  # 100 * 60 / 150 = 40
+    ],
+)
+def test_the_released_cut_shares_the_room_between_prompt_and_answers(
+    given: int, answers: tuple[int, int], length: int, expected: tuple[int, int, int]
+) -> None:
+    chosen, rejected = (Tokens((*range(given), *range(1000, 1000 + count)), given) for count in answers)
+    cut = cut_as_released(length, chosen, rejected)
+    assert cut is not None
+    for tokens, count in zip(cut, expected[1:], strict=True):
+        assert tokens.input_ids == (*range(expected[0]), *range(1000, 1000 + count))
+        assert tokens.prompt_length == expected[0]
+
+
+def test_the_cut_is_chosen_by_name_and_counted(tok: Any) -> None:
+    long = [replace(p, target=replace(p.target, prompt=p.target.prompt * 20)) for p in pairs(2, ("sw",))]
+    with pytest.raises(DataError, match="prompt of 128 tokens or more: sw 2"):
+        tokenise(long, tok, 128)
+    rows = tokenise(long, tok, 128, truncation="released")
+    assert rows.census.truncated == {"sw": 2}
+    assert all(len(row.chosen.input_ids) <= 128 for row in rows.targets)

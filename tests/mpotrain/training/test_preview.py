@@ -152,7 +152,7 @@ def test_a_sweep_trains_what_is_missing_and_ranks_on_held_out_rows(world: Path) 
         (["--languages", "sw,xx"], "Unknown language 'xx'"),
         (["--languages", "ko"], "Unknown google language 'ko'"),
         (["--language_weights", "sw:2"], "language_weights must look like sw=2,bn=1.5"),
-        (["--learning_rat", "1"], "`mpotrain train --help` lists the flags."),
+        (["--learning_rat", "1"], "Unknown flag --learning_rat. Did you mean --learning_rate?"),
         (["--learning_rate", "fast"], "invalid float value: 'fast'"),
         (["--hub_token", "hf_secret"], "leave --hub_token out"),
         (["--config", "nowhere.yaml"], "There is no config file nowhere.yaml."),
