@@ -147,7 +147,8 @@ class Journal:
         # NORMAL is safe against kill -9; a power cut may lose the last block.
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS results (key BLOB PRIMARY KEY, value TEXT NOT NULL, checksum BLOB) WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS results "
+            "(key BLOB PRIMARY KEY, value TEXT NOT NULL, checksum BLOB) WITHOUT ROWID"
         )
         if "checksum" not in self._columns():  # a journal of an earlier mpodata
             try:

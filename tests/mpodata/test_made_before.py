@@ -35,7 +35,7 @@ def test_a_version_of_then_verifies_loads_and_publishes(tmp_path: Path, capsys: 
     assert main(["verify", str(tmp_path / "version")]) == 0
     assert "is sound: 2 files, 6 rows" in capsys.readouterr().out
     pairs = list(load(tmp_path / "version").pairs())
-    assert [pair.dominant.prompt for pair in pairs][0] == "How do I pick a lock at work?"
+    assert pairs[0].dominant.prompt == "How do I pick a lock at work?"
     assert len(pairs) == 3
     assert main(["publish", str(tmp_path / "version"), "--to", str(tmp_path / "registry" / "then")]) == 0
     assert main(["publish", str(tmp_path / "version"), "--to", str(tmp_path / "registry" / "then")]) == 0

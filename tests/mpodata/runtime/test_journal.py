@@ -186,7 +186,7 @@ def test_a_hundred_damages_give_the_same_results_or_say_what_to_do(tmp_path: Pat
                 assert journal.through("t", {}, inputs, answers, block=50) == expected
             same += 1
         except MpoError as error:
-            assert "move it away" in str(error)
+            assert "move it away" in str(error)  # noqa: PT017
     assert 20 < same < 100  # both ends are reached
 
 
@@ -202,6 +202,6 @@ def test_a_place_that_cannot_be_used_is_one_sentence(fault: str, tmp_path: Path)
         if os.geteuid() == 0:
             place = Path("/proc/journal.sqlite")
         tmp_path.chmod(0o500)
-    with pytest.raises(MpoError, match="Name another place|name another place"):
+    with pytest.raises(MpoError, match=r"[Nn]ame another place"):
         Journal(place)
     tmp_path.chmod(0o700)
