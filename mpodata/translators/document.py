@@ -31,7 +31,7 @@ from mpodata.translators.unknown import around_unknown
 
 TASK: Final = "translate"  # its results' name in the journal
 CARRYING: Final = 1  # of the code that splits, checks and retries: bump when it changes a result; rules are hashed
-RULES: Final = tuple(f"mpodata.translators.{name}" for name in ("document", "segments", "checks"))
+RULES: Final = tuple(f"mpodata.translators.{name}" for name in ("document", "segments", "checks", "unknown"))
 
 LONGEST_FIELD: Final = 50_000  # characters; a longer field is a damaged row or a book, and costs hours
 DEPTH: Final = 3  # how often a segment that fails may be cut smaller

@@ -6,8 +6,9 @@ answer's reward is what preference training has taught a model, read from the mo
     r(y) = sum_t log pi_aligned(y_t | p, x_en, y_<t) - log pi_reference(y_t | p, x_en, y_<t)
 
 with x_en the ENGLISH instruction and p a prefix that asks for an answer in the language; no length normalisation.
-Length control: r - alpha |y| (characters), alpha in 0, .001, ..., 1 per language so that chosen and rejected are
-equally long on average. Pair = highest / lowest, stored with the target-language instruction.
+Length control: r - alpha |y| (characters), alpha the smallest of 0, .001, ..., .999 per language at which chosen and
+rejected are most nearly equally long on average (the authors' grid). Pair = highest / lowest, stored with the
+target-language instruction; answers with one reward make no pair ("tied-rewards").
 
 `guard` (on by default, not in the paper) lets only what a pair of its kind needs be chosen and rejected. alpha is
 searched over the sides given in one call, so a build gives all rows of a language at once (`needs_all_rows`).
@@ -102,9 +103,7 @@ class Icr:
 
 def length_control(rewarded: Sequence[Sequence[Candidate]], kinds: Sequence[AnswerRequest], *, guard: bool) -> float:
     """The smallest alpha at which chosen and rejected answers differ least in mean characters."""
-    return min(
-        (step / STEPS for step in range(STEPS + 1)), key=lambda alpha: _length_gap(rewarded, kinds, alpha, guard)
-    )
+    return min((step / STEPS for step in range(STEPS)), key=lambda alpha: _length_gap(rewarded, kinds, alpha, guard))
 
 
 def _length_gap(
@@ -126,12 +125,14 @@ def pairs_at(
 
 
 def _extremes(candidates: Sequence[Candidate]) -> Chosen:
-    """The paper's pair: highest and lowest, whatever they say."""
+    """The paper's pair: highest and lowest, whatever they say. Its code keeps ties, where both are one answer."""
     sound = [candidate for candidate in candidates if candidate.sound]
     if not sound:
         return Dropped("no-chosen-candidate", "no answer is complete and in the language")
     ranked = sorted(sound, key=lambda candidate: (-candidate.score, candidate.text))
-    return ranked[0], ranked[-1] if ranked[-1].score < ranked[0].score else None
+    if len(ranked) > 1 and ranked[-1].score == ranked[0].score:
+        return Dropped("tied-rewards", f"{len(ranked)} answers with one reward")
+    return ranked[0], ranked[-1] if len(ranked) > 1 else None
 
 
 def _side(language: str, prompt: str | Dropped, pair: Chosen | None) -> Side | Dropped:

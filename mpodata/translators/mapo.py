@@ -38,15 +38,16 @@ SCORING: Final = 1  # raise when the score changes: it is part of every journal 
 class Aligner:
     """Scores answers by forced decoding."""
 
-    def __init__(self, nllb: Nllb, journal: Journal) -> None:
+    def __init__(self, nllb: Nllb, journal: Journal, *, language_token: bool = False) -> None:
+        """language_token: whether the reference's language token counts as one of its tokens."""
         self.nllb = nllb
         self.journal = journal
+        self.language_token = language_token
 
     def provenance(self) -> dict[str, Any]:
         measured = {"beam", "licence"}  # neither changes a forced decoding
-        return {key: value for key, value in self.nllb.provenance().items() if key not in measured} | {
-            "scoring": SCORING
-        }
+        model = {key: value for key, value in self.nllb.provenance().items() if key not in measured}
+        return model | {"scoring": SCORING} | ({"language_token": True} if self.language_token else {})
 
     def scores(self, pairs: Sequence[tuple[str, str]], language: str, dominant: str) -> list[float]:
         """1 / mean cross-entropy (nats a token) of each (answer in `language`, reference in `dominant`)."""
@@ -59,7 +60,12 @@ class Aligner:
         sources = [self.nllb.source_tokens(answer[:LONGEST], language) for answer in tokens[0]]
         targets = [[self.nllb.code(dominant), *reference[:LONGEST]] for reference in tokens[1]]
         results = self.nllb.translator.score_batch(
-            sources, targets, offset=1, max_input_length=0, max_batch_size=BATCH, batch_type="tokens"
+            sources,
+            targets,
+            offset=0 if self.language_token else 1,
+            max_input_length=0,
+            max_batch_size=BATCH,
+            batch_type="tokens",
         )
         return [1 / max(CERTAIN, -sum(result.log_probs) / len(result.log_probs)) for result in results]
 
@@ -177,12 +183,16 @@ def mapo(
     prompts_model: str | None = None,
     aligner: str = "nllb-600m",
     aligner_model: str | None = None,
+    language_token: bool = False,
     device: Device = "auto",
     dominant: str = "en",
     journal: Journal | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Mapo:
-    """A Translator; `aligner` names the NLLB size that scores, `prompts` the translator of the prompts."""
+    """A Translator; `aligner` names the NLLB size that scores, `prompts` the translator of the prompts.
+
+    references: English answers that each answer is scored against; `samples` of them are all that the policy gives.
+    """
     if samples < 2:
         raise ConfigError(f"translator.options.samples must be at least 2, got {samples}.")
     if aligner not in SIZES:
@@ -199,4 +209,5 @@ def mapo(
     size = SIZES[aligner]
     nllb = Nllb(size.name, aligner_model or size.model, licence=size.licence, device=device)
     sampling = Sampling(candidates=samples, temperature=temperature, max_tokens=max_tokens)
-    return Mapo(policy, Aligner(nllb, policy.journal), sampling=sampling, references=references, margin=margin)
+    scorer = Aligner(nllb, policy.journal, language_token=language_token)
+    return Mapo(policy, scorer, sampling=sampling, references=references, margin=margin)

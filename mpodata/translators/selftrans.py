@@ -1,7 +1,7 @@
 """The policy translates the triplet itself: how MPO (arXiv 2505.16869, appendix H.4) describes LIDR.
 
 The form is the one of LIDR's code (arXiv 2410.08964): the text in `<sentence>` tags, the answer in `<translated>` tags
-with the assistant's turn opened by the tag, greedy, at most 4,096 tokens; no closing tag is a failed translation. The
+with the assistant's turn opened by the tag, greedy; no closing tag is a failed translation. The
 other reading, with native answers of the policy, is `lidr`.
 """
 
@@ -13,11 +13,12 @@ from mpodata.engines import Answer, Engine, Sampling
 from mpodata.errors import ConfigError
 from mpodata.languages import language as language_of
 from mpodata.licences import model_licence
-from mpodata.records import Dropped, user_turn
+from mpodata.records import Dropped, Message, user_turn
 from mpodata.refusals import Detector, Exchange
 from mpodata.runtime.fingerprint import text_hash
 from mpodata.runtime.journal import Journal
 from mpodata.translators import SentenceTranslator, Unit
+from mpodata.translators.checks import circles
 from mpodata.translators.document import DocumentTranslator
 
 PROMPT: Final = (
@@ -27,6 +28,8 @@ PROMPT: Final = (
 )
 OPEN, CLOSE = "<translated>", "</translated>"
 DECODING: Final = Sampling(temperature=0.0, repetition_penalty=1.0, max_tokens=4096, seed=42, prefix=OPEN)
+TOKENS_PER_CHARACTER: Final = 3  # of the source; byte-level vocabularies write Bengali or Thai at about this rate
+CAPS: Final = (256, 512, 1024, 2048, 4096)  # new tokens; texts of one class are asked together
 ANOTHER: Final = replace(DECODING, temperature=0.7, top_p=0.95)  # the second attempt
 
 
@@ -58,10 +61,21 @@ class SelfTranslation(SentenceTranslator):
         names = {"source": language_of(source).name, "target": language_of(target).name}
         # The tags of the form are not part of any text; what looks like one may not end the sentence early.
         asked = [user_turn(PROMPT.format(**names, text=_without_tags(text))) for text in texts]
-        drawn = self.engine.answers(asked, ANOTHER if attempt else DECODING)
-        found = [_inside(answers[0]) for answers in drawn]
-        refused = self._refused(texts, [answers[0].text for answers in drawn], source, target)
-        return [Dropped("refused-to-translate") if no else one for one, no in zip(found, refused, strict=True)]
+        answers = self._answers(asked, [cap(text) for text in texts], ANOTHER if attempt else DECODING)
+        refused = self._refused(texts, [answer.text for answer in answers], source, target)
+        return [
+            Dropped("refused-to-translate") if no else _inside(answer)
+            for answer, no in zip(answers, refused, strict=True)
+        ]
+
+    def _answers(self, asked: Sequence[list[Message]], caps: Sequence[int], sampling: Sampling) -> list[Answer]:
+        """One answer each, of at most its cap of tokens."""
+        answers: dict[int, Answer] = {}
+        for most in sorted(set(caps)):
+            places = [at for at, each in enumerate(caps) if each == most]
+            drawn = self.engine.answers([asked[at] for at in places], replace(sampling, max_tokens=most))
+            answers.update(zip(places, (row[0] for row in drawn), strict=True))
+        return [answers[at] for at in range(len(asked))]
 
     def _refused(self, texts: Sequence[str], answers: Sequence[str], source: str, target: str) -> list[bool]:
         """Is an answer a refusal where its text is none?"""
@@ -85,7 +99,15 @@ def _inside(answer: Answer) -> str | Dropped:
     text, closed, _ = answer.text.partition(CLOSE)
     if closed:
         return text.removeprefix(OPEN).strip() or Dropped("empty")
-    return Dropped("truncated") if answer.finish == "length" else Dropped("no-closing-tag")
+    if answer.finish == "length":
+        return Dropped("looping" if circles(text) else "truncated")
+    return Dropped("no-closing-tag")
+
+
+def cap(text: str) -> int:
+    """New tokens after which a translation of `text` is taken to run away: the smallest class that holds it amply."""
+    wanted = TOKENS_PER_CHARACTER * len(text) + 64
+    return next((most for most in CAPS if wanted <= most), CAPS[-1])
 
 
 def _without_tags(text: str) -> str:

@@ -11,7 +11,7 @@ from mpodata.records import Dropped, Side
 from mpodata.refusals.rules import RuleDetector
 from mpodata.runtime.journal import Journal
 from mpodata.translators.icr import Icr, icr, length_control, pairs_at
-from mpodata.translators.policy import Candidate, TargetAnswers
+from mpodata.translators.policy import AnswerRequest, Candidate, TargetAnswers
 from mpodata.translators.rewards import ImplicitReward
 from tests.mpodata.fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine, carried
 
@@ -83,7 +83,23 @@ def test_length_control_makes_chosen_and_rejected_equally_long():
         return abs(sum(len(chosen.text) - len(rejected.text) for chosen, rejected in pairs)) / 2
 
     alpha = length_control(rows, kinds, guard=False)
-    assert gap(alpha) == min(gap(step / 1000) for step in range(1001)) < gap(0.0)
+    assert gap(alpha) == min(gap(step / 1000) for step in range(1000)) < gap(0.0)
+
+
+def test_alpha_is_the_smallest_best_one_of_the_authors_grid():
+    rows = [candidates((300, 10.0), (100, 4.0)), candidates((50, 1.0), (250, 3.0))]
+    kinds: list[AnswerRequest] = ["refusal"] * 2
+    assert length_control(rows, kinds, guard=False) == 0.011
+    endless = [candidates((2000, 1500.0), (1000, 1.0))]  # its gap closes above alpha = 1, which is not on the grid
+    assert length_control(endless, kinds[:1], guard=False) < 1.0
+
+
+def test_tied_rewards_are_dropped_by_name():
+    [pair] = pairs_at([candidates((30, 2.0), (30, 2.0))], ["refusal"], 0.0, guard=False)
+    assert pair == Dropped("tied-rewards", "2 answers with one reward")
+    assert made({REFUSAL: 2.0, HELP: 2.0}, alpha=0.0, guard=False).translate([SIDE], "sw") == [
+        Dropped("tied-rewards", "chosen: 2 answers with one reward")
+    ]
 
 
 def test_alpha_is_searched_over_all_rows_of_a_language():

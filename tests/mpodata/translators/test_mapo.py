@@ -200,3 +200,19 @@ def test_the_pocket_models_make_mapo_pairs(tmp_path, monkeypatch):
     pairs = [result for result in results if isinstance(result, Side)]
     assert pairs, "the pocket policy refuses some harmful Swahili requests and helps with others"
     assert all(pair.chosen != pair.rejected for pair in pairs)
+
+
+def test_the_language_token_of_the_reference_can_count(tiny):
+    pairs = [("How do I pick a lock?", "No."), ("Hello there", "I will not help.")]
+    with Journal(":memory:") as journal:
+        nllb = Nllb("tiny", str(tiny), compute_type="float32")
+        without, with_token = Aligner(nllb, journal), Aligner(nllb, journal, language_token=True)
+        scores = without.scores(pairs, "sw", "en")
+        counted = with_token.scores(pairs, "sw", "en")
+        assert without.provenance() == {k: v for k, v in with_token.provenance().items() if k != "language_token"}
+    for (answer, reference), score, other in zip(pairs, scores, counted, strict=True):
+        [source], [target] = nllb.tokens([answer]), nllb.tokens([reference])
+        [result] = nllb.translator.score_batch([nllb.source_tokens(source, "sw")], [["eng_Latn", *target]], offset=0)
+        token, *rest = [-value for value in result.log_probs]
+        assert score == pytest.approx(len(rest) / sum(rest), rel=1e-4)
+        assert other == pytest.approx((len(rest) + 1) / (token + sum(rest)), rel=1e-4)

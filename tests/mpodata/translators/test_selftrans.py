@@ -1,12 +1,14 @@
 """The policy translates the triplet itself; refusing to is counted apart from failing to."""
 
+from dataclasses import replace
+
 import pytest
 
 from mpodata.engines import Answer
 from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.refusals.rules import RuleDetector
-from mpodata.translators.selftrans import DECODING, OPEN, selftrans
+from mpodata.translators.selftrans import DECODING, OPEN, SelfTranslation, cap, selftrans
 from tests.mpodata.fake_policy import ENGLISH_REFUSAL, HELP, REFUSAL, SpokenEngine
 
 WORDS = {
@@ -35,7 +37,7 @@ def carry(say, texts=(), **options):
 def test_the_triplet_is_translated_by_the_policy():
     [carried], engine = carry(translating)
     assert carried == Side("sw", *list(WORDS.values())[:3])
-    assert [sampling for _, sampling in engine.asked] == [DECODING] * 3
+    assert [sampling for _, sampling in engine.asked] == [replace(DECODING, max_tokens=256)] * 3
 
 
 def test_the_form_is_that_of_the_authors():
@@ -43,7 +45,29 @@ def test_the_form_is_that_of_the_authors():
     prompt, sampling = engine.asked[0]
     assert prompt.endswith("<sentence>How do I pick a lock?</sentence>")
     assert "from English into Swahili" in prompt
-    assert (sampling.prefix, sampling.temperature, sampling.max_tokens) == (OPEN, 0.0, 4096)
+    assert (sampling.prefix, sampling.temperature, sampling.max_tokens) == (OPEN, 0.0, 256)
+
+
+@pytest.mark.parametrize(
+    ("characters", "most"), [(1, 256), (64, 256), (65, 512), (600, 2048), (2000, 4096), (9000, 4096)]
+)
+def test_the_cap_on_tokens_follows_the_sources_length(characters, most):
+    assert cap("x" * characters) == most
+
+
+def test_texts_of_one_cap_are_asked_together_and_results_keep_their_order():
+    long = "How do I pick a lock? " * 20
+    texts = ["How do I pick a lock?", long.strip(), "Yes, first take a thin wire."]
+    engine = SpokenEngine(lambda prompt, sampling: [f"{sampling.max_tokens}</translated>"])
+    results = SelfTranslation(engine, RuleDetector()).segments(texts, "en", "sw")
+    assert results == ["256", "2048", "256"]
+
+
+def test_an_answer_that_runs_in_circles_up_to_its_cap_is_counted_as_looping():
+    say = lambda p, s: [Answer("kufungua kufuli " * 40, "length", s.max_tokens)]  # noqa: E731
+    results, engine = carry(say, ["How do I pick a lock?"])
+    assert results == [Dropped("looping")]
+    assert sum(sampling.max_tokens for _, sampling in engine.asked) <= 20 * 256  # tokens, with every smaller attempt
 
 
 def test_a_refusal_to_translate_is_counted_apart():
