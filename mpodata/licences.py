@@ -20,6 +20,7 @@ MODEL_LICENCES: Final = {
     "Qwen/Qwen3": "apache-2.0",
     "mistralai/Mistral-7B": "apache-2.0",
     "mistralai/Mixtral": "apache-2.0",
+    "google/madlad400": "apache-2.0",
     "CohereForAI/aya": "cc-by-nc-4.0",
     "CohereLabs/aya": "cc-by-nc-4.0",
 }

@@ -56,7 +56,7 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="the policy: a Hub id, a folder, or pocket-chat")
     parser.add_argument("--revision", help="the policy's revision")
     parser.add_argument("--engine", help="vllm, transformers, openai or replay")
-    parser.add_argument("--translator", help="google, nllb-600m, nllb-1.3b, nllb-3.3b, selftrans, lidr, mapo, icr, ...")
+    parser.add_argument("--translator", help="google, nllb-3.3b, madlad-3b, selftrans, lidr, mapo, icr, ...")
     parser.add_argument("--languages", help="target languages, ISO codes: zh,ja,ko,ar,bn,sw")
     parser.add_argument("--dominant", help="the language the model is safe in (default en)")
     parser.add_argument("--samples", type=int, help="harmful prompts to take (default: all)")

@@ -1,4 +1,4 @@
-"""An NLLB model as a CTranslate2 folder: found, or downloaded and converted once.
+"""An NLLB or MADLAD model as a CTranslate2 folder: found, or downloaded and converted once.
 
 The folder holds the weights and `tokenizer.json`, so that translating needs neither torch nor transformers. It appears
 whole or not at all, and is kept under `cache_folder()/nllb` by model, commit and weight type.
@@ -63,8 +63,8 @@ def converted(source: ModelFiles, compute_type: str) -> Path:
 
 def _convert(origin: Path, target: Path, stored: str) -> None:
     """Convert aside, then rename; of two processes that do so at once one wins and both go on."""
-    converters = require("ctranslate2.converters", package="ctranslate2", purpose="NLLB", extra="nllb")
-    require("transformers", package="transformers", purpose="Converting an NLLB model", extra="nllb")
+    converters = require("ctranslate2.converters", package="ctranslate2", purpose="CTranslate2", extra="nllb")
+    require("transformers", package="transformers", purpose="Converting a translation model", extra="nllb")
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)
     aside = Path(tempfile.mkdtemp(prefix=".converting-", dir=target.parent))
@@ -82,14 +82,14 @@ def _convert(origin: Path, target: Path, stored: str) -> None:
             if not (target / WEIGHTS).is_file():
                 raise
     except (ValueError, KeyError, NotImplementedError, OSError) as error:
-        raise ModelError(f"{origin} could not be converted for CTranslate2 as an NLLB model: {error}") from error
+        raise ModelError(f"{origin} could not be converted for CTranslate2 as a translation model: {error}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
 def _save_tokenizer(origin: Path, folder: Path) -> None:
     transformers: Any = require(
-        "transformers", package="transformers", purpose="Converting an NLLB model", extra="nllb"
+        "transformers", package="transformers", purpose="Converting a translation model", extra="nllb"
     )
     transformers.AutoTokenizer.from_pretrained(str(origin)).save_pretrained(str(folder))
 

@@ -18,7 +18,7 @@ from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
 from mpodata.runtime.journal import Journal
-from mpodata.translators.nllb import SIZES, Device, Nllb
+from mpodata.translators.nllb import SIZES, Nllb
 from mpodata.translators.policy import (
     AnswerRequest,
     Candidate,
@@ -28,6 +28,7 @@ from mpodata.translators.policy import (
     policy_of,
     scored,
 )
+from mpodata.translators.seq2seq import Device
 
 CERTAIN: Final = 1e-6  # nats a token; a cross-entropy below it is a rounding of 0
 LONGEST: Final = 1000  # tokens of an answer or reference that are scored; NLLB has 1,024 positions

@@ -16,7 +16,8 @@ from mpodata.translators import batches as batching
 from mpodata.translators.batches import batches, rows_of
 from mpodata.translators.conversion import converted, find
 from mpodata.translators.document import DocumentTranslator
-from mpodata.translators.nllb import MAX_SOURCE, SIZES, Nllb, longest_output, nllb, nllb_600m, pocket_nllb
+from mpodata.translators.nllb import SIZES, Nllb, nllb, nllb_600m, pocket_nllb
+from mpodata.translators.seq2seq import MAX_SOURCE, longest_output
 from tests.mpodata.tiny_nllb import write_tiny_nllb
 
 ALPHABET = string.ascii_letters + string.digits + ".,!?'"

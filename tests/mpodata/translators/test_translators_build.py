@@ -1,6 +1,7 @@
 """Every translator a user can name builds a pocket dataset, through the command line."""
 
 import json
+import string
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mpodata.translators import TRANSLATORS
 from mpodata.translators.nllb import pocket_nllb
 from mpodata.translators.selftrans import PROMPT
 from tests.fakes.translate import TranslatePage
+from tests.mpodata.tiny_madlad import write_tiny_madlad
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -148,6 +150,19 @@ def test_icr(table, tmp_path):
     assert {pair.quality.chosen_verdict for pair in pairs} == {"refusal"}
 
 
+MADLAD = {"madlad-3b", "madlad-7b", "madlad-10b"}
+
+
+@pytest.mark.parametrize("name", sorted(MADLAD))
+def test_madlad_builds_and_every_row_of_a_random_model_is_kept_or_dropped_by_name(table, tmp_path, name):
+    model = write_tiny_madlad(tmp_path / "model", string.printable)
+    given = ["--set", f"translator.options.model={model}", "--set", "translator.options.beam=1"]
+    built(table, tmp_path / "out", name, *policy(*given))
+    config = mpodata.load(str(tmp_path / "out")).manifest.configs[f"{name}.sw"]
+    assert config.dropped
+    assert set(config.dropped) <= {"truncated", "looping", "untranslated", "too-short", "too-long", "empty"}
+
+
 def test_every_name_is_built_here():
     built_here = {"pocket-nllb", "nllb-600m", "nllb-1.3b", "nllb-3.3b", "google", "selftrans", "lidr", "mapo", "icr"}
-    assert built_here == set(TRANSLATORS)
+    assert built_here | MADLAD == set(TRANSLATORS)
