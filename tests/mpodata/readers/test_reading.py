@@ -129,8 +129,11 @@ def test_a_csv_line_with_too_many_fields_is_dropped(tmp_path: Path) -> None:
         ("a.csv", "prompt,id\n", "no readable rows"),
         ("a.json", '[{"prompt": "a"}, {"prom', "not a whole JSON array"),
         ("a.json", "nonsense", "not JSON"),
-        ("a.parquet", "nonsense", "not a Parquet file"),
-        ("a.xlsx", "nonsense", "Known: .csv"),
+        ("a.parquet", "nonsense", "not a whole Parquet file"),
+        ("a.xlsx", "nonsense", "not a whole Excel workbook"),
+        ("a.xls", "nonsense", "Known: .csv"),
+        ("a.csv.gz", "nonsense", "not a whole gzip file"),
+        ("a.parquet.gz", "nonsense", "unpack it first"),
     ],
 )
 def test_an_unreadable_file_is_one_sentence(tmp_path: Path, name: str, content: str, said: str) -> None:
