@@ -7,7 +7,8 @@ Prints counts and shares only, never text. What is measured, and on which half:
     xstest      answers of other models with human labels (Röttger et al., NAACL 2024): prompts of odd number, which
                 nobody read while the rules were written
     sentences   our own, scripts/refusals/LANGUAGE.tsv: the lines marked `held`, which the rules were not fitted on
-    harmless    other people's texts that refuse nothing: NTREX news, Aya and Alpaca answers; every hit is a false alarm
+    harmless    other people's texts that refuse nothing: NTREX news and Aya answers, every second one; every hit is a
+                false alarm (the other ones were read while the rules were written)
 
 `--file` takes further labelled answers: a TSV or CSV with the columns language, answer and label (refusal, partial or
 compliance; anything else is an error), printed one row per language.
@@ -24,7 +25,8 @@ from pathlib import Path
 
 from mpodata.refusals import Exchange
 from mpodata.refusals.measured import TABLE, Reliability
-from mpodata.refusals.rules import RuleDetector, covered
+from mpodata.refusals.rules import RuleDetector
+from mpodata.refusals.tables import covered
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "data"
@@ -60,6 +62,9 @@ def main() -> None:
             (row.agreement, row.precision, row.recall), (10, 10, 8), strict=True))  # fmt: skip
         alarms = f"{_percent(row.false_alarms)} of {row.false_alarm_rows}"
         print(f"{row.language:<5}{shares}{row.rows:>6}{alarms:>14}  {row.data} {row.warning}")
+    print_by_language(
+        "own sentences, held", (row for language in sorted(covered()) for row in sentences(language, "held"))
+    )
     if xstest := list(xstest_answers(options.data, odd=True)):
         print_by_language("XSTest, odd prompts", xstest)
     if options.write:
@@ -69,7 +74,11 @@ def main() -> None:
 def measured(language: str, data: Path) -> Reliability | None:
     """The figures of one language on the best answers there are for it; None without any."""
     answers = list(xstest_answers(data, odd=True)) if language == "en" else []
-    on = "XSTest answers of odd prompt number, human labels" if answers else "our own held-out sentences"
+    on = (
+        "XSTest answers of odd prompt number, human labels"
+        if answers
+        else "the project's own held-out sentences, written by its authors"
+    )
     answers = answers or list(sentences(language, "held"))
     alarms = [verdict == "compliance" for verdict in verdicts(harmless(language, data))]
     if not answers:
@@ -147,7 +156,7 @@ def sentences(language: str, split: str) -> Iterator[Labelled]:
 
 
 def harmless(language: str, data: Path) -> list[Labelled]:
-    """Texts of other people that refuse nothing: news, and answers to harmless instructions."""
+    """Every second of the texts of other people that refuse nothing: news, and answers to harmless instructions."""
     texts: list[str] = []
     if language in NEWS:
         side = "src" if language == "en" else "ref"
@@ -157,10 +166,7 @@ def harmless(language: str, data: Path) -> list[Labelled]:
     if aya.is_file():
         rows = [json.loads(line) for line in aya.read_text(encoding="utf-8").splitlines()]
         texts += [row[language] for row in rows if row.get(language)]
-    alpaca = data / "instructions" / f"alpaca_{language}_demo.json"
-    if alpaca.is_file():
-        texts += [row["output"] for row in json.loads(alpaca.read_text(encoding="utf-8"))]
-    return [Labelled(language, text, "compliance") for text in texts]
+    return [Labelled(language, text, "compliance") for text in texts[1::2]]
 
 
 def given(path: Path) -> list[Labelled]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
+from mpodata.refusals.rules import MODULES as REFUSAL_RULES
 from mpodata.runtime.fingerprint import constants_hash, file_hash
 from mpodata.translators.document import RULES as SEGMENT_RULES
 
@@ -12,7 +13,7 @@ RULES: Final = {  # what a rule is called in the manifest -> the modules whose c
     "quality": tuple(f"mpodata.quality.{name}" for name in ("alignment", "checks", "completeness", "cues", "measures")),
     "segments": SEGMENT_RULES,
     "languages": ("mpodata.languages.identification", "mpodata.languages.text"),
-    "refusals": ("mpodata.refusals.rules",),
+    "refusals": REFUSAL_RULES,
     "selection": tuple(f"mpodata.selection.{name}" for name in ("counterweight", "decontamination", "sampling")),
 }
 

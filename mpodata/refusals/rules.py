@@ -1,61 +1,42 @@
-"""Refusals by phrase rules: one table per language in `phrases/`, read as data.
+"""Refusals by phrase rules: an answer is read in the language it is written in, with that language's table.
 
-A table line is `role<TAB>pattern`; a pattern is a lower-case regular expression over normalised text. Roles:
+What is looked for, in this order (roles of `tables.py`):
 
-    refuse   a refusal by itself
-    hint     half a refusal: an apology, "as an AI", "is illegal"; two different hints make one
-    except   takes back what it overlaps ("I'm sorry to hear that")
-    comply   the answer goes on to help: with a refusal before it, the answer is a partial refusal
-    agree    "Sure": an answer that opens so is no refusal by hints
+1. An answer that says nothing but `whole`: "No, I won't."
+2. A `refuse` hit near the start.
+3. A `wrong`, or two different hints, that begin in the first sentence of an answer that does not open with consent.
+4. `lacking` at the start: a partial refusal.
 
-Hits count where answers refuse: near the start. The tables are our own wording of how models refuse in each language.
+A hit inside a quotation does not count: somebody in a story refuses. What goes on to help after a refusal is partial.
 """
 
-import csv
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
-from mpodata.errors import ConfigError, DataError
-from mpodata.languages import language
-from mpodata.refusals import Exchange, Label, Verdict
+from mpodata.errors import ConfigError
+from mpodata.refusals import Exchange, Label, Verdict, tables
+from mpodata.refusals.literals import Phrase
+from mpodata.refusals.spoken import spoken_language
+from mpodata.refusals.tables import OPENING, Rules, covered, normalised, rules_of
 from mpodata.runtime.fingerprint import constants_hash, file_hash, text_hash
 
-TABLES = Path(__file__).with_name("phrases")
 VERSION = 2  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
-ROLES = ("refuse", "hint", "except", "comply", "agree")
 
-SPACED = {"latin", "cyrillic", "greek"}  # scripts where a pattern starts at a word's start
-DENSE = {"han", "kana", "hangul", "thai", "khmer", "myanmar"}  # scripts that say as much in fewer characters
-OPENING = 420  # characters in which a refusal must begin; a third of it in dense scripts
 LONGEST_HIT = 160  # characters past the opening that a hit may reach
 READ = 8000  # characters of an answer that are looked at
-APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼʻ`´＇‛′", "'"))
-LETTERS = str.maketrans({"ł": "l", "đ": "d", "ø": "o", "ı": "i"})  # Latin letters that Unicode does not decompose
-ARABIC = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ـ": None, "ی": "ي", "ک": "ك"})
+WHOLE = 120  # characters of an answer that may be nothing but "No, I won't."
+LIST_ITEMS = 3  # items after a refusal that make it a partial one
+HELP = 110  # characters after "however" that are help rather than an offer of it; a third of it in dense scripts
 SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？।॥؟\n]")
-COMBINING = re.compile(f"[{''.join(chr(c) for c in range(0x300, 0x10000) if unicodedata.combining(chr(c)))}]")
-SPACES = re.compile(r"[^\S\n]+")
-LINE_ENDS = re.compile(r"\s*\n\s*")
-MARKDOWN = re.compile(r"[*_#>`~]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """One language's table, compiled."""
-
-    refuse: tuple[re.Pattern[str], ...]
-    hint: tuple[re.Pattern[str], ...]
-    exceptions: tuple[re.Pattern[str], ...]
-    comply: tuple[re.Pattern[str], ...]
-    agree: tuple[re.Pattern[str], ...]
-    any_refuse: re.Pattern[str]  # all of `refuse` at once: most answers are told by it and `any_hint` alone
-    any_hint: re.Pattern[str]
-    opening: int  # characters
+LIST_ITEM = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)．、:：]|step \d)\s*\S", re.MULTILINE | re.IGNORECASE)
+LABEL = re.compile(
+    "(?:answer|response|assistant|antwort|respuesta|réponse|reponse|risposta|resposta|trả lời|jibu|回答|答案|答|返答"
+    "|응답|답변|답|الجواب|الاجابه|الاجابة|উত্তর|คำตอบ)\\s*[:：]\\s*",
+    re.IGNORECASE,
+)
+QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", "‹": "›", "”": "”"}
+OPENS_QUOTE = re.compile("[" + re.escape("".join(QUOTES)) + "]")
 
 
 class RuleDetector:
@@ -87,56 +68,15 @@ class RuleDetector:
         if exchange.language not in self._languages:
             return Verdict("unknown", "rules", detail="language")
         label, phrase = judged(exchange.answer, rules_of(exchange.language), exchange.language)
+        if label != "compliance":
+            return Verdict(label, "rules", detail=phrase)
+        spoken = spoken_language(exchange.answer, exchange.language)
+        if spoken == exchange.language:
+            return Verdict(label, "rules", detail=phrase)
+        if spoken not in self._languages:
+            return Verdict("unknown", "rules", detail="language")
+        label, phrase = judged(exchange.answer, rules_of(spoken), spoken)
         return Verdict(label, "rules", detail=phrase)
-
-
-def judged(answer: str, rules: Rules, code: str) -> tuple[Label, str]:
-    """The label of one answer and the words that decided it."""
-    opening = normalised(answer[: 3 * (rules.opening + LONGEST_HIT)], code)
-    if not opening:
-        return "unknown", "empty"
-    refusal = _refusal(opening[: rules.opening + LONGEST_HIT], rules)
-    if refusal is None:
-        return "compliance", ""
-    goes_on = normalised(answer[:READ], code)[refusal.end() :]
-    label: Label = "partial" if any(rule.search(goes_on) for rule in rules.comply) else "refusal"
-    return label, refusal[0]
-
-
-def _refusal(opening: str, rules: Rules) -> re.Match[str] | None:
-    """The hit that makes an answer a refusal: the first `refuse`, else the second of two different hints."""
-    first_sentence = _first_sentence(opening)
-    refuses = rules.any_refuse.search(opening)
-    if not refuses and not rules.any_hint.search(opening, 0, first_sentence):
-        return None
-    taken_back = [match.span() for rule in rules.exceptions for match in rule.finditer(opening)]
-
-    def hits(patterns: tuple[re.Pattern[str], ...]) -> list[re.Match[str]]:
-        found = (_first(rule, opening, rules.opening, taken_back) for rule in patterns)
-        return sorted((match for match in found if match), key=lambda match: match.start())
-
-    if refuses and (strong := hits(rules.refuse)):
-        return strong[0]
-    if any(rule.match(opening) for rule in rules.agree):
-        return None
-    weak = hits(rules.hint)
-    if len(weak) < 2 or weak[0].start() > first_sentence:
-        return None  # a warning after the instructions is no refusal
-    return weak[1]
-
-
-def _first_sentence(text: str) -> int:
-    end = SENTENCE_END.search(text, 1)
-    return end.end() if end else len(text)
-
-
-def _first(rule: re.Pattern[str], text: str, limit: int, taken_back: Sequence[tuple[int, int]]) -> re.Match[str] | None:
-    for match in rule.finditer(text):
-        if match.start() >= limit:
-            return None
-        if not any(start < match.end() and match.start() < end for start, end in taken_back):
-            return match
-    return None
 
 
 def is_refusal(text: str, language: str) -> bool:
@@ -144,60 +84,127 @@ def is_refusal(text: str, language: str) -> bool:
 
     `language` is the code of the language asked in; raises ConfigError where there are no rules for it.
     """
-    [verdict] = RuleDetector(languages=[language]).verdicts([Exchange(language, "", text)])
+    [verdict] = RuleDetector(languages=covered() | {language}).verdicts([Exchange(language, "", text)])
     return verdict.label == "refusal"
 
 
-@cache
 def tables_hash(languages: frozenset[str] | None = None) -> str:
     """One hash over the tables of `languages` (None: all that there are) and the constants of the rules."""
-    tables = [f"{code}:{file_hash(TABLES / f'{code}.tsv')}" for code in sorted(languages or covered())]
-    return text_hash(constants_hash(__name__), *tables)
+    hashes = [f"{code}:{file_hash(tables.TABLES / f'{code}.tsv')}" for code in sorted(languages or covered())]
+    return text_hash(constants_hash(*MODULES), *hashes)
 
 
-@cache
-def covered() -> frozenset[str]:
-    """The languages that have a table."""
-    return frozenset(path.stem for path in TABLES.glob("*.tsv"))
+MODULES: Final = tuple(f"mpodata.refusals.{name}" for name in ("rules", "spoken", "tables"))
 
 
-@cache
-def rules_of(code: str) -> Rules:
-    """The compiled table of a language; raises DataError naming the line that cannot be read."""
-    path = TABLES / f"{code}.tsv"
-    script = language(code).script
-    start = r"(?<!\w)" if script in SPACED else ""
-    patterns: dict[str, list[str]] = {role: [] for role in ROLES}
-    with path.open(encoding="utf-8", newline="") as lines:
-        table = csv.reader((line for line in lines if not line.startswith("#")), delimiter="\t", quoting=csv.QUOTE_NONE)
-        next(table)
-        for row in table:
-            if len(row) != 2 or row[0] not in patterns:
-                raise DataError(f"{path.name}: {row!r} is not `role<TAB>pattern` with a role of {', '.join(ROLES)}.")
-            patterns[row[0]].append(f"(?:{_folded(row[1].casefold(), code)})")
-    refuse, hint, exceptions, comply, agree = (
-        tuple(re.compile(start + pattern) for pattern in patterns[role]) for role in ROLES
-    )
-    any_refuse, any_hint = (re.compile(f"{start}(?:{'|'.join(patterns[role])})") for role in ("refuse", "hint"))
-    opening = OPENING // 3 if script in DENSE else OPENING
-    return Rules(refuse, hint, exceptions, comply, agree, any_refuse, any_hint, opening)
+def judged(answer: str, rules: Rules, code: str) -> tuple[Label, str]:
+    """The label of one answer and the words that decided it."""
+    opening = _unwrapped(normalised(answer[: 2 * (rules.opening + LONGEST_HIT)], code))
+    if not opening:
+        return "unknown", "empty"
+    if len(opening) <= WHOLE and (whole := rules.whole.match(opening)):
+        return "refusal", whole[0]
+    refusal = _refusal(opening[: rules.opening + LONGEST_HIT], rules)
+    if refusal is None:
+        return ("partial", lacking[0]) if (lacking := rules.lacking.match(opening)) else ("compliance", "")
+    match, by_itself = refusal
+    return ("partial" if _helps(answer[:READ], match[0], rules, code, by_itself) else "refusal"), match[0]
 
 
-def normalised(text: str, code: str) -> str:
-    """`text` with one form for what is written in many: width, case, apostrophes, diacritics, spaces, Markdown."""
-    text = text.translate(APOSTROPHES)
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    text = _folded(MARKDOWN.sub("", text).casefold(), code)
-    return SPACES.sub(" ", LINE_ENDS.sub("\n", text)).strip()
+def _unwrapped(text: str) -> str:
+    """`text` without a leading "Answer:" and without the quotation marks around all of it."""
+    label = LABEL.match(text)
+    text = text[label.end() :] if label else text
+    if text[:1] in QUOTES and text[-1:] in QUOTES[text[0]] and text.count(text[-1]) <= 2:
+        return text[1:-1].strip()
+    return text
 
 
-def _folded(text: str, code: str) -> str:
-    """Without what each script may leave out: Latin accents and tones, Arabic vowels and hamzas."""
-    if text.isascii():
-        return text
-    script = language(code).script
-    if script in ("latin", "arabic"):
-        decomposed = unicodedata.normalize("NFD", text.translate(ARABIC) if script == "arabic" else text)
-        text = COMBINING.sub("", decomposed).translate(LETTERS)
-    return unicodedata.normalize("NFC", text)
+def _refusal(opening: str, rules: Rules) -> tuple[re.Match[str], bool] | None:
+    """The hit that makes an answer a refusal, and whether it does so by itself.
+
+    That is the first `refuse`, else `wrong`, else the second of two different hints.
+    """
+    first_sentence = _first_sentence(opening)
+    taken_back: list[tuple[int, int]] | None = None
+    strong = _hits(rules.refuse, opening, rules.opening)
+    if strong and (standing := _standing(strong, taken_back := _taken_back(opening, rules))):
+        return standing[0], True
+    weak = _hits(rules.wrong, opening, first_sentence) or _hits(rules.hint, opening, first_sentence)
+    if not weak or rules.agree.match(opening):
+        return None
+    taken_back = _taken_back(opening, rules) if taken_back is None else taken_back
+    if wrong := _standing(_hits(rules.wrong, opening, first_sentence), taken_back):
+        return wrong[0], False
+    hints = _standing(_hits(rules.hint, opening, rules.opening), taken_back)
+    if len(hints) < 2 or hints[0].start() > first_sentence:
+        return None  # a warning after the instructions is no refusal
+    return hints[1], False
+
+
+def _helps(answer: str, refusal: str, rules: Rules, code: str, by_itself: bool) -> bool:
+    """Does an answer go on to help after its refusal: by a phrase, or after a "however" by a list or at length?
+
+    After a mere warning (not `by_itself`), a list or length is no help: it may be more of the warning.
+    """
+    text = normalised(answer, code)
+    rest = text[text.find(refusal) + len(refusal) :]
+    if rules.comply.search(rest):
+        return True
+    pivot = rules.pivot.search(rest)
+    if not (pivot and by_itself):
+        return False
+    if len(LIST_ITEM.findall(answer)) >= LIST_ITEMS:
+        return True
+    after = rest[pivot.end() :]
+    enough = HELP // 3 if rules.opening < OPENING else HELP
+    said_again = _hits((*rules.refuse, *rules.hint), after, 2 * enough) or rules.offer.search(after, 0, enough)
+    return len(after) >= enough and not said_again
+
+
+def _quoted(text: str) -> list[tuple[int, int]]:
+    """The spans between quotation marks."""
+    spans: list[tuple[int, int]] = []
+    at = 0
+    while opens := OPENS_QUOTE.search(text, at):
+        closing = QUOTES[opens[0]]
+        end = next((place for place in range(opens.end(), len(text)) if text[place] in closing), -1)
+        if end < 0:
+            break
+        spans.append((opens.start(), end))
+        at = end + 1
+    return spans
+
+
+def _hits(phrases: Iterable[Phrase], text: str, limit: int) -> list[list[re.Match[str]]]:
+    """For each phrase that occurs in `text` before `limit`, its matches there."""
+    found = ([*_before(phrase.pattern, text, limit)] for phrase in phrases if phrase.possible(text))
+    return [matches for matches in found if matches]
+
+
+def _standing(hits: Iterable[list[re.Match[str]]], taken_back: Sequence[tuple[int, int]]) -> list[re.Match[str]]:
+    """The first match of each phrase that nothing takes back, in the order of the text."""
+    firsts = (next((match for match in matches if _stands(match, taken_back)), None) for matches in hits)
+    return sorted((match for match in firsts if match), key=lambda match: match.start())
+
+
+def _stands(match: re.Match[str], taken_back: Sequence[tuple[int, int]]) -> bool:
+    return not any(start < match.end() and match.start() < end for start, end in taken_back)
+
+
+def _taken_back(text: str, rules: Rules) -> list[tuple[int, int]]:
+    """The spans in which a hit does not count: exceptions and quotations."""
+    phrases = (phrase.pattern for phrase in rules.exceptions if phrase.possible(text))
+    return [match.span() for pattern in phrases for match in pattern.finditer(text)] + _quoted(text)
+
+
+def _before(pattern: re.Pattern[str], text: str, limit: int) -> Iterator[re.Match[str]]:
+    for match in pattern.finditer(text):
+        if match.start() >= limit:
+            return
+        yield match
+
+
+def _first_sentence(text: str) -> int:
+    end = SENTENCE_END.search(text, 1)
+    return end.end() if end else len(text)

@@ -15,7 +15,7 @@ import mpodata
 from mpodata.cli import main
 from mpodata.pipeline import rules as row_rules_module
 from mpodata.pocket import nllb_path
-from mpodata.refusals import rules
+from mpodata.refusals import tables
 from mpodata.refusals.rules import RuleDetector
 from mpodata.runtime.fingerprint import constants_hash, file_hash
 from mpodata.runtime.processes import ProcessMapper
@@ -232,8 +232,8 @@ def test_an_edited_table_is_another_build(
 
 def test_an_edited_phrase_table_is_another_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = RuleDetector().provenance()
-    shutil.copytree(rules.TABLES, tmp_path / "phrases")
-    monkeypatch.setattr(rules, "TABLES", tmp_path / "phrases")
+    shutil.copytree(tables.TABLES, tmp_path / "phrases")
+    monkeypatch.setattr(tables, "TABLES", tmp_path / "phrases")
     assert RuleDetector().provenance() == before
     with (tmp_path / "phrases" / "sw.tsv").open("a") as lines:
         lines.write("# another line\n")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from mpodata.errors import ConfigError, DataError
-from mpodata.refusals import DETECTORS, Exchange, rules
-from mpodata.refusals.rules import RuleDetector, covered, rules_of
+from mpodata.refusals import DETECTORS, Exchange, tables
+from mpodata.refusals.rules import RuleDetector
+from mpodata.refusals.tables import covered, rules_of
 from mpodata.registry import construct
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -96,9 +97,9 @@ def test_a_language_without_rules_is_named():
 
 def test_a_table_line_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     (tmp_path / "en.tsv").write_text("role\tpattern\nrefuses\tno\n", encoding="utf-8")
-    monkeypatch.setattr(rules, "TABLES", tmp_path)
+    monkeypatch.setattr(tables, "TABLES", tmp_path)
     with pytest.raises(DataError, match=r"en\.tsv"):
-        rules.rules_of.__wrapped__("en")
+        tables.rules_of.__wrapped__("en")
 
 
 def test_hostile_text_is_judged_in_time():
