@@ -14,6 +14,7 @@ TRANSLATORS = {
     "madlad-7b": "mpodata.translators.madlad:madlad_7b",
     "madlad-10b": "mpodata.translators.madlad:madlad_10b",
     "pocket-nllb": "mpodata.translators.nllb:pocket_nllb",
+    "llm": "mpodata.translators.llm:llm",
     "selftrans": "mpodata.translators.selftrans:selftrans",
     "lidr": "mpodata.translators.lidr:lidr",
     "mapo": "mpodata.translators.mapo:mapo",

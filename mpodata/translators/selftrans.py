@@ -61,21 +61,12 @@ class SelfTranslation(SentenceTranslator):
         names = {"source": language_of(source).name, "target": language_of(target).name}
         # The tags of the form are not part of any text; what looks like one may not end the sentence early.
         asked = [user_turn(PROMPT.format(**names, text=_without_tags(text))) for text in texts]
-        answers = self._answers(asked, [cap(text) for text in texts], ANOTHER if attempt else DECODING)
+        answers = capped_answers(self.engine, asked, [cap(text) for text in texts], ANOTHER if attempt else DECODING)
         refused = self._refused(texts, [answer.text for answer in answers], source, target)
         return [
             Dropped("refused-to-translate") if no else _inside(answer)
             for answer, no in zip(answers, refused, strict=True)
         ]
-
-    def _answers(self, asked: Sequence[list[Message]], caps: Sequence[int], sampling: Sampling) -> list[Answer]:
-        """One answer each, of at most its cap of tokens."""
-        answers: dict[int, Answer] = {}
-        for most in sorted(set(caps)):
-            places = [at for at, each in enumerate(caps) if each == most]
-            drawn = self.engine.answers([asked[at] for at in places], replace(sampling, max_tokens=most))
-            answers.update(zip(places, (row[0] for row in drawn), strict=True))
-        return [answers[at] for at in range(len(asked))]
 
     def _refused(self, texts: Sequence[str], answers: Sequence[str], source: str, target: str) -> list[bool]:
         """Is an answer a refusal where its text is none?"""
@@ -102,6 +93,18 @@ def _inside(answer: Answer) -> str | Dropped:
     if answer.finish == "length":
         return Dropped("looping" if circles(text) else "truncated")
     return Dropped("no-closing-tag")
+
+
+def capped_answers(
+    engine: Engine, asked: Sequence[list[Message]], caps: Sequence[int], sampling: Sampling
+) -> list[Answer]:
+    """One answer to each conversation, of at most its own number of new tokens."""
+    answers: dict[int, Answer] = {}
+    for most in sorted(set(caps)):
+        places = [at for at, each in enumerate(caps) if each == most]
+        drawn = engine.answers([asked[at] for at in places], replace(sampling, max_tokens=most))
+        answers.update(zip(places, (row[0] for row in drawn), strict=True))
+    return [answers[at] for at in range(len(asked))]
 
 
 def cap(text: str) -> int:

@@ -9,9 +9,13 @@ import pytest
 
 import mpodata
 from mpodata.cli import main
+from mpodata.engines.replay import ReplayEngine
 from mpodata.pocket import chat_path, nllb_path, prompts_path
 from mpodata.records import Pair
+from mpodata.refusals import Exchange
+from mpodata.refusals.rules import RuleDetector
 from mpodata.translators import TRANSLATORS
+from mpodata.translators.llm import ChatTranslation
 from mpodata.translators.nllb import pocket_nllb
 from mpodata.translators.selftrans import PROMPT
 from tests.fakes.translate import TranslatePage
@@ -163,6 +167,37 @@ def test_madlad_builds_and_every_row_of_a_random_model_is_kept_or_dropped_by_nam
     assert set(config.dropped) <= {"truncated", "looping", "untranslated", "too-short", "too-long", "empty"}
 
 
+def test_a_chat_model_that_refuses_leaves_no_refusal_in_prompt_or_rejected(table, tmp_path, swahili):
+    """The model translates what sounds harmless, refuses requests, and answers one; pocket-nllb does the rest."""
+    rows = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
+    asks = ChatTranslation(ReplayEngine(path="x"), RuleDetector()).prompt
+    said = {}
+    for n, row in enumerate(rows):
+        said[asks(row["prompt"], "en", "sw")] = "Samahani, siwezi kusaidia na ombi hilo." if n % 2 else "Sure, do it."
+        said[asks(row["unsafe_response"], "en", "sw")] = "I'm sorry, but I can't help with that."
+    said[asks(REFUSAL, "en", "sw")] = f"Here is the translation:\n\n{swahili(REFUSAL)}"
+    lines = [json.dumps({"prompt": prompt, "answer": answer}) for prompt, answer in said.items()]
+    lines += [json.dumps({"prompt": row["prompt"], "answer": REFUSAL}) for row in rows]
+    (tmp_path / "said.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    options = {"model": "a-model", "backend": "replay", "fallback": "pocket-nllb"}
+    given = [part for key, value in options.items() for part in ("--set", f"translator.options.{key}={value}")]
+    replayed = ["--engine", "replay", "--set", f"engine.options.path={tmp_path / 'said.jsonl'}"]
+    given += ["--set", f"translator.options.backend_options={{path: {tmp_path / 'said.jsonl'}}}"]
+    pairs = built(table, tmp_path / "out", "llm", *replayed, *given)
+    assert len(pairs) >= 3
+    assert {pair.target.chosen for pair in pairs} == {swahili(REFUSAL)}
+    detector = RuleDetector()
+    for pair in pairs:
+        assert pair.target.prompt == swahili(pair.dominant.prompt)
+        assert pair.target.rejected == swahili(pair.dominant.rejected)
+        assert not any(
+            verdict.label == "refusal"
+            for text in (pair.target.prompt, pair.target.rejected)
+            for verdict in detector.verdicts([Exchange("sw", "", text), Exchange("en", "", text)])
+        )
+    assert '"fallback"' in (tmp_path / "out" / "manifest.json").read_text(encoding="utf-8")
+
+
 def test_every_name_is_built_here():
     built_here = {"pocket-nllb", "nllb-600m", "nllb-1.3b", "nllb-3.3b", "google", "selftrans", "lidr", "mapo", "icr"}
-    assert built_here | MADLAD == set(TRANSLATORS)
+    assert built_here | MADLAD | {"llm"} == set(TRANSLATORS)
