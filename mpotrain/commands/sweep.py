@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from mpodata.errors import ConfigError
-from mpotrain.commands import require_training
+from mpotrain.commands import require_training, train
 
 HELP = "Train over a method's published search space (the paper's Table 7) and rank the runs."
 EXAMPLE = (
@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.allow_abbrev = False
     parser.add_argument("--method", default="mpo", help="training method (default: mpo)")
     parser.add_argument("--preset", help="settings of every run, and its search space where it has one")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--out", "--output_dir", dest="out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--common", action="store_true", help="search learning rate, epochs and batch size too")
     parser.add_argument(
         "--values", action="append", default=[], metavar="FLAG=V1,V2", help="values of a flag instead of the published"
@@ -36,13 +36,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train what is missing, then print the ranking."""
     require_training("sweep")
-    from mpotrain.training.sweep import points, ranking, space, walk, write_ranking
+    from mpotrain.training.sweep import check_points, points, ranking, space, walk, write_ranking
 
     plan = points(space(args.method, args.preset, common=args.common, changed=_values(args.values)))
     print(f"{len(plan)} runs of {args.method} in {args.out}")
-    if args.dry_run:
-        print("\n".join(point.name for point in plan))
-        return 0
     given = [
         "--method",
         args.method,
@@ -51,6 +48,13 @@ def run(args: argparse.Namespace) -> int:
         *(["--preset", args.preset] if args.preset else []),
         *args.rest,
     ]
+    launching = argparse.ArgumentParser(add_help=False)
+    train.arguments(launching)  # --launch and its kind are no flags of a run
+    _, flags = launching.parse_known_args(given)
+    check_points(args.out, plan, flags, args.preset)
+    if args.dry_run:
+        print("\n".join(point.name for point in plan))
+        return 0
     results = []
     for number, (point, record) in enumerate(walk(args.out, plan, given), start=1):
         results.append((point, record))
@@ -63,10 +67,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _values(given: list[str]) -> dict[str, list[str]]:
-    found = {}
+    spaces: dict[str, list[str]] = {}
     for text in given:
         flag, equals, values = text.partition("=")
         if not equals or not values:
             raise ConfigError(f"--values must look like beta=0.1,0.5, got {text!r}.")
-        found[flag.lstrip("-")] = values.split(",")
-    return found
+        name, listed = flag.lstrip("-"), [value.strip() for value in values.split(",")]
+        if name in spaces:
+            raise ConfigError(f"--values names {name} twice.")
+        if len(set(listed)) < len(listed):
+            raise ConfigError(f"--values {text} lists a value twice.")
+        spaces[name] = listed
+    return spaces

@@ -51,7 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train here, or start the processes that do; the first one prints the summary."""
-    require_training("train")
+    require_training("train", deepspeed=_uses_deepspeed(args))
     from mpodata.runtime.progress import Bars
     from mpotrain import launch
     from mpotrain.config import flags_help, parse
@@ -73,6 +73,11 @@ def run(args: argparse.Namespace) -> int:
     if first:
         print(summary(record))
     return 0
+
+
+def _uses_deepspeed(args: argparse.Namespace) -> bool:
+    asked = (args.launch or "").startswith("zero") or any(flag.startswith("--deepspeed") for flag in args.rest)
+    return asked or os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true"
 
 
 def summary(record: dict[str, Any]) -> str:

@@ -40,6 +40,7 @@ def render_card(run: Mapping[str, Any], logs: Sequence[Mapping[str, float]], *, 
         method=run["method"],
         languages=[language(code).name for code in data["languages"]],
         dominant=language(data["dominant"]).name,
+        training=_training(run["training"]),
         switches={name.replace("_", " "): value for name, value in run["switches"].items()},
         deviations=_deviations(run),
         gaps=_gaps(logs),
@@ -50,18 +51,18 @@ def render_card(run: Mapping[str, Any], logs: Sequence[Mapping[str, float]], *, 
 def front_matter(run: Mapping[str, Any]) -> dict[str, Any]:
     """What the Hub reads: base model, data and its languages, how to load it."""
     base, data = str(run["base_model"]), run["data"]
-    found: dict[str, Any] = {
+    front: dict[str, Any] = {
         "library_name": "peft" if run["adapter"] else "transformers",
         "pipeline_tag": "text-generation",
         "language": [data["dominant"], *data["languages"]],
         "tags": ["safety", "alignment", "multilingual", str(run["method"]), "mpotrain"],
     }
     if _on_hub(base):
-        found["base_model"] = base
-        found["base_model_relation"] = "adapter" if run["adapter"] else "finetune"
+        front["base_model"] = base
+        front["base_model_relation"] = "adapter" if run["adapter"] else "finetune"
     if _on_hub(str(data["name"])):
-        found["datasets"] = [data["name"]]
-    return found
+        front["datasets"] = [data["name"]]
+    return front
 
 
 def write_card(folder: Path) -> None:
@@ -72,6 +73,12 @@ def write_card(folder: Path) -> None:
 
 def _on_hub(name: str) -> bool:
     return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists()
+
+
+def _training(training: Mapping[str, Any]) -> dict[str, Any]:
+    """The schedule as it ran: epochs done and warm-up in steps in place of what was asked for."""
+    ran = {name: training.get(f"{name}_run", value) for name, value in training.items() if not name.endswith("_run")}
+    return {name.replace("_", " "): value for name, value in ran.items() if value is not None}
 
 
 def _deviations(run: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.errors import ConfigError, UnknownName
-from mpotrain.config import SEARCH, find_loss, preset_file
+from mpotrain.config import SEARCH, find_loss, parse, preset_file
 from mpotrain.runs import is_finished, read_run, write_json
 
 ARGUMENTS = "arguments.json"  # in the sweep's folder: what all its runs share
@@ -41,15 +41,21 @@ def space(
     """
     name = find_loss(method).name
     own = preset_file(preset).get("search") if preset else None
-    found = own or preset_file(SEARCH)["search"]
-    if name not in found:
-        raise UnknownName("method of the search space:", name, [key for key in found if key != "common"])
-    return {**(found.get("common", {}) if common else {}), **found[name], **(changed or {})}
+    spaces = own or preset_file(SEARCH)["search"]
+    if name not in spaces:
+        raise UnknownName("method of the search space:", name, [key for key in spaces if key != "common"])
+    return {**(spaces.get("common", {}) if common else {}), **spaces[name], **(changed or {})}
 
 
 def points(values: Mapping[str, Sequence[Any]]) -> list[Point]:
     """Every combination, the last flag fastest."""
     return [Point(tuple(zip(values, chosen, strict=True))) for chosen in itertools.product(*values.values())]
+
+
+def check_points(folder: Path, plan: Sequence[Point], flags: Sequence[str], preset: str | None) -> None:
+    """Every run's flags are read before the first one trains, GPU or not; raises ConfigError, UnknownName."""
+    for point in plan:
+        parse([*flags, *point.arguments, "--output_dir", str(folder / point.name), "--use_cpu", "true"], preset)
 
 
 def walk(folder: Path, plan: Sequence[Point], arguments: Sequence[str]) -> Iterator[tuple[Point, dict[str, Any]]]:

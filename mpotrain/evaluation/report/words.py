@@ -66,10 +66,11 @@ def overall(change: Change, title: str) -> Statement:
     verdict = {"better": "a significant improvement", "worse": "significantly worse", "same": "no significant change"}
     direction = change.direction(rate.better)
     tone: Tone = "better" if direction == "better" else "worse" if direction == "worse" else "plain"
-    moved = "went" if change.change.value else "stayed"
+    before, after = percent(change.before.value), percent(change.after.value)
+    moved = f"stayed at {after}" if before == after else f"went from {before} to {after}"
     return Statement(
-        f"{title}: {rate.title.lower()} {where} {moved} from {percent(change.before.value)} to "
-        f"{percent(change.after.value)} ({points(change.change)}, 95 % interval {point_bounds(change.change)}, "
+        f"{title}: {rate.title.lower()} {where} {moved} "
+        f"({points(change.change)}, 95 % interval {point_bounds(change.change)}, "
         f"{p_value(change.p)}): {verdict[direction]}.",
         tone,
     )

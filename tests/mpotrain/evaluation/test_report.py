@@ -9,14 +9,15 @@ import pytest
 
 from mpodata.errors import DataError
 from mpotrain.evaluation import folder
-from mpotrain.evaluation.compare import TARGETS, changes, find
+from mpotrain.evaluation.compare import TARGETS, Change, changes, find
 from mpotrain.evaluation.report.comparison import gather, sections, summary
 from mpotrain.evaluation.report.figures import gap_against_rate, state_clouds
 from mpotrain.evaluation.report.page import write_report
 from mpotrain.evaluation.report.pca import plane, separation
 from mpotrain.evaluation.report.plots import Series, forest
+from mpotrain.evaluation.report.words import overall
 from mpotrain.evaluation.states import read_states, write_states
-from mpotrain.evaluation.statistics import wilson
+from mpotrain.evaluation.statistics import Interval, wilson
 from tests.mpotrain.fake_judge import answers, evaluation, outcome
 
 BEFORE = {"en": 0.05, "sw": 0.60, "bn": 0.80}
@@ -227,3 +228,10 @@ def test_a_forest_plot_puts_an_estimate_where_it_belongs():
     positions = {tick.text: float(tick.get("x")) for tick in ticks}
     assert float(dot.get("cx")) == pytest.approx(positions["50%"], abs=0.1)
     assert dot[0].text == "one, Swahili: 50 % (40.4 to 59.6)"
+
+
+def test_a_rate_that_reads_the_same_before_and_after_stayed_at_it():
+    before, after = (Interval(value, 0.9, 0.95, 600, "wilson") for value in (0.9170, 0.9174))
+    moved = Interval(0.0004, -0.01, 0.01, 600, "bootstrap")
+    change = Change("Demo", "harmful", "asr", "sw", before, after, moved, 0.9, 0.9)
+    assert " stayed at 91.7 % (" in overall(change, "Demo").text

@@ -84,6 +84,23 @@ def test_the_card_of_hub_data_and_a_hub_model_links_both(run: Path) -> None:
     assert "Not in the method's paper: a likelihood term on the chosen answers." in card
 
 
+def test_the_card_says_what_ran_and_links_no_local_base(run: Path) -> None:
+    card = (run / "README.md").read_text()
+    record = read_run(run)
+    assert (record["training"]["epochs_run"], record["training"]["warmup_steps_run"]) == (2.0, 1)  # a tenth of 4 steps
+    assert "| warmup steps | 1 |" in card
+    assert "| epochs | 2.0 |" in card
+    assert f"`{run.parent / 'model'}` aligned with" in card
+    assert "](.)" not in card
+
+
+def test_the_card_of_a_run_of_an_earlier_release_renders(run: Path) -> None:
+    record = read_run(run)
+    for name in ("epochs_run", "warmup_steps_run", "truncation", "chat_template", "template_hash"):
+        del record["training"][name]
+    assert "| warmup steps | 0.1 |" in render_card(record, [])
+
+
 def test_preview_shows_what_is_trained_and_no_text_unless_asked(
     world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +141,31 @@ def test_a_sweep_walks_the_published_space() -> None:
         "beta=2.0,gamma=1.2",
     ]
     assert len(sweep.points(sweep.space("dpo", common=True))) == 3 * 5 * 3 * 3
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--values", "beta=abc"], "invalid float value: 'abc'"),
+        (["--values", "betta=1"], "Unknown flag --betta. Did you mean --beta?"),
+        (["--values", "beta=1,1"], "lists a value twice"),
+        (["--values", "beta=1", "--values", "beta=2"], "--values names beta twice."),
+        (["--values", "beta=-1"], "beta must be greater than 0, got -1."),
+        (["--languages", "sw,sw"], "--languages names sw 2 times."),
+        (["--pairs_per_language", "0"], "pairs_per_language must be at least 1, got 0."),
+        (["--preset", "search"], "Unknown preset 'search'"),
+        (["--learning_rat", "1"], "Unknown flag --learning_rat. Did you mean --learning_rate?"),
+    ],
+)
+def test_a_sweep_reads_every_runs_flags_before_the_first(
+    more: list[str], sentence: str, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--dataset", str(world / "data"), "--model", str(world / "model"), "--output_dir", str(tmp_path / "sweep")]
+    assert main(["sweep", "--method", "dpo", *where, "--launch", "ddp", "--dry-run", *more]) == 2
+    assert sentence in capsys.readouterr().err
+    assert main(["sweep", "--method", "dpo", *where, "--launch", "ddp", "--dry-run"]) == 0
+    assert "beta=0.01" in capsys.readouterr().out
+    assert not (tmp_path / "sweep").exists()
 
 
 @pytest.mark.slow
