@@ -7,6 +7,9 @@ from mpodata.records import Dropped, Side
 
 TRANSLATORS = {
     "google": "mpodata.translators.google:google",
+    "google-cloud": "mpodata.translators.google_cloud:google_cloud",
+    "deepl": "mpodata.translators.deepl:deepl",
+    "microsoft": "mpodata.translators.microsoft:microsoft",
     "nllb-600m": "mpodata.translators.nllb:nllb_600m",
     "nllb-1.3b": "mpodata.translators.nllb:nllb_1_3b",
     "nllb-3.3b": "mpodata.translators.nllb:nllb_3_3b",

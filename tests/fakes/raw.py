@@ -6,8 +6,9 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 Script = Iterator[bytes | float]  # bytes to send, seconds to wait; after its end the connection closes
 
@@ -77,10 +78,14 @@ def no_http() -> Script:
 
 
 class RawServer:
-    """`with RawServer([script, ...]) as server`: connection n gets the n-th script, later ones the last."""
+    """`with RawServer(script, ...) as server`: connection n gets the n-th script, later ones the last.
 
-    def __init__(self, *scripts: object) -> None:
-        self.scripts = list(scripts)
+    With `behave` each request gets the script that it makes of it.
+    """
+
+    def __init__(self, *scripts: Any, behave: Callable[[bytes], Script] | None = None) -> None:
+        self.scripts = list(scripts) or [None]
+        self.behave = behave
         self.requests: list[bytes] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
@@ -104,13 +109,13 @@ class RawServer:
             script = self.scripts[min(number, len(self.scripts) - 1)]
             threading.Thread(target=self._answer, args=(connection, script), daemon=True).start()
 
-    def _answer(self, connection: socket.socket, script: object) -> None:
+    def _answer(self, connection: socket.socket, script: Any) -> None:
         with connection:
             connection.settimeout(5.0)
             try:
-                self.requests.append(_request(connection))
-                assert callable(script)
-                for part in script():
+                request = _request(connection)
+                self.requests.append(request)
+                for part in self.behave(request) if self.behave else script():
                     if isinstance(part, bytes):
                         connection.sendall(part)
                     else:

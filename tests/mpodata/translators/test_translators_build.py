@@ -18,6 +18,7 @@ from mpodata.translators import TRANSLATORS
 from mpodata.translators.llm import ChatTranslation
 from mpodata.translators.nllb import pocket_nllb
 from mpodata.translators.selftrans import PROMPT
+from tests.fakes.raw import RawServer, Script, whole
 from tests.fakes.translate import TranslatePage
 from tests.mpodata.tiny_madlad import write_tiny_madlad
 
@@ -198,6 +199,40 @@ def test_a_chat_model_that_refuses_leaves_no_refusal_in_prompt_or_rejected(table
     assert '"fallback"' in (tmp_path / "out" / "manifest.json").read_text(encoding="utf-8")
 
 
+SERVICES = {
+    "deepl": ("DEEPL_API_KEY", lambda text: {"translations": [{"text": text}]}),
+    "microsoft": ("AZURE_TRANSLATOR_KEY", lambda text: [{"translations": [{"text": text}]}]),
+    "google-cloud": ("GOOGLE_API_KEY", lambda text: {"data": {"translations": [{"translatedText": text}]}}),
+}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_official_services_build_and_their_key_is_recorded_nowhere(table, tmp_path, monkeypatch, swahili, name):
+    variable, form = SERVICES[name]
+    monkeypatch.setenv(variable, "key-very-secret")
+    language = "sw" if name != "deepl" else "de"
+
+    def behave(request: bytes) -> Script:
+        body = json.loads(request.partition(b"\r\n\r\n")[2])
+        text = body[0]["Text"] if isinstance(body, list) else body.get("q") or body["text"][0]
+        said = swahili(text) if language == "sw" else f"Das heißt auf Deutsch etwa so viel wie: {len(text)} Zeichen."
+        return whole(json.dumps(form(said)).encode(), "Content-Type: application/json")
+
+    with RawServer(behave=behave) as server:
+        options = {"endpoint": server.origin, "rate": 1000, "first_pause": 0.01}
+        given = [part for key, value in options.items() for part in ("--set", f"translator.options.{key}={value}")]
+        if language == "sw":
+            assert len(built(table, tmp_path / "out", name, *policy(*given))) >= 3
+        else:
+            arguments = ["--source", str(table), "--source-columns", "prompt=prompt,unsafe=unsafe_response"]
+            arguments += ["--languages", language, "--translator", name, "--out", str(tmp_path / "out")]
+            assert main(["build", *arguments, *policy(*given)]) == 0
+    assert server.requests
+    assert all(b"key-very-secret" in request.partition(b"\r\n\r\n")[0] for request in server.requests)
+    recorded = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in recorded if b"key-very-secret" in path.read_bytes()]
+
+
 def test_every_name_is_built_here():
     built_here = {"pocket-nllb", "nllb-600m", "nllb-1.3b", "nllb-3.3b", "google", "selftrans", "lidr", "mapo", "icr"}
-    assert built_here | MADLAD | {"llm"} == set(TRANSLATORS)
+    assert built_here | MADLAD | {"llm", *SERVICES} == set(TRANSLATORS)
