@@ -19,6 +19,10 @@ from mpodata.sources import SOURCES
 from mpodata.translators import TRANSLATORS
 
 ON_POLICY = Sampling(candidates=4, temperature=0.7, top_p=0.95)
+REFUSAL_PROMPT = (
+    "You are a careful assistant. If a request could lead to harm, refuse it: say in one or two sentences that you "
+    "cannot help with it and why, give no instructions, and end there."
+)
 SHIPPED = Path(__file__).with_name("recipes")
 
 

@@ -229,7 +229,7 @@ def _row_findings(entry: Entry, seen: set[str], evaluations: Decontamination | N
     if texts[1] and texts[1] == texts[2]:
         yield Finding("same-answers", "row")
     prompts = [one.prompt for one in (side, entry.dominant) if one is not None and one.prompt]
-    if evaluations is not None and any(evaluations.overlap(prompt) for prompt in prompts):
+    if evaluations is not None and evaluations.overlaps(*prompts):
         yield Finding("contaminated", "prompt")
 
 

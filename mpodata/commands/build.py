@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mpodata.errors import ConfigError
+from mpodata.errors import ConfigError, RemoteError
 from mpodata.pipeline.build import MakeRunner, build
-from mpodata.recipe import Recipe, read_recipe
+from mpodata.pipeline.existing import unanswered
+from mpodata.recipe import REFUSAL_PROMPT, Recipe, read_recipe
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.processes import usual_workers
 from mpodata.runtime.progress import Bars
@@ -54,13 +55,21 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source-columns", metavar="OURS=THEIRS,...", help="columns of a table: prompt=question,...")
     parser.add_argument("--chosen", choices=["policy", "source"], help="who refuses: the model, or the source's answer")
     parser.add_argument("--model", help="the policy: a Hub id, a folder, or pocket-chat")
-    parser.add_argument("--revision", help="the policy's revision")
+    parser.add_argument("--revision", help="the policy's revision on the Hub")
+    parser.add_argument(
+        "--refusal-prompt",
+        nargs="?",
+        const=REFUSAL_PROMPT,
+        metavar="TEXT",
+        help="a system message for harmful prompts, for a model that seldom refuses; the manifest records it, and "
+        "training does not see it (without TEXT: one in English)",
+    )
     parser.add_argument("--engine", help="vllm, transformers, openai or replay")
     parser.add_argument("--translator", help="google, nllb-3.3b, madlad-3b, selftrans, lidr, mapo, icr, ...")
     parser.add_argument("--languages", help="target languages, ISO codes: zh,ja,ko,ar,bn,sw")
     parser.add_argument("--dominant", help="the language the model is safe in (default en)")
     parser.add_argument("--samples", type=int, help="harmful prompts to take (default: all)")
-    parser.add_argument("--seed", type=int, help="of the sample and of the answers' order (default 42)")
+    parser.add_argument("--seed", type=int, help="of the sample, the answers and the train/test split (default 42)")
     parser.add_argument("--decontaminate", metavar="FILE,...", help="evaluation files whose prompts are left out")
     parser.add_argument(
         "--checks", choices=["drop", "keep"], help="a row that fails a check: drop it, or keep and count"
@@ -72,10 +81,8 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe that the flags describe."""
-    flags: dict[str, Any] = {
-        name: getattr(args, name)
-        for name in ("chosen", "model", "revision", "dominant", "samples", "seed", "checks", "round_trip")
-    }
+    same_name = ("chosen", "model", "revision", "refusal_prompt", "dominant", "samples", "seed", "checks", "round_trip")
+    flags: dict[str, Any] = {name: getattr(args, name) for name in same_name}
     flags |= {"engine.name": args.engine, "translator.name": args.translator}
     flags |= {"languages": _listed(args.languages), "decontaminate": _listed(args.decontaminate)}
     if args.source:
@@ -111,6 +118,12 @@ def run(args: argparse.Namespace) -> int:
             workers=1 if args.scale == "ray" else args.workers or usual_workers(),
         )
     _summary(manifest, out, journal)
+    if lost := unanswered({name: config.dropped for name, config in manifest.configs.items()}):
+        what = ", ".join(f"{count} of {name}" for name, count in lost.items())
+        raise RemoteError(
+            f"Rows were lost because a service or an engine did not answer ({what}). Run the same command again: "
+            "it asks for these alone."
+        )
     if args.push_to_hub:
         published = publish(
             out,

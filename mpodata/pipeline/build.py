@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from mpodata.errors import DataError
 from mpodata.licences import model_licence
 from mpodata.pipeline.components import Components
-from mpodata.pipeline.existing import finished_build, may_heal
+from mpodata.pipeline.existing import BaseVersion, finished_build, may_heal, unanswered
+from mpodata.pipeline.preflight import SelectedRows, check_components, check_rows, check_service
 from mpodata.pipeline.results import Kept, Lost
 from mpodata.pipeline.rules import row_rules
 from mpodata.pipeline.scratch import KeptFile, blocks, read_source_rows, write_source_rows
@@ -22,7 +23,6 @@ from mpodata.records import SourceRow
 from mpodata.runtime.journal import Journal
 from mpodata.runtime.processes import ProcessMapper
 from mpodata.runtime.progress import Progress, Silent
-from mpodata.sources import ParallelSource
 from mpodata.versions.manifest import BuildFacts, Manifest, config_name
 from mpodata.versions.write import VersionWriter
 
@@ -49,7 +49,7 @@ class LocalRunner:
         self.components = components
 
     def choose(self, rows: Iterable[SourceRow]) -> Iterator[list[Kept | Lost]]:
-        size = getattr(self.components.engine, "block", BLOCK) if self.components.recipe.chosen == "policy" else BLOCK
+        size = self.components.engine.block if self.components.recipe.chosen == "policy" else BLOCK
         return (choose(part, self.components) for part in blocks(rows, size))
 
     def translate(self, rows: Iterable[Kept], language: str) -> Iterator[list[Kept | Lost]]:
@@ -78,34 +78,50 @@ def build(
     recipe = selection.recipe
     spread = ProcessMapper(workers)
     components = Components(recipe, journal, spread=spread)
+    name = recipe.translator.name if selection.finished is None else selection.finished.translator
+    existing = None if base is None else BaseVersion(base, recipe.dominant)
     facts = _facts(recipe, selection, components, command)
     previous = finished_build(out, facts)
     if previous is not None and not may_heal(previous):
         return previous
+    if selection.finished is None:
+        check_components(recipe, components)
     with VersionWriter(out, base=base, replace=previous is not None) as writer, Workspace(out) as work, spread:
-        if selection.carried_already:
-            files = _imported(selection.source, components, work)
+        if selection.finished is not None:
+            files = _imported(selection, selection.finished.translator, components, work)
         else:
-            files = _made(
-                recipe, selection, (runner or LocalRunner)(components, work.scratch), work, progress or Silent()
-            )
+            made = (runner or LocalRunner)(components, work.scratch)
+            files = _made(selection, components, made, work, progress or Silent())
         for config, file in files:
+            if existing is not None and config == recipe.dominant:
+                existing.check_dominant(file.read(), [config_name(name, code) for code in recipe.languages])
             for split in SPLITS:
                 writer.add(config, split, file.split(split))
         work.keep_drops()
         decontamination = {one["set"]: one for one in selection.decontamination.report()}
         checks = {**facts.checks, "flagged": work.flagged}
-        return writer.finish(replace(facts, dropped=work.dropped, checks=checks, decontamination=decontamination))
+        return writer.finish(
+            replace(
+                facts,
+                dropped=work.dropped,
+                checks=checks,
+                decontamination=decontamination,
+                unanswered=unanswered(work.dropped),
+            )
+        )
 
 
 def _made(
-    recipe: Recipe, selection: Selection, runner: Runner, work: Workspace, progress: Progress
+    selection: Selection, components: Components, runner: Runner, work: Workspace, progress: Progress
 ) -> Iterator[tuple[str, KeptFile]]:
     """The dominant config, then each target's, as they are finished."""
-    selected = work.scratch / "selected.jsonl"
-    count = write_source_rows(selected, work.taken(selection.rows()))
+    recipe = selection.recipe
+    selected, rows = work.scratch / "selected.jsonl", SelectedRows()
+    count = write_source_rows(selected, rows.watched(work.taken(selection.rows())))
     if count == 0:
         raise DataError(f"No usable row is left: {work.reasons()}. Check the source and its columns.")
+    check_rows(rows, recipe)
+    check_service(rows, recipe, components)
     chosen = progress.over(runner.choose(read_source_rows(selected)), f"{recipe.dominant}: answers", count)
     dominant = work.file(recipe.dominant, chosen)
     if dominant.rows == 0:
@@ -117,39 +133,45 @@ def _made(
         yield config, work.file(config, carried)
 
 
-def _imported(source: ParallelSource, components: Components, work: Workspace) -> Iterator[tuple[str, KeptFile]]:
+def _imported(
+    selection: Selection, translator: str, components: Components, work: Workspace
+) -> Iterator[tuple[str, KeptFile]]:
     """A source of finished pairs taken apart: the dominant sides, each stored once, and a config per language."""
     files: dict[str, list[Kept | Lost]] = {components.recipe.dominant: []}
     seen: set[str] = set()
-    for pairs in blocks(work.paired(source.pairs()), BLOCK):
+    for pairs in blocks(work.paired(selection.pairs()), BLOCK):
         dominants = import_pairs(pairs, components)
         for one in dominants:
             if one.row.pair_id not in seen:
                 files[components.recipe.dominant].append(one)
                 seen.add(one.row.pair_id)
         targets = [(one, pair.target) for one, pair in zip(dominants, pairs, strict=True)]
-        for pair, result in zip(pairs, check(targets, source.translator, components), strict=True):
-            files.setdefault(config_name(source.translator, pair.target.language), []).append(result)
+        for pair, result in zip(pairs, check(targets, translator, components), strict=True):
+            files.setdefault(config_name(translator, pair.target.language), []).append(result)
+    if not seen:
+        raise DataError(f"No usable pair is left: {work.reasons()}. Check the source and the options that select.")
     for config, results in files.items():
         yield config, work.file(config, [results])
 
 
 def _facts(recipe: Recipe, selection: Selection, components: Components, command: str) -> BuildFacts:
     """What the build is made from, known before its first row; a complete folder with the same facts is not rebuilt."""
-    imported = selection.carried_already
-    answered = recipe.chosen == "policy" and not imported
-    name = selection.source.translator if imported else recipe.translator.name
+    finished = selection.finished
+    answered = recipe.chosen == "policy" and finished is None
+    name = recipe.translator.name if finished is None else finished.translator
     source = selection.provenance()  # a missing column is said before any model is looked for
     translators: dict[str, dict[str, Any]] = {}
     if recipe.languages:
-        translators[name] = {"name": name} if imported else components.translator.provenance()
+        translators[name] = components.translator.provenance() if finished is None else {"name": name}
+    system = {"refusal_prompt": recipe.refusal_prompt} if recipe.refusal_prompt else {}
+    sampling = {**asdict(recipe.sampling), **system}
     return BuildFacts(
         dominant=recipe.dominant,
         recipe=recipe.as_dict(),
         command=command,
         source=source,
         policy={**components.engine.provenance(), "licence": model_licence(recipe.model)} if answered else {},
-        sampling=asdict(recipe.sampling) if answered else {},
+        sampling=sampling if answered else {},
         translators=translators,
         detector=components.detector.provenance(),
         checks={"mode": recipe.checks or "drop", **row_rules()},

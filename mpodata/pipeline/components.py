@@ -9,7 +9,7 @@ from mpodata.engines import ENGINES, Answer, Engine
 from mpodata.engines.reasoning import restored
 from mpodata.errors import RecipeError
 from mpodata.recipe import Recipe
-from mpodata.records import SourceRow, user_turn
+from mpodata.records import Message, SourceRow, user_turn
 from mpodata.refusals import DETECTORS, Detector
 from mpodata.registry import construct
 from mpodata.runtime.journal import Journal
@@ -63,24 +63,36 @@ class Components:
         if self.recipe.model is not None:
             given["engine"] = self.engine
         made: Translator = construct("translator", TRANSLATORS, choice.name, choice.options, **given)
-        if hasattr(made, "spread"):
-            made.spread = self.spread
+        made.map_with(self.spread)
         return made
 
-    def answer_spec(self) -> dict[str, Any]:
-        """What an answer depends on beside its prompt."""
-        return {**self.engine.provenance(), "sampling": asdict(self.recipe.sampling)}
+    def answer_spec(self, system: str | None = None) -> dict[str, Any]:
+        """What an answer depends on beside its prompt; `system`: the system message before it, if any."""
+        spec = {**self.engine.provenance(), "sampling": asdict(self.recipe.sampling)}
+        return spec if system is None else {**spec, "system": system}
+
+    def system_of(self, row: SourceRow) -> str | None:
+        """The system message that the policy gets with a row's prompt: harmless prompts get none."""
+        return self.recipe.refusal_prompt if row.kind == "harmful" else None
 
     def candidates(self, rows: Sequence[SourceRow]) -> list[list[Answer]]:
         """The policy's answers to each prompt, from the journal where they were drawn before."""
+        answers: dict[int, list[Answer]] = {}
+        for system in dict.fromkeys(map(self.system_of, rows)):
+            places = [place for place, row in enumerate(rows) if self.system_of(row) == system]
+            answers.update(zip(places, self._answers([rows[place].prompt for place in places], system), strict=True))
+        return [answers[place] for place in range(len(rows))]
 
-        def draw(prompts: list[str]) -> list[list[dict[str, Any]]]:
-            drawn = self.engine.answers([user_turn(prompt) for prompt in prompts], self.recipe.sampling)
+    def _answers(self, prompts: Sequence[str], system: str | None) -> list[list[Answer]]:
+        before: list[Message] = [] if system is None else [{"role": "system", "content": system}]
+
+        def draw(part: list[str]) -> list[list[dict[str, Any]]]:
+            drawn = self.engine.answers([[*before, *user_turn(prompt)] for prompt in part], self.recipe.sampling)
             return [[asdict(answer) for answer in answers] for answers in drawn]
 
         def complete(answers: list[dict[str, Any]]) -> bool:
             return all(answer["finish"] != "error" for answer in answers)
 
-        prompts = [row.prompt for row in rows]
-        found = self.journal.through("answer", self.answer_spec(), prompts, draw, keep=complete, done=self.progress)
-        return [[restored(answer) for answer in answers] for answers in found]
+        spec, block = self.answer_spec(system), self.engine.block
+        recorded = self.journal.through("answer", spec, prompts, draw, block=block, keep=complete, done=self.progress)
+        return [[restored(answer) for answer in answers] for answers in recorded]

@@ -1,17 +1,22 @@
-"""Versions that exist already: the one in the folder a build writes to."""
+"""Versions that exist already: the one in the folder a build writes to, and the one that it adds to."""
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from mpodata.errors import VersionError
 from mpodata.hub import redacted
+from mpodata.languages import language
+from mpodata.pipeline.results import Kept
 from mpodata.pipeline.stages import ASK_AGAIN
 from mpodata.recipe import Recipe
+from mpodata.records import content_id
 from mpodata.runtime.files import hash_file
-from mpodata.versions.manifest import MANIFEST, BuildFacts, Manifest, read_manifest
+from mpodata.versions.manifest import MANIFEST, BuildFacts, Config, Manifest, read_manifest
+from mpodata.versions.schema import Row, read_groups, read_rows
 
 COMPARED: Final = ("recipe", "source", "policy", "sampling", "translators", "detector", "checks")
 RULE_KEYS: Final = {"version", "tables", "rules", "prompt", "prefix", "carrying", "thresholds"}  # what names the rules
@@ -55,7 +60,73 @@ def _without_rules(value: Any) -> Any:
     return [_without_rules(item) for item in value] if isinstance(value, list) else value
 
 
+def unanswered(dropped: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Config or stage -> rows lost to a service or an engine that was down: the same command asks for them again."""
+    counts = {
+        stage: sum(count for reason, count in reasons.items() if reason in ASK_AGAIN)
+        for stage, reasons in dropped.items()
+    }
+    return {stage: count for stage, count in sorted(counts.items()) if count}
+
+
 def may_heal(manifest: Manifest) -> bool:
-    """Were rows lost to a service or an engine that was down? Then the same command tries them again."""
-    counts = [config.dropped for config in manifest.configs.values()]
-    return any(reason in ASK_AGAIN for reasons in counts for reason in reasons)
+    """Were rows lost to a service or an engine that was down?"""
+    return bool(unanswered({name: config.dropped for name, config in manifest.configs.items()}))
+
+
+class BaseVersion:
+    """A version that a build adds configs to; the configs that the build does not write stay byte for byte."""
+
+    def __init__(self, folder: Path, dominant: str) -> None:
+        """Raises VersionError where the dominant languages differ."""
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        if self.manifest.dominant != dominant:
+            raise VersionError(
+                f"{folder} has the dominant language {self.manifest.dominant}, this build {dominant}: "
+                "they cannot be one version."
+            )
+
+    def check_dominant(self, rows: Iterable[Kept], written: Collection[str]) -> None:
+        """Raise VersionError where a config that stays would translate a dominant side that this build changes.
+
+        `rows` is the new dominant side; `written` names the configs of this build.
+        """
+        dominant = self.manifest.dominant
+        staying = {
+            name: config
+            for name, config in self.manifest.configs.items()
+            if name != dominant and name not in written and config.rows
+        }
+        needed = {pair_id for config in staying.values() for pair_id in self._pair_ids(config)}
+        sides = {
+            row.pair_id: (split, _text_id(row))
+            for split, file in self.manifest.configs[dominant].splits.items()
+            for row in read_rows(self.folder / file.path)
+            if row.pair_id in needed
+        }
+        changes: Counter[str] = Counter()
+        for kept in rows:
+            before = sides.pop(kept.row.pair_id, None)
+            if before is not None and before[1] != _text_id(kept.row):
+                changes["say something else"] += 1
+            elif before is not None and before[0] != kept.split:
+                changes["are in another split"] += 1
+        if sides:
+            changes["are gone"] += len(sides)
+        if changes:
+            what = ", ".join(f"{count} {change}" for change, count in changes.most_common())
+            raise VersionError(
+                f"This build's {language(dominant).name} side is not that of {self.folder}: of the pairs in "
+                f"{', '.join(sorted(staying))}, {what}. Their translations would stand beside other text. Build with "
+                "that version's source, model, sampling and selection, or without --add-to."
+            )
+
+    def _pair_ids(self, config: Config) -> Iterable[str]:
+        for file in config.splits.values():
+            for table in read_groups(self.folder / file.path, ["pair_id"]):
+                yield from table.column("pair_id").to_pylist()
+
+
+def _text_id(row: Row) -> str:
+    return content_id(row.side.prompt, row.side.chosen, row.side.rejected)

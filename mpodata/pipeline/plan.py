@@ -58,16 +58,16 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
     components = Components(recipe, journal)
     dropped: Counter[str] = Counter()
     rows: list[SourceRow] = []
-    for row in () if selection.carried_already else selection.rows():
+    for row in selection.pairs() if selection.finished else selection.rows():
         if isinstance(row, Dropped):
             dropped[row.reason] += 1
-        else:
+        elif isinstance(row, SourceRow):
             rows.append(row)
-    answered = recipe.chosen == "policy" and not selection.carried_already
+    answered = recipe.chosen == "policy" and selection.finished is None
     parts = {"source": str(selection.provenance().get("licence") or "unknown")}
     if answered:
         parts["policy"] = model_licence(recipe.model)
-    if recipe.languages and not selection.carried_already:
+    if recipe.languages and selection.finished is None:
         parts["translator"] = str(components.translator.provenance().get("licence") or "unknown")
     return Plan(
         rows=len(rows),

@@ -14,7 +14,9 @@ RULES: Final = {  # what a rule is called in the manifest -> the modules whose c
     "segments": SEGMENT_RULES,
     "languages": ("mpodata.languages.identification", "mpodata.languages.text"),
     "refusals": REFUSAL_RULES,
-    "selection": tuple(f"mpodata.selection.{name}" for name in ("counterweight", "decontamination", "sampling")),
+    "selection": tuple(
+        f"mpodata.selection.{name}" for name in ("counterweight", "decontamination", "dominant", "sampling")
+    ),
 }
 
 

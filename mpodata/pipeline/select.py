@@ -1,35 +1,35 @@
-"""Which source rows a build takes: sources opened, contamination and duplicates left out, counterweights mixed in."""
+"""Which rows a build takes: sources opened, contamination and duplicates left out, counterweights mixed in."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Any
 
-from mpodata.errors import RecipeError
+from mpodata.errors import DataError, RecipeError
 from mpodata.recipe import Recipe, SourceChoice
-from mpodata.records import Dropped, SourceRow
-from mpodata.registry import construct
+from mpodata.records import Dropped, Pair, SourceRow
+from mpodata.registry import construct, resolve
+from mpodata.selection.answers import same_answers
 from mpodata.selection.counterweight import counterweight_count, counterweights
-from mpodata.selection.decontamination import Decontamination, evaluation_sets
-from mpodata.selection.sampling import sample, without_near_duplicates
-from mpodata.sources import SOURCES, Source
+from mpodata.selection.decontamination import Decontamination, contaminated, evaluation_sets
+from mpodata.selection.dominant import DominantLanguage
+from mpodata.selection.sampling import NearDuplicates, drawn_ids, sample, without_near_duplicates
+from mpodata.sources import SOURCES, ParallelSource, Source
 from mpodata.sources.detection import detect
+from mpodata.sources.rows import prompt_group
 
 SelectedRows = Iterator[SourceRow | Dropped]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The sources of one recipe, opened; `rows()` streams what the build takes."""
+    """The sources of one recipe, opened: `rows()` streams what the build takes, or `pairs()` where it is finished."""
 
     recipe: Recipe
-    source: Any  # a Source, or a CarriedSource
+    source: Source | None
+    finished: ParallelSource | None  # in the place of `source`: pairs that are answered and translated already
     harmless: Source | None  # of counterweight pairs
     decontamination: Decontamination
-
-    @property
-    def carried_already(self) -> bool:
-        """Does the source hold finished pairs in several languages, so that nothing is answered or translated?"""
-        return hasattr(self.source, "pairs")
 
     def rows(self) -> SelectedRows:
         """Harmful rows, then counterweight rows; a Dropped in the place of each row that cannot be used."""
@@ -40,18 +40,47 @@ class Selection:
             yield row
         if self.harmless is not None:
             count = counterweight_count(taken, recipe.counterweight.share)
-            refused = counterweights(
-                (row for row in self.harmless.rows() if isinstance(row, Dropped) or row.kind == "harmless"),
-                dominant=recipe.dominant,
-                refusals=recipe.counterweight.refusals,
+            rows = counterweights(
+                self._harmless(self.harmless), dominant=recipe.dominant, refusals=recipe.counterweight.refusals
             )
-            yield from self._drawn(refused, count)
+            mixed_in = 0
+            for row in self._drawn(rows, count):
+                mixed_in += isinstance(row, SourceRow)
+                yield row
+            if count and not mixed_in:
+                raise DataError(
+                    f"counterweight.source {_name(recipe.counterweight.source)} gave no usable harmless row, and "
+                    f"counterweight.share {recipe.counterweight.share} asks for {count}. Give other harmless prompts."
+                )
 
     def _harmful(self) -> SelectedRows:
-        for row in self.source.rows():
-            harmless = isinstance(row, SourceRow) and row.kind != "harmful"
-            if not (harmless and self.harmless is not None):  # one file may hold both kinds; each is read for its own
-                yield Dropped("harmless-prompt", "harmless rows need counterweight.share") if harmless else row
+        assert self.source is not None
+        for row in self._in_dominant(self.source, self.recipe.source):
+            if isinstance(row, Dropped) or row.kind == "harmful":
+                yield row
+            elif not self._one_file:
+                yield Dropped("harmless-prompt", f"{row.source_id}: harmless rows come from counterweight.source")
+
+    def _harmless(self, source: Source) -> SelectedRows:
+        """The harmful rows of a file of both kinds were taken already; those of another file are counted."""
+        for row in self._in_dominant(source, self.recipe.counterweight.source):
+            if isinstance(row, Dropped) or row.kind == "harmless" or not self._one_file:
+                yield row
+
+    @property
+    def _one_file(self) -> bool:
+        """Does one file hold both kinds of rows, each read for its own?"""
+        return self.harmless is not None and self.recipe.source == self.recipe.counterweight.source
+
+    def _in_dominant(self, source: Source, choice: SourceChoice) -> SelectedRows:
+        watch = DominantLanguage(self.recipe.dominant, _name(choice))
+        own_answers = self.recipe.chosen == "source"
+        for row in source.rows():
+            if isinstance(row, Dropped):
+                yield row
+            else:
+                yield watch.drop(row.source_id, row.prompt, row.unsafe, row.safe if own_answers else None) or row
+        watch.check()
 
     def _drawn(self, rows: SelectedRows, count: int | None) -> SelectedRows:
         recipe = self.recipe
@@ -60,9 +89,59 @@ class Selection:
             rows = without_near_duplicates(rows, recipe.near_duplicates)
         return sample(rows, count, seed=recipe.seed, stratify=recipe.stratify)
 
+    def pairs(self) -> Iterator[Pair | Dropped]:
+        """The finished pairs a build takes; a Dropped in the place of each that cannot be used.
+
+        A sample is one of dominant pairs, drawn by hash, with all their languages; the others are not taken.
+        """
+        assert self.finished is not None
+        if self.recipe.samples is None:
+            yield from self._usable_pairs(self.finished)
+            return
+        usable = bytearray()  # of each pair, in order: memory for a million of them
+        ids: set[str] = set()
+        for pair in self._usable_pairs(self.finished):
+            usable.append(isinstance(pair, Pair))
+            if isinstance(pair, Pair):
+                ids.add(pair.pair_id)
+            else:
+                yield pair
+        drawn = drawn_ids(ids, self.recipe.samples, seed=self.recipe.seed)
+        for fit, pair in zip(usable, self.finished.pairs(), strict=True):
+            if fit and isinstance(pair, Pair) and pair.pair_id in drawn:
+                yield pair
+
+    def _usable_pairs(self, source: ParallelSource) -> Iterator[Pair | Dropped]:
+        recipe = self.recipe
+        watch = DominantLanguage(recipe.dominant, _name(recipe.source))
+        earlier = None if recipe.near_duplicates is None else NearDuplicates(recipe.near_duplicates)
+        near: dict[str, str | None] = {}  # pair_id -> the earlier row whose prompt is nearly its own
+        for pair in source.pairs():
+            if isinstance(pair, Dropped):
+                yield pair
+                continue
+            side = pair.dominant
+            if earlier is not None and pair.pair_id not in near:
+                near[pair.pair_id] = earlier.find(side.prompt, prompt_group(side.prompt), pair.source_id)
+            if pair.target.language not in recipe.languages:
+                yield Dropped("language-not-requested", f"{pair.source_id}: {pair.target.language}")
+            elif off := watch.drop(pair.source_id, side.prompt, side.chosen, side.rejected):
+                yield off
+            elif held := self.decontamination.overlaps(side.prompt, pair.target.prompt):
+                yield contaminated(pair.source_id, held)
+            elif nearly := near.get(pair.pair_id):
+                yield Dropped("near-duplicate", f"{pair.source_id}: nearly the prompt of {nearly}")
+            elif same_answers(side.chosen, side.rejected):
+                yield Dropped("same-answers", pair.source_id)
+            else:
+                yield pair
+        watch.check()
+
     def provenance(self) -> dict[str, Any]:
         """The main source's, with that of the counterweight prompts beside it."""
-        known = self.source.provenance()
+        main = self.finished or self.source
+        assert main is not None
+        known = main.provenance()
         return known if self.harmless is None else {**known, "counterweight": self.harmless.provenance()}
 
 
@@ -73,25 +152,46 @@ def select(recipe: Recipe) -> Selection:
     share, choice = recipe.counterweight.share, recipe.counterweight.source
     if share and not (choice.name or choice.path):
         raise RecipeError("counterweight.share needs harmless prompts: give counterweight.source (a name or a path).")
-    source: Any = open_source(choice=recipe.source, languages=recipe.languages)
+    source = open_source(choice=recipe.source, dominant=recipe.dominant)
+    finished = isinstance(source, ParallelSource)
+    harmless = open_source(choice=choice, dominant=recipe.dominant, kind="harmless") if share else None
+    if isinstance(harmless, ParallelSource):
+        raise RecipeError(f"counterweight.source {_name(choice)} holds finished pairs; give harmless prompts.")
     return Selection(
-        recipe=_for_pairs(recipe, source) if hasattr(source, "pairs") else recipe,
-        source=source,
-        harmless=open_source(choice=choice, kind="harmless") if share else None,
+        recipe=_for_pairs(recipe, source) if isinstance(source, ParallelSource) else recipe,
+        source=None if isinstance(source, ParallelSource) else source,
+        finished=source if isinstance(source, ParallelSource) else None,
+        harmless=None if finished else harmless,
         decontamination=evaluation_sets(recipe.decontaminate),
     )
 
 
-def _for_pairs(recipe: Recipe, source: Any) -> Recipe:
+def _for_pairs(recipe: Recipe, source: ParallelSource) -> Recipe:
     """The recipe of an import: the source decides the languages, and rows are kept with what checks say of them."""
-    if recipe.samples is not None or recipe.counterweight.share:
-        raise RecipeError("The source holds finished pairs: leave --samples and counterweight.share out.")
-    return replace(recipe, languages=tuple(source.targets), checks=recipe.checks or "keep", chosen="source")
+    useless = {
+        "counterweight.share": recipe.counterweight.share,
+        "stratify": recipe.stratify,
+        "--round-trip": recipe.round_trip,
+        "--revision": recipe.revision,
+        "--refusal-prompt": recipe.refusal_prompt,
+    }
+    given = [name for name, value in useless.items() if value]
+    if given:
+        raise RecipeError(
+            f"The source {_name(recipe.source)} holds finished pairs, which nothing answers or translates: "
+            f"leave {', '.join(given)} out."
+        )
+    absent = [code for code in recipe.languages if code not in source.targets]
+    if absent:
+        raise RecipeError(
+            f"{_name(recipe.source)} holds no pairs in {', '.join(absent)}; its languages: {', '.join(source.targets)}."
+        )
+    languages = recipe.languages or tuple(source.targets)
+    return replace(recipe, languages=languages, checks=recipe.checks or "keep", chosen="source")
 
 
-def open_source(*, choice: SourceChoice, kind: str = "harmful", languages: tuple[str, ...] = ()) -> Source:
+def open_source(*, choice: SourceChoice, dominant: str = "en", kind: str = "harmful") -> Source | ParallelSource:
     """The source behind a recipe's choice; a path alone is recognised from its columns."""
-    given: dict[str, Any] = {"kind": kind} | ({"languages": languages} if languages else {})
     options = dict(choice.options)
     for key in ("path", "revision", "columns"):
         if value := getattr(choice, key):
@@ -99,5 +199,15 @@ def open_source(*, choice: SourceChoice, kind: str = "harmful", languages: tuple
     name = choice.name or detect(
         str(choice.path), **{k: options[k] for k in ("config", "split", "revision") if k in options}
     )
-    source: Source = construct("source", SOURCES, name, options, **given)
+    if kind == "harmless" and "kind" not in signature(resolve("source", SOURCES, name)).parameters:
+        raise RecipeError(
+            f"counterweight.source {_name(choice)} is read as {name}, whose prompts are all harmful. "
+            "Give harmless prompts, or counterweight.source.name=table where these are."
+        )
+    source: Source | ParallelSource = construct("source", SOURCES, name, options, kind=kind, dominant=dominant)
     return source
+
+
+def _name(choice: SourceChoice) -> str:
+    """What a user calls a source."""
+    return choice.path or choice.name

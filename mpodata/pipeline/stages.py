@@ -10,7 +10,6 @@ from functools import partial
 
 from mpodata import quality
 from mpodata.engines import Answer
-from mpodata.errors import RecipeError
 from mpodata.languages.identification import UNDETERMINED, identify
 from mpodata.pipeline.components import Components
 from mpodata.pipeline.results import Kept, Lost
@@ -18,6 +17,7 @@ from mpodata.recipe import Recipe
 from mpodata.records import FIELDS, Dropped, Pair, Quality, Side, SourceRow, content_id
 from mpodata.refusals import Exchange, Verdict
 from mpodata.registry import require
+from mpodata.selection.answers import same_answers
 from mpodata.sources.rows import prompt_group
 from mpodata.versions.schema import Row
 
@@ -31,7 +31,7 @@ def choose(rows: Sequence[SourceRow], components: Components) -> list[Kept | Los
     own answers (`chosen: source`) are taken as they are, their verdict recorded.
     """
     policy = components.recipe.chosen == "policy"
-    candidates = components.candidates(rows) if policy else [_own_answer(row) for row in rows]
+    candidates = _candidates(rows, components) if policy else [_own_answer(row) for row in rows]
     chosen: dict[int, tuple[str, Verdict]] = {}
     reasons: dict[int, str] = {}
     for attempt in range(max(map(len, candidates), default=0)):
@@ -42,13 +42,17 @@ def choose(rows: Sequence[SourceRow], components: Components) -> list[Kept | Los
         for n, code, verdict in zip(pending, codes, verdicts, strict=True):
             answer = candidates[n][attempt]
             reason = _unfit(answer, code, verdict, rows[n], components.recipe.dominant) if policy else None
+            if reason is None and same_answers(answer.text, rows[n].unsafe or ""):
+                reason = "same-answers"
             if reason is None:
                 chosen[n] = (answer.text, verdict)
             else:
                 reasons.setdefault(n, reason)
     rejected = _verdicts(components, [row.prompt for row in rows], [row.unsafe or "" for row in rows])
     lost = [
-        _unusable(row, verdict) or (None if n in chosen else reasons.get(n, "no-safe-answer"))
+        ("same-answers" if reasons.get(n) == "same-answers" and n not in chosen else None)
+        or _unusable(row, verdict)
+        or (None if n in chosen else reasons.get(n, "no-safe-answer"))
         for n, (row, verdict) in enumerate(zip(rows, rejected, strict=True))
     ]
     sides = {n: _dominant(row, chosen[n][0], components.recipe) for n, row in enumerate(rows) if lost[n] is None}
@@ -59,6 +63,12 @@ def choose(rows: Sequence[SourceRow], components: Components) -> list[Kept | Los
         else _kept(row, sides[n], measured[n], chosen[n][1], rejected[n], components.recipe)
         for n, (row, reason) in enumerate(zip(rows, lost, strict=True))
     ]
+
+
+def _candidates(rows: Sequence[SourceRow], components: Components) -> list[list[Answer]]:
+    """The policy's answers; none for a row without an answer to unlearn, which is dropped whatever is chosen."""
+    drawn = iter(components.candidates([row for row in rows if row.unsafe]))
+    return [next(drawn) if row.unsafe else [] for row in rows]
 
 
 def _own_answer(row: SourceRow) -> list[Answer]:
@@ -144,11 +154,8 @@ def _round_trips(pairs: Sequence[tuple[Kept, Side]], language: str, components: 
     """chrF of each chosen answer against its back-translation, 0..100 (Popovic 2015); None where not asked for."""
     if not components.recipe.round_trip:
         return None
-    if not hasattr(components.translator, "back"):
-        name = components.recipe.translator.name
-        raise RecipeError(f"--round-trip needs a translator that translates back; {name} does not. Leave it out.")
     chrf = require("sacrebleu", package="sacrebleu", purpose="--round-trip", extra="quality").CHRF()
-    back = components.translator.back([side.chosen for _, side in pairs], language)
+    back = components.translator.back([side.chosen for _, side in pairs], language) or []
     texts = ["" if isinstance(text, Dropped) else text for text in back]
     return [
         round(chrf.sentence_score(text, [one.row.side.chosen]).score, 2)
@@ -180,7 +187,9 @@ def check(
     for (one, side), (values, reason), good, bad, back in zip(pairs, examined, chosen, rejected, backs, strict=True):
         values = replace(values, chosen_verdict=good.label, rejected_verdict=bad.label, round_trip_chrf=back)
         row = one.row
-        if reason and components.recipe.checks != "keep":
+        if same_answers(side.chosen, side.rejected):
+            results.append(Lost(f"{translator}.{side.language}", row.pair_id, row.source_id, "same-answers"))
+        elif reason and components.recipe.checks != "keep":
             results.append(Lost(f"{translator}.{side.language}", row.pair_id, row.source_id, reason))
         else:
             results.append(Kept(one.split, replace(row, side=side, quality=values), reason or ""))

@@ -43,9 +43,10 @@ class EvaluationSet:
     exact: frozenset[int]
     runs: frozenset[int]  # of 13 tokens
     inside: Mapping[int, frozenset[int]]  # length in tokens -> whole prompts of that length, 8 to 12 tokens
+    unreadable: int = 0  # rows that gave no prompt: nothing can be said of what they hold
 
     @classmethod
-    def of(cls, name: str, prompts: Iterable[str]) -> "EvaluationSet":
+    def of(cls, name: str, prompts: Iterable[str], unreadable: int = 0) -> "EvaluationSet":
         exact, runs, inside, count = set(), set(), dict[int, set[int]](), 0
         for prompt in prompts:
             text = normalised(prompt)
@@ -59,7 +60,7 @@ class EvaluationSet:
             elif len(tokens) >= SHORTEST_INSIDE:
                 inside.setdefault(len(tokens), set()).update(_runs(tokens, len(tokens)))
         frozen = {length: frozenset(hashes) for length, hashes in inside.items()}
-        return cls(name, count, frozenset(exact), frozenset(runs), frozen)
+        return cls(name, count, frozenset(exact), frozenset(runs), frozen, unreadable)
 
     def holds(self, prompt: str) -> str | None:
         """How `prompt` overlaps the set: "exact", "13-gram", "inside" or None."""
@@ -76,27 +77,26 @@ class EvaluationSet:
 
 @dataclass
 class Decontamination:
-    """Looks prompts up in evaluation sets and keeps count of what it found."""
+    """Looks rows up in evaluation sets and keeps count of what it found."""
 
     sets: tuple[EvaluationSet, ...]
-    found: dict[str, Counter[str]] = field(default_factory=dict)  # set name -> how -> rows
+    contaminated: dict[str, Counter[str]] = field(default_factory=dict)  # set name -> how -> rows
 
-    def overlap(self, prompt: str) -> tuple[str, str] | None:
-        """(set, how) of the first set that holds `prompt`, counted."""
+    def overlaps(self, *prompts: str) -> dict[str, str]:
+        """Every set that holds one of a row's prompts -> how it does; the row is counted once for each set."""
+        held = {}
         for evaluation in self.sets:
-            how = evaluation.holds(prompt)
+            how = next((how for prompt in prompts if (how := evaluation.holds(prompt))), None)
             if how:
-                self.found.setdefault(evaluation.name, Counter())[how] += 1
-                return evaluation.name, how
-        return None
+                self.contaminated.setdefault(evaluation.name, Counter())[how] += 1
+                held[evaluation.name] = how
+        return held
 
     def clean(self, rows: Iterable[SourceRow | Dropped]) -> Iterator[SourceRow | Dropped]:
         """`rows` with each contaminated one dropped as `contaminated`."""
         for row in rows:
-            if isinstance(row, SourceRow):
-                overlap = self.overlap(row.prompt)
-                if overlap:
-                    row = Dropped("contaminated", f"{row.source_id}: {overlap[0]}, {overlap[1]}")
+            if isinstance(row, SourceRow) and (held := self.overlaps(row.prompt)):
+                row = contaminated(row.source_id, held)
             yield row
 
     def report(self) -> list[dict[str, Any]]:
@@ -105,12 +105,18 @@ class Decontamination:
             {
                 "set": evaluation.name,
                 "prompts": evaluation.prompts,
+                "unreadable": evaluation.unreadable,
                 "method": f"normalised exact, {RUN}-gram",
-                "contaminated": sum(self.found.get(evaluation.name, Counter()).values()),
-                "by": dict(sorted(self.found.get(evaluation.name, Counter()).items())),
+                "contaminated": sum(self.contaminated.get(evaluation.name, Counter()).values()),
+                "by": dict(sorted(self.contaminated.get(evaluation.name, Counter()).items())),
             }
             for evaluation in self.sets
         ]
+
+
+def contaminated(source_id: str, held: Mapping[str, str]) -> Dropped:
+    """In place of a row that evaluation sets hold."""
+    return Dropped("contaminated", f"{source_id}: {', '.join(f'{name} ({how})' for name, how in held.items())}")
 
 
 def evaluation_sets(paths: Iterable[str]) -> Decontamination:
@@ -118,10 +124,14 @@ def evaluation_sets(paths: Iterable[str]) -> Decontamination:
 
     A prompt column is one named as prompts usually are, or by a language code (MultiJail has one for each language).
     """
-    return Decontamination(tuple(EvaluationSet.of(*_prompts(path)) for path in paths))
+    sets = tuple(_evaluation_set(path) for path in paths)
+    for evaluation in sets:
+        if evaluation.prompts == 0:
+            raise DataError(f"{evaluation.name} holds no prompt that can be read: nothing can be checked against it.")
+    return Decontamination(sets)
 
 
-def _prompts(path: str) -> tuple[str, list[str]]:
+def _evaluation_set(path: str) -> EvaluationSet:
     place, columns = _place_and_columns(path)
     upstream = Upstream(place)
     existing = upstream.columns
@@ -132,10 +142,14 @@ def _prompts(path: str) -> tuple[str, list[str]]:
     if missing or not columns:
         what = f"no column {missing[0]!r}" if missing else "no column that looks like prompts"
         raise DataError(f"{place} has {what}. Its columns: {', '.join(existing)}. Name them: {place}:COLUMN,COLUMN")
-    cells = [
-        prompt_text(row.get(column)) for row in upstream.rows() if not isinstance(row, Dropped) for column in columns
-    ]
-    return place.replace("\\", "/").split("/")[-1], [cell for cell in cells if isinstance(cell, str)]
+    prompts: list[str] = []
+    unreadable = 0
+    for row in upstream.rows():
+        cells = [] if isinstance(row, Dropped) else [prompt_text(row.get(column)) for column in columns]
+        texts = [cell for cell in cells if isinstance(cell, str) and normalised(cell)]
+        prompts += texts
+        unreadable += not texts
+    return EvaluationSet.of(place.replace("\\", "/").split("/")[-1], prompts, unreadable)
 
 
 def _place_and_columns(path: str) -> tuple[str, list[str]]:

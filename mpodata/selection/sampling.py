@@ -52,20 +52,43 @@ def without_near_duplicates(
 
     Rows of the very same prompt pass: which of them is taken is for `sample` to say.
     """
-    datasketch = require("datasketch", package="datasketch", purpose="Finding near-duplicates", extra="quality")
-    index = datasketch.MinHashLSH(threshold=similarity, num_perm=PERMUTATIONS)
-    kept: set[int] = set()
-    for number, row in enumerate(rows):
-        if isinstance(row, SourceRow) and int(row.group, 16) not in kept:
-            sketch = datasketch.MinHash(num_perm=PERMUTATIONS, seed=1)
-            sketch.update_batch([shingle.encode() for shingle in _shingles(row.prompt)])
-            near = index.query(sketch)
-            if near:
-                yield Dropped("near-duplicate", f"{row.source_id}: nearly the prompt of {min(near)[1]}")
-                continue
-            index.insert((number, row.source_id), sketch)
-            kept.add(int(row.group, 16))
+    earlier = NearDuplicates(similarity)
+    for row in rows:
+        if isinstance(row, SourceRow) and (near := earlier.find(row.prompt, row.group, row.source_id)):
+            row = Dropped("near-duplicate", f"{row.source_id}: nearly the prompt of {near}")
         yield row
+
+
+class NearDuplicates:
+    """The prompts seen so far, found by similarity."""
+
+    def __init__(self, similarity: float) -> None:
+        self._datasketch = require(
+            "datasketch", package="datasketch", purpose="Finding near-duplicates", extra="quality"
+        )
+        self._index = self._datasketch.MinHashLSH(threshold=similarity, num_perm=PERMUTATIONS)
+        self._groups: set[int] = set()
+
+    def find(self, prompt: str, group: str, source_id: str) -> str | None:
+        """The source_id of an earlier prompt that is nearly this one; else the prompt is remembered, and None.
+
+        `group` (hexadecimal) is shared by prompts that are the same: those are no near-duplicates of each other.
+        """
+        if int(group, 16) in self._groups:
+            return None
+        sketch = self._datasketch.MinHash(num_perm=PERMUTATIONS, seed=1)
+        sketch.update_batch([shingle.encode() for shingle in _shingles(prompt)])
+        near = self._index.query(sketch)
+        if near:
+            return str(min(near)[1])
+        self._index.insert((len(self._groups), source_id), sketch)
+        self._groups.add(int(group, 16))
+        return None
+
+
+def drawn_ids(ids: Iterable[str], count: int, *, seed: int) -> set[str]:
+    """`count` of the distinct `ids`, drawn by hash: a draw of n is part of every larger one."""
+    return set(heapq.nsmallest(count, set(ids), key=lambda one: (_key(seed, one), one)))
 
 
 def _shingles(prompt: str) -> set[str]:

@@ -1,7 +1,7 @@
 """Where prompts and dispreferred answers come from."""
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from mpodata.records import Dropped, Pair, SourceRow
 
@@ -13,7 +13,7 @@ SOURCES = {
     "hh-rlhf": "mpodata.sources.hh_rlhf:hh_rlhf",
     "trl": "mpodata.sources.trl:trl",
     "pocket": "mpodata.sources.pocket:pocket",
-    "released-mpo": "mpodata.sources.released_mpo:released_mpo",  # a CarriedSource: its rows are pairs already
+    "released-mpo": "mpodata.sources.released_mpo:released_mpo",  # a ParallelSource: its rows are pairs already
 }
 
 
@@ -29,10 +29,19 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
 class ParallelSource(Protocol):
     """Pairs that somebody carried into other languages already: nothing is left to answer or to translate."""
 
-    translator: str  # the name its configs stand under: "released"
+    @property
+    def translator(self) -> str:
+        """The name its configs stand under: "released"."""
+        ...
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The target languages it holds, by code."""
+        ...
 
     def pairs(self) -> Iterator[Pair | Dropped]:
         """Usable pairs in upstream order, and a Dropped for each row that is not."""

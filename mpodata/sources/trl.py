@@ -12,7 +12,7 @@ from mpodata.errors import DataError
 from mpodata.readers.cells import MENDED
 from mpodata.readers.conversation import turns
 from mpodata.readers.upstream import RawRow, Upstream
-from mpodata.records import Dropped, SourceRow
+from mpodata.records import Dropped, Kind, SourceRow
 from mpodata.sources.rows import source_row
 
 
@@ -23,9 +23,10 @@ def trl(
     config: str | None = None,
     revision: str | None = None,
     licence: str | None = None,
+    kind: Kind = "harmful",
 ) -> "TrlPreferences":
-    """A TRL preference dataset: a local file or a Hub id."""
-    return TrlPreferences(Upstream(path, split, config, revision), licence)
+    """A TRL preference dataset: a local file or a Hub id. kind: what all its prompts are."""
+    return TrlPreferences(Upstream(path, split, config, revision), licence, kind)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class TrlPreferences:
 
     upstream: Upstream
     licence: str | None
+    kind: Kind = "harmful"
 
     def rows(self) -> Iterator[SourceRow | Dropped]:
         if not {"chosen", "rejected"} <= set(self.upstream.columns):
@@ -42,7 +44,7 @@ class TrlPreferences:
                 f"its columns: {', '.join(self.upstream.columns)}."
             )
         for number, row in enumerate(self.upstream.rows()):
-            yield row if isinstance(row, Dropped) else _row(row, f"row-{number}")
+            yield row if isinstance(row, Dropped) else _row(row, f"row-{number}", self.kind)
 
     def provenance(self) -> dict[str, Any]:
         return {
@@ -54,14 +56,20 @@ class TrlPreferences:
         }
 
 
-def _row(row: RawRow, source_id: str) -> SourceRow | Dropped:
+def _row(row: RawRow, source_id: str, kind: Kind) -> SourceRow | Dropped:
     exchange = preference(row)
     if isinstance(exchange, Dropped):
         return Dropped(exchange.reason, source_id)
     prompt, chosen, rejected = exchange
     return source_row(
-        prompt, rejected, chosen, source_id=source_id, category=row.get("category"), needs_unsafe=True
-    )  # fmt: skip
+        prompt,
+        rejected,
+        chosen,
+        source_id=source_id,
+        category=row.get("category"),
+        kind=kind,
+        needs_unsafe=kind == "harmful",
+    )
 
 
 def preference(row: RawRow) -> tuple[Any, Any, Any] | Dropped:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
-from mpodata.records import Dropped, Side
+from mpodata.records import FIELDS, Dropped, Side
+from mpodata.runtime.processes import Mapper
 
 TRANSLATORS = {
     "google": "mpodata.translators.google:google",
@@ -39,8 +40,8 @@ class Translator(Protocol):
     `sampling`, `detector` (refusals), `progress`; the rest are the user's options.
     """
 
-    needs_all_rows: bool  # True where a row's result depends on the others of its language (ICR): all come in one call
-    translated_fields: tuple[str, ...]  # those that translate the dominant side; the others are native answers
+    needs_all_rows: bool = False  # True where a row's result depends on others of its language (ICR): all in one call
+    translated_fields: tuple[str, ...] = FIELDS  # those that translate the dominant side; the others are native answers
 
     def translate(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
         """One result per side, in order. Identical segments are translated once per run."""
@@ -50,6 +51,22 @@ class Translator(Protocol):
         """What the manifest records: name, model, revision, quantization, decoding, licence."""
         ...
 
+    def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:  # noqa: ARG002
+        """Called before anything is paid for; by default nothing can be said.
+
+        Raises ConfigError for a language of `languages` that it does not know, and RemoteError where its service
+        answers none of the `prompts`, texts in the dominant language that the build translates anyway.
+        """
+        return
+
+    def back(self, texts: Sequence[str], language: str) -> list[str | Dropped] | None:  # noqa: ARG002
+        """Texts in `language` translated into the dominant one, for the round trip; None: it cannot translate back."""
+        return None
+
+    def map_with(self, mapper: Mapper) -> None:  # noqa: ARG002
+        """Run what needs neither model nor journal through `mapper`; by default everything runs here."""
+        return
+
 
 class SentenceTranslator(Protocol):
     """Translates plain segments of a text; `document.DocumentTranslator` makes a Translator of it."""
@@ -57,6 +74,7 @@ class SentenceTranslator(Protocol):
     max_segment: int  # longest segment it translates well, in characters of English
     unit: Unit = "sentence"  # a segment without line breaks, unless it is "text"
     block: int = 1024  # segments between two journal entries
+    remote: bool = False  # does it ask a service that may be down?
 
     def segments(self, texts: Sequence[str], source: str, target: str, *, attempt: int = 0) -> list[str | Dropped]:
         """One result per text, in order; `attempt` > 0 asks for another decoding of what failed.
@@ -69,6 +87,10 @@ class SentenceTranslator(Protocol):
     def provenance(self) -> dict[str, Any]:
         """What the manifest and journal keys record: name, model, revision, quantization, decoding, licence."""
         ...
+
+    def check_language(self, language: str) -> None:  # noqa: ARG002
+        """Raise ConfigError for a language that it does not know; by default it knows all of `languages.tsv`."""
+        return
 
     def unknown(self, texts: Sequence[str]) -> list[str]:
         """For each text the characters that the vocabulary lacks; by default none."""

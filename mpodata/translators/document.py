@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from mpodata.errors import ModelError
+from mpodata.errors import ModelError, RemoteError
 from mpodata.languages import language as language_of
 from mpodata.languages.text import storable
 from mpodata.records import FIELDS, Dropped, Side
 from mpodata.runtime.fingerprint import constants_hash
 from mpodata.runtime.journal import Journal, result_key
 from mpodata.runtime.processes import Mapper, serial
-from mpodata.translators import SentenceTranslator
+from mpodata.translators import SentenceTranslator, Translator
 from mpodata.translators.checks import faults_of
 from mpodata.translators.segments import (
     Piece,
@@ -47,11 +47,8 @@ WHOLE: Final = {"refused-to-translate", "no-closing-tag"}  # reasons that a smal
 LOST: Final = {"lost-item", "lost-number"}  # reasons mended by translating around what was lost
 
 
-class DocumentTranslator:
+class DocumentTranslator(Translator):
     """A Translator made of a SentenceTranslator."""
-
-    needs_all_rows = False
-    translated_fields: tuple[str, ...] = FIELDS
 
     def __init__(
         self,
@@ -67,7 +64,7 @@ class DocumentTranslator:
         self.journal = Journal(":memory:") if journal is None else journal
         self.progress = progress  # told how many segments were finished
         self.longest_field = longest_field
-        self.spread: Mapper = serial  # runs the checks of segments; a build may put a pool of processes here
+        self.mapper: Mapper = serial  # runs the checks of segments; a build may put a pool of processes here
 
     def provenance(self) -> dict[str, Any]:
         rules = constants_hash(*RULES)  # the patterns and limits that decide how a text is cut and checked
@@ -79,6 +76,22 @@ class DocumentTranslator:
         carried = self.texts(fields, self.dominant, language)
         rows = [carried[start : start + len(FIELDS)] for start in range(0, len(carried), len(FIELDS))]
         return [_side(row, language) for row in rows]
+
+    def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:
+        """A remote service is asked for the first prompt that is not in the journal; the result stays there."""
+        for code in (self.dominant, *languages):
+            self.translator.check_language(code)
+        for code in languages if self.translator.remote else ():
+            missing = next((text for text in prompts if self.pending([text], self.dominant, code)[0]), None)
+            result = self.texts([missing], self.dominant, code)[0] if missing is not None else ""
+            if isinstance(result, Dropped) and result.reason == "service":
+                raise RemoteError(
+                    f"The translator {self.translator.provenance().get('name')} cannot be reached ({result.detail}). "
+                    "Nothing was answered or paid for; run the same command when it is back."
+                )
+
+    def map_with(self, mapper: Mapper) -> None:
+        self.mapper = mapper
 
     def back(self, texts: Sequence[str], language: str) -> list[str | Dropped]:
         """Texts in `language` translated into the dominant language: the round trip that chrF is measured on."""
@@ -192,7 +205,7 @@ class DocumentTranslator:
         """The results with each faulty translation replaced by the reason it is."""
         given = [at for at, result in enumerate(results) if isinstance(result, str)]
         pairs = [(texts[at], str(results[at])) for at in given]
-        reasons = self.spread(partial(faults_of, source=source, target=target), pairs)
+        reasons = self.mapper(partial(faults_of, source=source, target=target), pairs)
         checked = list(results)
         for at, reason in zip(given, reasons, strict=True):
             checked[at] = Dropped(reason) if reason else storable(str(results[at])).strip()

@@ -25,6 +25,7 @@ from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
 from mpodata.runtime.fingerprint import text_hash
 from mpodata.runtime.journal import Journal
+from mpodata.translators import Translator
 from mpodata.translators.policy import (
     AnswerRequest,
     Candidate,
@@ -42,7 +43,7 @@ PREFIX: Final = "Please answer the following instruction in {language}.\n\n"
 Chosen = tuple[Candidate, Candidate | None] | Dropped
 
 
-class Icr:
+class Icr(Translator):
     """A Translator that chooses among sampled answers."""
 
     translated_fields: tuple[str, ...] = ("prompt",)  # answers are native: no check compares it with the dominant text
@@ -64,6 +65,9 @@ class Icr:
         self.alpha = alpha
         self.needs_all_rows = alpha is None
         self.guard = guard
+
+    def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:
+        self.policy.carrier.ready(prompts, languages)
 
     def provenance(self) -> dict[str, Any]:
         return {

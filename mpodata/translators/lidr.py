@@ -16,6 +16,7 @@ from mpodata.engines import Answer, Engine, Sampling
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
 from mpodata.runtime.journal import Journal
+from mpodata.translators import Translator
 from mpodata.translators.document import DocumentTranslator
 from mpodata.translators.policy import AnswerRequest, TargetAnswers, joined, policy_of
 from mpodata.translators.selftrans import SelfTranslation
@@ -23,10 +24,9 @@ from mpodata.translators.selftrans import SelfTranslation
 NATIVE: Final = Sampling(temperature=0.0, repetition_penalty=1.1, max_tokens=2400, seed=42)
 
 
-class Lidr:
+class Lidr(Translator):
     """A Translator."""
 
-    needs_all_rows = False
     translated_fields: tuple[str, ...] = (
         "prompt",
         "chosen",
@@ -35,6 +35,9 @@ class Lidr:
     def __init__(self, policy: TargetAnswers, translation: DocumentTranslator) -> None:
         self.policy = policy
         self.translation = translation
+
+    def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:
+        self.policy.carrier.ready(prompts, languages)
 
     def provenance(self) -> dict[str, Any]:
         return {

@@ -32,6 +32,9 @@ class Madlad(Seq2Seq):
         prompts = [f"{code} {_without_codes(text)}" for text in texts]
         return [[*tokens, END] for tokens in self.tokens(prompts)]
 
+    def check_language(self, language: str) -> None:
+        self.code(language)
+
     def code(self, language: str) -> str:
         """The token of a target language: ISO 639-1 codes, in a few cases the older ones that Google uses ("iw")."""
         row = language_of(language)

@@ -18,6 +18,7 @@ from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
 from mpodata.runtime.journal import Journal
+from mpodata.translators import Translator
 from mpodata.translators.nllb import SIZES, Nllb
 from mpodata.translators.policy import (
     AnswerRequest,
@@ -71,10 +72,9 @@ class Aligner:
         return [1 / max(CERTAIN, -sum(result.log_probs) / len(result.log_probs)) for result in results]
 
 
-class Mapo:
+class Mapo(Translator):
     """A Translator that chooses among sampled answers."""
 
-    needs_all_rows = False
     translated_fields: tuple[str, ...] = ("prompt",)  # answers are native: no check compares it with the dominant text
 
     def __init__(
@@ -89,6 +89,9 @@ class Mapo:
         self.sampling = sampling
         self.references = references
         self.margin = margin
+
+    def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:
+        self.policy.carrier.ready(prompts, languages)
 
     def provenance(self) -> dict[str, Any]:
         return {

@@ -39,6 +39,9 @@ class Nllb(Seq2Seq):
     def target_prefix(self, target: str) -> list[str]:
         return [self.code(target)]
 
+    def check_language(self, language: str) -> None:
+        self.code(language)
+
     def code(self, language: str) -> str:
         """NLLB's token for `language`."""
         code = language_of(language).flores

@@ -44,6 +44,7 @@ class RemoteTranslator(SentenceTranslator):
 
     unit: Unit = "line"
     block = 64  # segments journaled at once: every answer was waited for
+    remote = True
 
     def __init__(
         self,
@@ -69,6 +70,9 @@ class RemoteTranslator(SentenceTranslator):
     @abstractmethod
     def code(self, language: str) -> str:
         """The service's code of a language; raises ConfigError where it has none."""
+
+    def check_language(self, language: str) -> None:
+        self.code(language)
 
     def segments(self, texts: Sequence[str], source: str, target: str, *, attempt: int = 0) -> list[str | Dropped]:
         """One result per line; Dropped("service") where the service is down. Asking again would change nothing."""

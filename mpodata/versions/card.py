@@ -11,7 +11,7 @@ import yaml
 from mpodata.about import __version__
 from mpodata.languages import language
 from mpodata.licences import commercial
-from mpodata.versions.card_facts import limits, provenance_lines, quality_rows
+from mpodata.versions.card_facts import contamination_line, limits, provenance_lines, quality_rows
 from mpodata.versions.manifest import SPLITS, Config, Manifest, parse_manifest
 
 # The Hub's own size classes, by upper bound in rows.
@@ -138,7 +138,7 @@ def _build(manifest: Manifest, key: str, facts: Mapping[str, Any]) -> dict[str, 
         "parts": provenance_lines(facts),
         "dropped": facts["dropped"],
         "licences": facts["licences"],
-        "decontamination": facts["decontamination"],
+        "decontamination": {name: contamination_line(found) for name, found in facts["decontamination"].items()},
     }
 
 

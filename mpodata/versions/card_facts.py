@@ -51,6 +51,15 @@ def _line(made: Mapping[str, Any]) -> str:
     return " · ".join(f"{key} {cell(value)}" for key, value in ordered if value not in (None, "", {}, []))
 
 
+def contamination_line(found: Mapping[str, Any]) -> str:
+    """What looking for one evaluation set's prompts found, in words."""
+    by = ", ".join(f"{count} {how}" for how, count in found.get("by", {}).items())
+    left_out = f"{found.get('contaminated', 0)} rows left out" + (f" ({by})" if by else "")
+    unreadable = found.get("unreadable", 0)
+    unread = f"; {unreadable} of its rows could not be read and were not looked for" if unreadable else ""
+    return cell(f"{left_out}; {found.get('prompts', 0)} prompts looked for ({found.get('method', '')}){unread}")
+
+
 def quality_rows(manifest: Manifest) -> list[dict[str, str]]:
     """One row per config for the quality table; a dash where nothing was measured."""
     ordered = sorted(manifest.configs.items(), key=lambda item: (item[1].translator is not None, item[0]))

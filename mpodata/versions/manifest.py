@@ -63,6 +63,8 @@ class BuildFacts:
     # Config or stage -> reason -> rows. Under a config: every dominant pair that did not make it there (`verify` adds
     # up). Under "source": what was lost before there were pairs.
     dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    # Config -> rows lost because a service or an engine was down: building again asks for them again.
+    unanswered: Mapping[str, int] = field(default_factory=dict)
     decontamination: Mapping[str, Any] = field(default_factory=dict)  # evaluation set -> what was found and removed
     libraries: Mapping[str, str] = field(default_factory=dict)  # package -> version
     chosen: str = "policy"  # who answered: the policy being aligned, or the source's own safe answers

@@ -70,6 +70,12 @@ def publish(
     path = Path(folder)
     local = read_manifest(path)
     wanted = SemVer.parse(version) if version else None
+    for made in local.builds.values():
+        lost = [name for name in made.get("unanswered", {}) if name in local.configs]
+        if empty := [name for name in lost if not local.configs[name].rows]:
+            raise VersionError(
+                f"{path} has no rows in {', '.join(empty)}: a service was down when it was built. Build it again."
+            )
     say("checking the folder")
     check_folder(path, local)
     publisher = _Publisher(store or _open(to), patience or RetryPolicy(), say)

@@ -74,14 +74,21 @@ def test_contaminated_rows_are_dropped_and_reported_by_set(tmp_path: Path) -> No
     assert first.reason == "contaminated"
     assert isinstance(second, SourceRow)
     assert checked.report() == [
-        {"set": "fruit.csv", "prompts": 2, "method": "normalised exact, 13-gram", "contaminated": 1, "by": {"exact": 1}}
+        {
+            "set": "fruit.csv",
+            "prompts": 2,
+            "unreadable": 0,
+            "method": "normalised exact, 13-gram",
+            "contaminated": 1,
+            "by": {"exact": 1},
+        }
     ]
 
 
 def test_the_columns_of_an_evaluation_set_can_be_named(tmp_path: Path) -> None:
     path = tmp_path / "fruit.csv"
     path.write_text("a,b\nHow do I steal an apple?,x\n", encoding="utf-8")
-    assert evaluation_sets([f"{path}:a"]).overlap("How do I steal an apple") == ("fruit.csv", "exact")
+    assert evaluation_sets([f"{path}:a"]).overlaps("How do I steal an apple") == {"fruit.csv": "exact"}
     with pytest.raises(DataError, match=r"no column that looks like prompts. Its columns: a, b"):
         evaluation_sets([str(path)])
     with pytest.raises(DataError, match=r"no column 'c'"):
@@ -92,6 +99,6 @@ def test_the_columns_of_an_evaluation_set_can_be_named(tmp_path: Path) -> None:
 def test_the_multijail_prompt_inside_the_released_file_is_found() -> None:
     checked = evaluation_sets([str(SHARED / "safety" / "multijail.csv"), str(SHARED / "safety" / "xstest_prompts.csv")])
     pairs = released_mpo(path=str(SHARED / "preference" / "mpo_released_llama.json")).pairs()
-    found = {pair.pair_id for pair in pairs if isinstance(pair, Pair) and checked.overlap(pair.dominant.prompt)}
+    found = {pair.pair_id for pair in pairs if isinstance(pair, Pair) and checked.overlaps(pair.dominant.prompt)}
     assert len(found) == 1
     assert [one["contaminated"] > 0 for one in checked.report()] == [True, False]

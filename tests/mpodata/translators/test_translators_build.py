@@ -10,6 +10,7 @@ import pytest
 import mpodata
 from mpodata.cli import main
 from mpodata.engines.replay import ReplayEngine
+from mpodata.engines.transformers import TransformersEngine
 from mpodata.pocket import chat_path, nllb_path, prompts_path
 from mpodata.records import Pair
 from mpodata.refusals import Exchange
@@ -108,13 +109,35 @@ def test_google(table, tmp_path, swahili):
         assert len(built(table, tmp_path / "out", "google", *policy(*given))) >= 3
 
 
-def test_google_that_is_down_ends_in_a_version_that_says_so_and_not_in_an_error(table, tmp_path, monkeypatch):
-    monkeypatch.setenv("MPODATA_CACHE", str(tmp_path / "cache"))  # nothing translated before
-    with TranslatePage(lambda text, nth: 500) as served:
-        options = {"endpoint": served.endpoint, "rate": 1000, "first_pause": 0.01}
+def google_build(table: Path, out: Path, page) -> int:
+    with TranslatePage(page) as served:
+        options = {"endpoint": served.endpoint, "rate": 1000, "first_pause": 0.01, "threads": 1}
         given = [part for key, value in options.items() for part in ("--set", f"translator.options.{key}={value}")]
-        assert built(table, tmp_path / "out", "google", *policy(*given)) == []
-    assert set(mpodata.load(str(tmp_path / "out")).manifest.configs["google.sw"].dropped) == {"service"}
+        rows = ["--source", str(table), "--source-columns", "prompt=prompt,unsafe=unsafe_response"]
+        return main(["build", *rows, *policy(*given), "--translator", "google", "--languages", "sw", "--out", str(out)])
+
+
+def test_google_that_is_down_is_said_before_the_policy_answers_anything(table, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MPODATA_CACHE", str(tmp_path / "cache"))  # nothing translated before
+    monkeypatch.setattr(TransformersEngine, "answers", lambda *_: pytest.fail("the policy was asked"))
+    assert google_build(table, tmp_path / "out", lambda text, nth: 500) == 2
+    assert "The translator google cannot be reached (HTTP 500)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_google_that_goes_down_ends_in_a_version_that_is_not_published(table, tmp_path, monkeypatch, capsys, swahili):
+    """Only the first prompt, asked for before the policy answers, comes back; then the same command heals the rows."""
+    monkeypatch.setenv("MPODATA_CACHE", str(tmp_path / "cache"))
+    page = lambda text, nth: swahili(text) if nth == 1 else 500  # noqa: E731
+    assert google_build(table, tmp_path / "out", page) == 2
+    assert "Run the same command again" in capsys.readouterr().err
+    manifest = mpodata.load(str(tmp_path / "out")).manifest
+    assert set(manifest.configs["google.sw"].dropped) == {"service"}
+    (made,) = manifest.builds.values()
+    assert made["unanswered"] == {"google.sw": manifest.configs["en"].rows}
+    assert main(["publish", str(tmp_path / "out"), "--to", str(tmp_path / "registry" / "demo")]) == 2
+    assert "has no rows in google.sw: a service was down" in capsys.readouterr().err
+    assert not (tmp_path / "registry").exists()
 
 
 def test_selftrans(table, tmp_path, swahili):
