@@ -6,7 +6,7 @@ The hyper-parameters of the methods are flags too (`--beta`, `--gamma`, ...): th
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -252,11 +252,25 @@ def resolve(
         raise UnknownName("retention", method.retain, RETENTIONS)
     if method.gap != "dominant" and "dominant_gap" not in loss.quantities:
         raise ConfigError(f"gap {method.gap!r} has no effect: method {loss.name!r} does not use the dominant gap.")
+    if method.retain == "off" and method.retain_weight != MethodConfig.retain_weight:
+        raise ConfigError("retain_weight has no effect: nothing is retained (--retain off).")
+    check_adapter_flags(model)
     if method.length_normalize is None:
         method.length_normalize = loss.log_probs == "mean"
     if method.dominant_rows is None:
         method.dominant_rows = loss.rows == "all"
     return RunConfig(data, method, training, model, loss, {**loss.hyper, **given})
+
+
+def check_adapter_flags(model: ModelConfig) -> None:
+    """Raises ConfigError for settings of LoRA in a run that trains all weights."""
+    if model.use_peft:
+        return
+    usual = ModelConfig()
+    for setting in fields(model):
+        name = setting.name
+        if name.startswith(("lora_", "use_rslora", "use_dora")) and getattr(model, name) != getattr(usual, name):
+            raise ConfigError(f"{name} has no effect without --use_peft.")
 
 
 def find_loss(name: str) -> Loss:

@@ -25,7 +25,7 @@ from transformers import TrainerCallback
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_utils import set_seed
 
-from mpodata.engines.checkpoints import identity
+from mpodata.engines.checkpoints import EMBEDDED, identity
 from mpodata.engines.templates import template_hash
 from mpodata.errors import ConfigError, DataError, MpoError, RemoteError, UnknownName
 from mpodata.records import Pair
@@ -269,6 +269,10 @@ def check(config: RunConfig) -> LoadedVersion:
     place = Path(config.model.model_name_or_path)
     if (place / "adapter_config.json").is_file() and not (place / "config.json").is_file():
         raise ConfigError(f"{place} holds adapters only: merge them into their base model before training on.")
+    if config.model.model_revision not in (None, "main") and (place.is_dir() or str(place) in EMBEDDED):
+        raise ConfigError(
+            f"--model_revision {config.model.model_revision} has no effect: {place} is no model on the Hub."
+        )
     tokenizer_of(config)
     return load(config.data.dataset)
 
@@ -300,7 +304,13 @@ def select(loaded: LoadedVersion, data: DataConfig, split: str) -> list[Pair]:
                     raise UnknownName("target language", code, targets)
             pairs = [pair for pair in pairs if pair.target.language in asked]
     if data.pairs_per_language is not None:
-        first = list(dict.fromkeys(pair.pair_id for pair in pairs))[: data.pairs_per_language]
+        pair_ids = list(dict.fromkeys(pair.pair_id for pair in pairs))
+        if split == "train" and len(pair_ids) < data.pairs_per_language:
+            raise DataError(
+                f"{loaded.reference} has {len(pair_ids)} {split} pairs, fewer than --pairs_per_language "
+                f"{data.pairs_per_language}."
+            )
+        first = pair_ids[: data.pairs_per_language]
         kept = set(first)
         pairs = [pair for pair in pairs if pair.pair_id in kept]
     if not pairs:

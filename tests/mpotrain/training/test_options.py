@@ -1,0 +1,95 @@
+"""Options of a training run: each changes the rows, the tokens or the numbers, or is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpodata.errors import MpoError
+from mpotrain.config import parse
+from mpotrain.training.run import check, objective, prepare
+from tests.mpotrain.tiny_dataset import checkpoint, version
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    version(folder / "data")
+    checkpoint(folder / "model")
+    (folder / "mine.jinja").write_text("{% for m in messages %}{{ m['content'] }}<|end|>{% endfor %}")
+    return folder
+
+
+def rows_of(world: Path, *options: str) -> list[Any]:
+    """What a run with these options trains on, and how: rows with their weights, dominant sides, the loss."""
+    flags = ["--dataset", str(world / "data"), "--model", str(world / "model"), "--output_dir", str(world / "run")]
+    config = parse([*flags, "--use_cpu", *options])
+    rows, held_out = prepare(config, check(config))
+    made = objective(config, rows)
+    return [
+        [(row.language, row.pair_id, row.chosen, row.rejected, row.weight) for row in made.rows],
+        {key: (row.language, row.chosen) for key, row in rows.dominant.items()},
+        [made.parts, made.gap_target, made.mean, made.retention, made.retain_weight, made.nll_weight, made.hyper],
+        None if held_out is None else len(held_out.targets),
+        config.training.global_batch_size,
+        config.training.learning_rate,
+    ]
+
+
+CHANGES = [
+    ["--languages", "sw"],
+    ["--pairs_per_language", "3"],
+    ["--dominant_language", "zh"],
+    ["--dominant_language", "zh", "--languages", "sw"],
+    ["--language_weights", "sw=2"],
+    ["--max_length", "40"],
+    ["--max_length", "40", "--truncation", "released"],
+    ["--chat_template", "{world}/mine.jinja"],
+    ["--method", "dpo"],
+    ["--beta", "2"],
+    ["--gap", "sw"],
+    ["--gap", "1.58"],
+    ["--gap", "policy"],
+    ["--gap", "policy-detached"],
+    ["--retain", "paper"],
+    ["--retain", "kl"],
+    ["--retain", "off"],
+    ["--retain_weight", "0.5"],
+    ["--length_normalize", "false"],
+    ["--nll_weight", "0.5"],
+    ["--dominant_rows", "true"],
+    ["--eval_strategy", "epoch"],
+    ["--global_batch_size", "16"],
+    ["--learning_rate", "1e-5"],
+]
+REFUSED = [
+    (["--languages", "ko"], "Unknown google language 'ko'"),
+    (["--languages", "en"], "Unknown google language 'en'"),
+    (["--languages", "sw,sw"], "names sw 2 times"),
+    (["--dominant_language", "zh", "--languages", "ko"], "Unknown target language 'ko'"),
+    (["--dominant_language", "zh", "--languages", "zh"], "Unknown target language 'zh'"),
+    (["--dominant_language", "ko"], "No pair has a side in 'ko'"),
+    (["--translator", "nllb"], "Unknown translator 'nllb'"),
+    (["--language_weights", "ko=2"], "language_weights names ko, which no row has"),
+    (["--pairs_per_language", "9"], "has 8 train pairs, fewer than --pairs_per_language 9"),
+    (["--model_revision", "v1"], "--model_revision v1 has no effect"),
+    (["--retain", "off", "--retain_weight", "2"], "retain_weight has no effect"),
+    (["--method", "dpo", "--retain_weight", "2"], "retain_weight has no effect"),
+    (["--method", "dpo", "--gap", "sw"], "gap 'sw' has no effect"),
+    (["--method", "sft", "--beta", "1"], "has no beta"),
+    (["--lora_r", "8"], "lora_r has no effect without --use_peft"),
+    (["--gap", "ko"], "gap must be dominant, policy"),
+]
+
+
+@pytest.mark.parametrize("options", CHANGES, ids=" ".join)
+def test_an_option_changes_what_is_trained(options: list[str], world: Path) -> None:
+    given = [option.format(world=world) for option in options]
+    assert rows_of(world, *given) != rows_of(world)
+
+
+@pytest.mark.parametrize(("options", "sentence"), REFUSED, ids=str)
+def test_an_option_that_could_do_nothing_is_refused(options: list[str], sentence: str, world: Path) -> None:
+    with pytest.raises(MpoError) as caught:
+        rows_of(world, *options)
+    assert sentence in str(caught.value)
