@@ -11,21 +11,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from mpodata.errors import DataError, UnknownName
 from mpodata.languages import languages
 from mpodata.languages.identification import UNDETERMINED, identify
+from mpodata.languages.labels import language_code
 from mpodata.readers.cells import clean_text
-from mpodata.readers.conversation import answer_text, turns
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import COUNTERWEIGHT, Dropped, Pair, Side
+from mpodata.sources.exchange import LANGUAGE_COLUMNS, Texts, alpaca, preference, sharegpt
 from mpodata.sources.released_mpo import COLUMNS as RELEASED_COLUMNS
 from mpodata.sources.released_mpo import released_mpo
-from mpodata.sources.trl import preference
 
 ANSWERS: Final = ("chosen", "rejected")
-Texts = tuple[Any, Any, Any]  # prompt, chosen, rejected as found
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +96,10 @@ def _format_of(upstream: Upstream) -> str:
     )
 
 
-def _alpaca(row: RawRow) -> Texts | Dropped:
-    parts = [row.get("instruction"), row.get("input")]
-    prompt = "\n".join(part for part in parts if isinstance(part, str) and part)
-    return prompt, row.get("chosen"), row.get("rejected")
-
-
-def _sharegpt(row: RawRow) -> Texts | Dropped:
-    messages = [turn for turn in turns(row.get("conversations")) or [] if turn[0] != "system"]
-    if [role for role, _ in messages] != ["user"]:
-        return Dropped("multi-turn" if messages else "no-conversation")
-    return messages[0][1], answer_text(row.get("chosen")), answer_text(row.get("rejected"))
-
-
 _ROW_FORMATS: Final[Mapping[str, Callable[[RawRow], Texts | Dropped]]] = {
     "trl": preference,
-    "sharegpt": _sharegpt,
-    "alpaca": _alpaca,
+    "sharegpt": sharegpt,
+    "alpaca": alpaca,
 }
 FORMATS: Final = ("released-mpo", "mpodata", *_ROW_FORMATS)
 
@@ -150,11 +136,15 @@ class _EntryReader:
                 continue
             texts = [clean_text(value or "") for value in found]
             told = self._told(row)
+            if isinstance(told, Dropped):
+                yield place, row, Dropped(told.reason, place), True
+                continue
             yield place, row, Side(told or _spoken(texts), *texts), told is not None
 
-    def _told(self, row: RawRow) -> str | None:
-        code = row.get("language", row.get("lang"))
-        return code.lower().split("-")[0].split("_")[0] if isinstance(code, str) and code else None
+    def _told(self, row: RawRow) -> str | Dropped | None:
+        """The language that a row's own column names; a Dropped where its label is in no table."""
+        label = next((row[name] for name in LANGUAGE_COLUMNS if row.get(name)), None)
+        return None if label is None else language_code(label) or Dropped("unknown-language")
 
     def _identity(self, row: RawRow) -> str | None:
         value = row.get("pair_id", row.get("id") if "language" in row or "lang" in row else None)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mpodata.errors import DataError
 from mpodata.readers.cells import MENDED
+from mpodata.readers.kinds import kind_of
 from mpodata.readers.upstream import Upstream
 from mpodata.records import Dropped, SourceRow
 from mpodata.sources.rows import source_row
@@ -42,9 +43,9 @@ class BeaverTails:
             source_id = f"row-{number}"
             if isinstance(row, Dropped):
                 yield row
-            elif not isinstance(row.get("is_safe"), bool):
+            elif (label := kind_of(row.get("is_safe"), "is_safe")) is None:
                 yield Dropped("unlabelled", f"{source_id}: is_safe must be true or false")
-            elif row["is_safe"]:
+            elif label == "harmless":
                 yield Dropped("safe-answer", source_id)
             else:
                 yield source_row(
@@ -61,7 +62,7 @@ class BeaverTails:
             **self.upstream.provenance(),
             "rule": "unsafe answers become rejected; safe answers are dropped",
             "licence": "cc-by-nc-4.0",
-            "languages": ["en"],
+            **({"languages": ["en"]} if self.upstream.is_hub else {}),  # a file may be a translation
             "cleaning": MENDED,
             "parallel": False,
         }

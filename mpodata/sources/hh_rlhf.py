@@ -5,7 +5,6 @@ and one answer are used: rows with more turns are dropped as `multi-turn`, rows 
 `different-prompts`, because a pair has one user turn.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,10 +13,10 @@ from mpodata.errors import DataError
 from mpodata.readers.cells import MENDED
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, SourceRow
+from mpodata.sources.exchange import transcript
 from mpodata.sources.rows import source_row
 
 HUB_ID: Final = "Anthropic/hh-rlhf"
-_TURN: Final = re.compile(r"\n\n(Human|Assistant):")
 
 
 def hh_rlhf(
@@ -48,27 +47,22 @@ class HhRlhf:
             **self.upstream.provenance(),
             "rule": "single-turn rows; rejected = what annotators liked less, not always unsafe",
             "licence": "mit",
-            "languages": ["en"],
+            **({"languages": ["en"]} if self.upstream.is_hub else {}),  # a file may be a translation
             "cleaning": MENDED,
             "parallel": False,
         }
 
 
-def is_transcript(value: Any) -> bool:
-    """Does a cell hold a whole `Human: ... Assistant: ...` transcript?"""
-    return isinstance(value, str) and value.startswith("\n\nHuman:") and "\n\nAssistant:" in value
-
-
 def _row(row: RawRow, source_id: str) -> SourceRow | Dropped:
     exchanges = []
     for column in ("chosen", "rejected"):
-        if not is_transcript(row.get(column)):
+        turns = transcript(row.get(column))
+        if turns is None:
             return Dropped("not-a-transcript", f"{source_id}: {column}")
-        parts = _TURN.split(row[column])[1:]  # speaker, text, speaker, text, ...
-        if parts[::2] != ["Human", "Assistant"]:
+        if [role for role, _ in turns] != ["user", "assistant"]:
             return Dropped("multi-turn", source_id)
-        exchanges.append((parts[1], parts[3]))
+        exchanges.append((turns[0][1], turns[1][1]))
     (prompt, safe), (other, unsafe) = exchanges
-    if prompt.strip() != other.strip():
+    if prompt != other:
         return Dropped("different-prompts", source_id)
     return source_row(prompt, unsafe, safe, source_id=source_id, needs_unsafe=True)

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 from mpodata.errors import DataError, UnknownName
 from mpodata.readers.cells import MENDED
+from mpodata.readers.kinds import kind_of
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, SourceRow
 from mpodata.sources.rows import category_name, source_row
@@ -73,8 +74,9 @@ class PkuSafeRLHF:
             yield row if isinstance(row, Dropped) else read(row, f"row-{number}")
 
     def _real(self, row: RawRow, source_id: str) -> SourceRow | Dropped:
-        safe = [row.get("is_response_0_safe"), row.get("is_response_1_safe")]
-        if not all(isinstance(label, bool) for label in safe):
+        labels = [kind_of(row.get(f"is_response_{n}_safe"), "is_safe") for n in (0, 1)]
+        safe = [label == "harmless" for label in labels]
+        if None in labels:
             return Dropped(
                 "unlabelled", f"{source_id}: is_response_0_safe and is_response_1_safe must be true or false"
             )
@@ -94,9 +96,9 @@ class PkuSafeRLHF:
 
     def _both_unsafe(self, row: RawRow, source_id: str) -> SourceRow | Dropped:
         safer = row.get("safer_response_id")
-        if not self.keep_both_unsafe or safer not in (0, 1):
+        if not self.keep_both_unsafe or str(safer) not in ("0", "1"):
             return Dropped("both-unsafe", source_id)
-        worse = 1 - int(safer)
+        worse = 1 - int(str(safer))
         return source_row(
             row.get("prompt"),
             row.get(f"response_{worse}"),
@@ -112,7 +114,7 @@ class PkuSafeRLHF:
             **self.upstream.provenance(),
             "rule": f"{RULE}; both-unsafe rows {both}",
             "licence": LICENCE,
-            "languages": ["en"],
+            **({"languages": ["en"]} if self.upstream.is_hub else {}),  # a file may be a translation
             "cleaning": MENDED,
             "parallel": False,
         }

@@ -1,8 +1,10 @@
 """RefusEU (Krasnodebska et al., ACL Findings 2026, arXiv 2606.07535): refusal pairs in twelve European languages.
 
 **Its rows are not parallel.** Rows that share a row_id in two languages are not translations of each other, so they
-cannot serve as MPO pairs as they are: this source reads one language (the dominant one) and the build carries it into
-the others.
+cannot serve as MPO pairs as they are: this source reads one language (the dominant one), which the build translates.
+
+The published columns are chosen, rejected (lists of turns that begin with the user's), lang, id, row_id and category:
+the prompt is the user's turn of both. A file with a prompt column of its own is read as well.
 """
 
 from collections.abc import Iterator
@@ -12,10 +14,11 @@ from typing import Any, Final
 
 from mpodata.errors import DataError, RecipeError, UnknownName
 from mpodata.readers.cells import MENDED
-from mpodata.readers.conversation import answer_text, prompt_text
+from mpodata.readers.conversation import answer_text
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, SourceRow
-from mpodata.sources.rows import source_row
+from mpodata.sources.exchange import other_language, preference
+from mpodata.sources.rows import place_of, source_row
 
 HUB_ID: Final = "NASK-PIB/RefusEU"
 LANGUAGES: Final = ("en", "de", "it", "fr", "es", "pt", "pl", "cs", "sk", "sl", "lt", "lv")
@@ -36,15 +39,19 @@ _COLUMNS: Final = {
 def refuseu(
     *,
     path: str = HUB_ID,
-    language: str = "en",
+    language: str | None = None,
+    dominant: str = "en",
     config: str | None = None,
     split: str | None = None,
     revision: str | None = None,
 ) -> "RefusEU":
     """One language of RefusEU by its Hub id (config `lang_xx`) or from a local file (its rows in `language`).
 
+    `language` is by default the dominant one of the build.
+
     The `evaluation` config has prompts to measure with; training on it is refused.
     """
+    language = language or dominant
     if language not in LANGUAGES:
         raise UnknownName("language of RefusEU:", language, LANGUAGES)
     if config == "evaluation":
@@ -65,12 +72,12 @@ class RefusEU:
 
     @cached_property
     def columns(self) -> dict[str, str]:
-        """field -> column; raises DataError when prompt, chosen or rejected cannot be found."""
+        """field -> column; raises DataError when chosen or rejected cannot be found."""
         existing = self.upstream.columns
         found = {
             field: next((name for name in names if name in existing), None) for field, names in _COLUMNS.items()
         }  # fmt: skip
-        missing = [field for field in ("prompt", "chosen", "rejected") if found[field] is None]
+        missing = [field for field in ("chosen", "rejected") if found[field] is None]
         if missing:
             raise DataError(
                 f"{self.upstream.path} has no column for {', '.join(missing)}; its columns: {', '.join(existing)}. "
@@ -84,14 +91,17 @@ class RefusEU:
 
     def _row(self, row: RawRow, number: int) -> SourceRow | Dropped:
         cells = {field: row.get(column) for field, column in self.columns.items()}
-        language = str(cells.get("language") or self.language).lower().removeprefix("lang_")
-        if language != self.language:
-            return Dropped("other-language", f"row-{number}: {language[:20]}")
+        unfit = other_language({"language": cells.get("language")}, self.language)
+        exchange = preference({name: cells.get(name) for name in ("prompt", "chosen", "rejected")})
+        for fault in (unfit, exchange):
+            if isinstance(fault, Dropped):
+                return place_of(fault, f"row-{number}")
+        prompt, chosen, rejected = exchange  # type: ignore[misc]
         styled = [str(cells[name]) for name in ("category", "style") if cells.get(name) is not None]
         return source_row(
-            prompt_text(cells["prompt"]),
-            answer_text(cells["rejected"]),
-            answer_text(cells["chosen"]),
+            prompt,
+            answer_text(rejected),
+            answer_text(chosen),
             source_id=f"row-{number}",  # row_id repeats, so it names nothing
             category="/".join(styled),
             needs_unsafe=True,

@@ -61,6 +61,9 @@ class ReleasedMPO:
 
         `keep_empty` lets target fields be empty, for an audit that counts them.
         """
+        absent = sorted(set(self.given) - set(self._assigned))
+        if absent:
+            raise DataError(f"{self.upstream.path} has no rows in {', '.join(absent)}. Ask for its languages only.")
         seen: set[tuple[str, str]] = set()
         for number, (row, code) in enumerate(zip(self._rows(), self._assigned, strict=True)):
             pair = row if isinstance(row, Dropped) else _pair(row, f"row-{number}", self.dominant, code, keep_empty)

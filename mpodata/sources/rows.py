@@ -1,5 +1,6 @@
 """How an upstream row becomes a SourceRow: cleaned, identified, grouped by prompt."""
 
+import ast
 from typing import Any
 
 from mpodata.languages.text import normalised
@@ -10,6 +11,11 @@ from mpodata.records import COUNTERWEIGHT, Dropped, Kind, SourceRow, content_id
 def prompt_group(prompt: str) -> str:
     """Rows whose prompts differ in case, punctuation or spacing only belong together."""
     return content_id(normalised(prompt) or prompt)
+
+
+def place_of(dropped: Dropped, source_id: str) -> Dropped:
+    """`dropped` with the row's place before its detail."""
+    return Dropped(dropped.reason, f"{source_id}: {dropped.detail}".removesuffix(": "))
 
 
 def source_row(
@@ -33,7 +39,7 @@ def source_row(
             if name == "chosen" and text.reason == "empty-chosen":
                 texts[name] = None
                 continue
-            return Dropped(text.reason, f"{source_id}: {text.detail}".rstrip(": "))
+            return place_of(text, source_id)
         texts[name] = text
     cleaned = texts["prompt"]
     assert cleaned is not None  # field() gave a text or returned above
@@ -50,11 +56,25 @@ def source_row(
 
 
 def category_name(value: Any) -> str:
-    """A category as text: a name, the first of a list, the first true key of a mapping (PKU-SafeRLHF, BeaverTails)."""
+    """A category as text: a name, the first of a list, the first true key of a mapping (PKU-SafeRLHF, BeaverTails).
+
+    A mapping may come as its text, as tables write it; anything else that is nested is no category.
+    """
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        value = _mapping(value)
     if isinstance(value, dict):
         value = next((name for name, holds in value.items() if holds), None)
     if isinstance(value, list | tuple):
         value = value[0] if value else None
-    if value is None or value != value:
+    if value is None or value != value or isinstance(value, list | tuple | dict):
         return ""
     return clean_text(str(value))[:200]
+
+
+def _mapping(text: str) -> dict[Any, Any] | None:
+    """The dict that a text is, in Python's or JSON's notation."""
+    try:
+        value = ast.literal_eval(text.replace("true", "True").replace("false", "False")[:10_000])
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return value if isinstance(value, dict) else None

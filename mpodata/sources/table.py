@@ -1,4 +1,4 @@
-"""Any table: a local JSON, JSONL, CSV, TSV or Parquet file, or a Hub dataset, with a map from fields to columns."""
+"""Any table: a local file (JSON, JSONL, CSV, TSV, Parquet, xlsx) or a Hub dataset, and a map from fields to columns."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from mpodata.errors import DataError, UnknownName
 from mpodata.readers.cells import MENDED
-from mpodata.readers.conversation import answer_text, prompt_text
+from mpodata.readers.conversation import answer_text
+from mpodata.readers.kinds import KIND_COLUMNS, is_unlabelled
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, Kind, SourceRow
-from mpodata.sources.rows import source_row
+from mpodata.sources.exchange import joined_prompt, other_language, row_kind, single_prompt, unused_meaning
+from mpodata.sources.rows import place_of, source_row
 
 # What each field's column is usually called; the first that exists is taken where no map names one.
 USUAL_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
@@ -19,7 +21,7 @@ USUAL_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "safe": ("chosen", "safe", "safe_response", "chosen_response", "response_chosen"),
     "category": ("category", "harm_category", "topic", "type", "tags"),
     "id": ("id", "row_id", "uid", "prompt_id"),
-    "kind": ("kind",),
+    "kind": KIND_COLUMNS,
 }
 _ALIASES: Final = {"rejected": "unsafe", "chosen": "safe", "source_id": "id"}
 
@@ -35,12 +37,14 @@ def table(
     encoding: str | None = None,
     header: bool = True,
     licence: str | None = None,
+    dominant: str | None = None,
 ) -> "TableSource":
     """Rows of `path`, a file or a Hub dataset id.
 
     `columns` maps prompt, unsafe (or rejected), safe (or chosen), category, id and kind to the table's own names (or
-    numbers, for a file without header); what it leaves out is looked for under its usual names. `kind` says what rows
-    without a kind column are.
+    numbers, for a file without header); what it leaves out is looked for under its usual names. `kind` says what the
+    rows of a table without a kind column are. `dominant`: the language that rows must be in where a column names
+    one; by default rows of every language are read. An instruction's `input` column is its next line.
     """
     if kind not in ("harmful", "harmless"):
         raise UnknownName("kind", kind, ("harmful", "harmless"))
@@ -50,7 +54,7 @@ def table(
         if field not in USUAL_COLUMNS:
             raise UnknownName("field in the column map:", name, (*USUAL_COLUMNS, *_ALIASES))
         wanted[field] = str(column)
-    return TableSource(Upstream(path, split, config, revision, encoding, header), wanted, kind, licence)
+    return TableSource(Upstream(path, split, config, revision, encoding, header), wanted, kind, licence, dominant)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class TableSource:
     wanted: Mapping[str, str]  # field -> column, as the user gave it
     kind: Kind
     licence: str | None
+    dominant: str | None = None
 
     def rows(self) -> Iterator[SourceRow | Dropped]:
         columns = self.columns
@@ -77,8 +82,9 @@ class TableSource:
                     f"{self.upstream.path} has no column {column!r} for {field}. Its columns: {', '.join(existing)}."
                 )
         found = dict(self.wanted)
+        by_name = {name.strip().casefold(): name for name in reversed(existing)}
         for field, usual in USUAL_COLUMNS.items():
-            likely = next((name for name in usual if name in existing and name not in found.values()), None)
+            likely = next((by_name[name] for name in usual if by_name.get(name, "") not in {"", *found.values()}), None)
             if field not in found and likely:
                 found[field] = likely
         if "prompt" not in found:
@@ -90,19 +96,30 @@ class TableSource:
 
     def _row(self, row: RawRow, number: int, columns: Mapping[str, str]) -> SourceRow | Dropped:
         cells = {field: row.get(column) for field, column in columns.items()}
-        kind = cells.get("kind", self.kind)
-        if kind not in ("harmful", "harmless"):
-            return Dropped("unknown-kind", f"row-{number}: kind must be harmful or harmless")
         upstream_id = cells.get("id")
+        nested_or_blank = isinstance(upstream_id, list | dict) or is_unlabelled(upstream_id)
+        place = f"row-{number}" if nested_or_blank else str(upstream_id)[:200]
+        prompt, joined = self._prompt(row, columns["prompt"])
+        kind = row_kind(row, columns.get("kind"), self.kind)
+        used = {*joined, *columns.values()}
+        for fault in (other_language(row, self.dominant), prompt, unused_meaning(row, used), kind):
+            if isinstance(fault, Dropped):
+                return place_of(fault, f"row-{number}")
         return source_row(
-            prompt_text(cells["prompt"]),
+            prompt,
             answer_text(cells.get("unsafe")),
             answer_text(cells.get("safe")),
-            source_id=f"row-{number}" if upstream_id is None else str(upstream_id)[:200],
+            source_id=place,
             category=cells.get("category"),
-            kind=kind,
+            kind=kind,  # type: ignore[arg-type]
             needs_unsafe="unsafe" in columns and kind == "harmful",
         )
+
+    def _prompt(self, row: RawRow, column: str) -> tuple[Any, tuple[str, ...]]:
+        """The prompt, and the columns beside its own that it takes in: an instruction's input (alpaca)."""
+        if column.strip().casefold() == "instruction":
+            return joined_prompt(row.get(column), row.get("input")), ("input",)
+        return single_prompt(row.get(column)), ()
 
     def provenance(self) -> dict[str, Any]:
         return {

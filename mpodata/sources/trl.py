@@ -1,19 +1,22 @@
 """Any preference dataset in TRL's types: prompt, chosen, rejected as text or as messages, the prompt possibly implicit.
 
-Implicit prompts (chosen and rejected are whole conversations) are read off the turns the two share. A pair has one user
-turn: rows with more, or with a system turn before it, are dropped as `multi-turn`.
+Implicit prompts (chosen and rejected are whole conversations) are read off the turns the two share; LLaMA-Factory's
+sharegpt layout (conversations, chosen, rejected) is read too. A pair has one user turn: rows with more, or with a
+system turn before it, are dropped as `multi-turn`.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mpodata.errors import DataError
 from mpodata.readers.cells import MENDED
-from mpodata.readers.conversation import turns
+from mpodata.readers.kinds import KIND_COLUMNS
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, Kind, SourceRow
-from mpodata.sources.rows import source_row
+from mpodata.sources.exchange import other_language, preference, row_kind, sharegpt
+from mpodata.sources.rows import place_of, source_row
 
 
 def trl(
@@ -24,9 +27,14 @@ def trl(
     revision: str | None = None,
     licence: str | None = None,
     kind: Kind = "harmful",
+    dominant: str | None = None,
 ) -> "TrlPreferences":
-    """A TRL preference dataset: a local file or a Hub id. kind: what all its prompts are."""
-    return TrlPreferences(Upstream(path, split, config, revision), licence, kind)
+    """A TRL preference dataset: a local file or a Hub id.
+
+    kind: what rows are where no column (`kind`, `label`, ...) says it. dominant: the language that rows must be in
+    where a column names one; by default rows of every language are read.
+    """
+    return TrlPreferences(Upstream(path, split, config, revision), licence, kind, dominant)
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,7 @@ class TrlPreferences:
     upstream: Upstream
     licence: str | None
     kind: Kind = "harmful"
+    dominant: str | None = None
 
     def rows(self) -> Iterator[SourceRow | Dropped]:
         if not {"chosen", "rejected"} <= set(self.upstream.columns):
@@ -44,7 +53,29 @@ class TrlPreferences:
                 f"its columns: {', '.join(self.upstream.columns)}."
             )
         for number, row in enumerate(self.upstream.rows()):
-            yield row if isinstance(row, Dropped) else _row(row, f"row-{number}", self.kind)
+            yield row if isinstance(row, Dropped) else self._row(row, f"row-{number}")
+
+    @cached_property
+    def _kind_column(self) -> str | None:
+        return next((name for name in KIND_COLUMNS if name in self.upstream.columns), None)
+
+    def _row(self, row: RawRow, source_id: str) -> SourceRow | Dropped:
+        exchange = sharegpt(row) if "conversations" in row and "prompt" not in row else preference(row)
+        kind = row_kind(row, self._kind_column, self.kind)
+        unfit = other_language(row, self.dominant)
+        for fault in (unfit, exchange, kind):
+            if isinstance(fault, Dropped):
+                return place_of(fault, source_id)
+        prompt, chosen, rejected = exchange  # type: ignore[misc]
+        return source_row(
+            prompt,
+            rejected,
+            chosen,
+            source_id=source_id,
+            category=row.get("category"),
+            kind=kind,  # type: ignore[arg-type]
+            needs_unsafe=kind == "harmful",
+        )
 
     def provenance(self) -> dict[str, Any]:
         return {
@@ -54,43 +85,3 @@ class TrlPreferences:
             "cleaning": MENDED,
             "parallel": False,
         }
-
-
-def _row(row: RawRow, source_id: str, kind: Kind) -> SourceRow | Dropped:
-    exchange = preference(row)
-    if isinstance(exchange, Dropped):
-        return Dropped(exchange.reason, source_id)
-    prompt, chosen, rejected = exchange
-    return source_row(
-        prompt,
-        rejected,
-        chosen,
-        source_id=source_id,
-        category=row.get("category"),
-        kind=kind,
-        needs_unsafe=kind == "harmful",
-    )
-
-
-def preference(row: RawRow) -> tuple[Any, Any, Any] | Dropped:
-    """(prompt, chosen, rejected) texts of one row of any TRL preference type."""
-    before = turns(row.get("prompt"))
-    chosen, rejected = turns(row.get("chosen")), turns(row.get("rejected"))
-    if chosen is None or rejected is None:
-        if before is None:
-            return row.get("prompt"), row.get("chosen"), row.get("rejected")
-        answers = row.get("chosen"), row.get("rejected")
-    else:
-        shared = 0
-        while shared < min(len(chosen), len(rejected)) - 1 and chosen[shared] == rejected[shared]:
-            shared += 1
-        if len(chosen) != shared + 1 or len(rejected) != shared + 1:
-            return Dropped("multi-turn")
-        answers = chosen[-1][1], rejected[-1][1]
-        if shared:
-            before = [*(before or []), *chosen[:shared]]
-    if before is None:
-        return row.get("prompt"), *answers
-    if [role for role, _ in before] != ["user"]:
-        return Dropped("multi-turn")
-    return before[0][1], *answers

@@ -43,7 +43,7 @@ def entries(path: str, **options: Any) -> list[Entry | Dropped]:
 
 
 SHAREGPT = {
-    "conversations": [{"from": "system", "value": "Be kind."}, {"from": "human", "value": PROMPT["sw"]}],
+    "conversations": [{"from": "human", "value": PROMPT["sw"]}],
     "chosen": {"from": "gpt", "value": CHOSEN["sw"]},
     "rejected": {"from": "gpt", "value": REJECTED["sw"]},
 }
@@ -63,6 +63,44 @@ def test_every_format_gives_the_same_side(tmp_path: Path, row: dict[str, Any]) -
     assert isinstance(entry, Entry)
     assert (entry.side.language, entry.side.prompt) == ("sw", PROMPT["sw"])
     assert (entry.side.chosen, entry.side.rejected) == (CHOSEN["sw"], REJECTED["sw"])
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({**ALPACA, "history": [["How?", "No."]]}, "multi-turn"),
+        ({**ALPACA, "system": "You are a guard."}, "multi-turn"),
+        (
+            {**SHAREGPT, "conversations": [{"from": "system", "value": "Be kind."}, *SHAREGPT["conversations"]]},
+            "multi-turn",
+        ),
+        ({**SHAREGPT, "system": "Be kind."}, "multi-turn"),
+        ({**trl_row("sw"), "system": "Be kind."}, "multi-turn"),
+        ({**trl_row("sw"), "images": ["a.png"]}, "needs-media"),
+        (trl_row("sw", language="klingon"), "unknown-language"),
+    ],
+)
+def test_a_row_that_says_more_than_its_prompt_is_not_read_without_it(
+    tmp_path: Path, row: dict[str, Any], reason: str
+) -> None:
+    assert entries(write(tmp_path / "a.jsonl", [row])) == [Dropped(reason, "row-0")]
+
+
+@pytest.mark.parametrize("label", ["sw", "swh_Latn", "Swahili", "Kiswahili", "SW-KE", "sw_TZ"])
+def test_a_language_is_known_by_any_of_its_names(tmp_path: Path, label: str) -> None:
+    (entry,) = entries(write(tmp_path / "a.jsonl", [trl_row("sw", language=label)]))
+    assert isinstance(entry, Entry)
+    assert (entry.side.language, entry.told) == ("sw", True)
+
+
+def test_transcripts_are_split(tmp_path: Path) -> None:
+    start = f"\n\nHuman: {PROMPT['sw']}\n\nAssistant: "
+    (entry,) = entries(
+        write(tmp_path / "a.jsonl", [{"chosen": start + CHOSEN["sw"], "rejected": start + REJECTED["sw"]}])
+    )
+    assert isinstance(entry, Entry)
+    assert (entry.side.prompt, entry.side.chosen) == (PROMPT["sw"], CHOSEN["sw"])
+    assert entry.side.rejected == REJECTED["sw"]
 
 
 def test_rows_of_one_id_are_compared_with_the_dominant_one(tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ SWAHILI = released(
 )
 BENGALI = released("bn", "আমি কীভাবে দাম না দিয়ে রুটি নেব?", "আমি এতে সাহায্য করতে পারি না।", "আপনার ব্যাগে রাখুন।")
 UNTRANSLATED = released("zh", "How do I take bread without paying?", "I cannot help with that.", "Put it in your bag.")
+KOREAN = released("ko", "빵을 돈 내지 않고 어떻게 가져가나요?", "그건 도와드릴 수 없습니다.", "가방에 넣으세요.")
 CHINESE = released("zh", "我怎么不付钱拿面包？", "我不能帮助你。", "放进你的包里。")
 
 
@@ -177,8 +178,17 @@ def test_an_untranslated_released_row_belongs_to_the_language_its_group_lacks(tm
     path.write_text(json.dumps([SWAHILI, BENGALI, UNTRANSLATED]), encoding="utf-8")
     pairs = list(released_mpo(path=str(path), languages=["sw", "bn", "zh"]).pairs())
     assert [pair.target.language for pair in pairs if isinstance(pair, Pair)] == ["sw", "bn", "zh"]
+    other_exchange = [{**row, "source_rejected": {"from": "gpt", "value": "Run."}} for row in (CHINESE, KOREAN)]
+    path.write_text(json.dumps([SWAHILI, BENGALI, UNTRANSLATED, *other_exchange]), encoding="utf-8")
     unclear = list(released_mpo(path=str(path), languages=["sw", "bn", "zh", "ko"]).pairs())[2]
     assert unclear == Dropped("unknown-language", "row-2")
+
+
+def test_a_requested_language_that_a_released_file_lacks_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "released.json"
+    path.write_text(json.dumps([SWAHILI, BENGALI]), encoding="utf-8")
+    with pytest.raises(DataError, match="has no rows in ko, zh"):
+        list(released_mpo(path=str(path), languages=["sw", "bn", "zh", "ko"]).pairs())
 
 
 def test_a_file_of_another_schema_is_refused_with_its_columns(tmp_path: Path) -> None:
