@@ -29,6 +29,7 @@ from mpotrain.flags import (
     without_config,
 )
 from mpotrain.model.chat_template import TOKENIZER
+from mpotrain.model.layers import parse_layers
 from mpotrain.objective.losses import LOSSES, Loss
 
 PRESETS = Path(__file__).with_name("presets")
@@ -127,6 +128,9 @@ class MPOConfig(TrainingArguments):  # type: ignore[misc]
     group_by_pair: bool = field(
         default=False, metadata={"help": "Put a pair's languages into one batch: its dominant side is encoded once."}
     )
+    train_layers: str | None = field(
+        default=None, metadata={"help": "Train these layers alone, the first being 0: 30-31 or 0,2,5-7. Default: all."}
+    )
     disable_dropout: bool = field(default=True, metadata={"help": "Train without dropout, as TRL does."})
     pad: bool = field(default=False, metadata={"help": "Pad instead of packing, for attention that cannot pack."})
     num_train_epochs: float = field(default=2.0, metadata={"help": "Passes over the rows."})
@@ -154,6 +158,9 @@ class MPOConfig(TrainingArguments):  # type: ignore[misc]
         if self.truncation not in TRUNCATIONS:
             raise UnknownName("truncation", self.truncation, TRUNCATIONS)
         check_trackers(self.report_to)
+        if self.train_layers is not None:
+            self.train_layers = str(self.train_layers)
+            parse_layers(self.train_layers)
         if self.gradient_accumulation_steps != 1:
             raise ConfigError(
                 f"gradient_accumulation_steps follows from global_batch_size ({self.global_batch_size}), the processes "
@@ -255,6 +262,8 @@ def resolve(
     if method.retain == "off" and method.retain_weight != MethodConfig.retain_weight:
         raise ConfigError("retain_weight has no effect: nothing is retained (--retain off).")
     check_adapter_flags(model)
+    if training.train_layers is not None and model.use_peft:
+        raise ConfigError("train_layers has no effect with --use_peft, which freezes all layers and trains adapters.")
     if method.length_normalize is None:
         method.length_normalize = loss.log_probs == "mean"
     if method.dominant_rows is None:

@@ -15,6 +15,7 @@ from transformers.initialization import no_init_weights
 from mpodata.engines.checkpoints import load_pretrained
 from mpodata.errors import ModelError
 from mpotrain.config import RunConfig
+from mpotrain.model.layers import parse_layers, trained_names
 
 GIB = 2**30
 SIZES = {"bfloat16": 2.0, "float16": 2.0, "float32": 4.0}
@@ -66,7 +67,7 @@ def check_memory(config: RunConfig, mode: str | None, processes: int) -> Need:
     settings = config.model
     architecture = load_pretrained("AutoConfig", str(settings.model_name_or_path), settings.model_revision)
     parameters = count_parameters(architecture)
-    trained = _adapter_parameters(architecture, settings.lora_r) if settings.use_peft else parameters
+    trained = _trained(architecture, config, parameters)
     quantised = 4 if settings.load_in_4bit else 8 if settings.load_in_8bit else None
     needed = need(
         parameters,
@@ -90,12 +91,27 @@ def check_memory(config: RunConfig, mode: str | None, processes: int) -> Need:
 
 def count_parameters(architecture: Any) -> int:
     """Parameters of a model of this configuration, tied ones once; nothing is allocated."""
+    return sum(parameter.numel() for parameter in _unallocated(architecture).parameters())
+
+
+def _unallocated(architecture: Any) -> Any:
+    """The model of a configuration, without memory for its weights."""
     kind = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(architecture), None)
     if kind is None:
         raise ModelError(f"{type(architecture).__name__} is no causal language model: mpotrain cannot train it.")
     with torch.device("meta"), no_init_weights():  # not from_config, which ZeRO-3 would make share out the parameters
-        model = kind(architecture)
-    return sum(parameter.numel() for parameter in model.parameters())
+        return kind(architecture)
+
+
+def _trained(architecture: Any, config: RunConfig, parameters: int) -> int:
+    """How many parameters are trained: all, LoRA's, or those of --train_layers."""
+    if config.model.use_peft:
+        return _adapter_parameters(architecture, config.model.lora_r)
+    if config.training.train_layers is None:
+        return parameters
+    model = _unallocated(architecture)
+    names = trained_names(model, parse_layers(config.training.train_layers))
+    return sum(parameter.numel() for name, parameter in model.named_parameters() if name in names)
 
 
 def _adapter_parameters(architecture: Any, rank: int) -> int:

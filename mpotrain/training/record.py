@@ -62,6 +62,7 @@ def describe(
             "chat_template": training.chat_template,
             "template_hash": template_hash(trainer.processing_class),
             "seed": training.seed,
+            "train_layers": training.train_layers,
             "dtype": config.model.dtype,
             "bf16": training.bf16,
             "lora": {"r": config.model.lora_r, "alpha": config.model.lora_alpha} if config.model.use_peft else None,

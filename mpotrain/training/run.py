@@ -34,6 +34,7 @@ from mpodata.runtime.progress import Progress
 from mpodata.versions.load import LoadedVersion, load
 from mpotrain.config import DataConfig, MPOConfig, RunConfig, language_list, weights
 from mpotrain.data import TrainingRows, stop_at_turn_end, tokenise, with_dominant
+from mpotrain.model.layers import freeze_others, parse_layers
 from mpotrain.model.loading import check_precision, load_policy, load_tokenizer
 from mpotrain.objective.objective import Objective
 from mpotrain.objective.retention import RETENTION
@@ -128,6 +129,8 @@ def _trainer(
         autocast="bf16" if training.bf16 else "fp16" if training.fp16 else "no",
         launch=mode,
     )
+    if training.train_layers is not None:
+        freeze_others(policy.model, parse_layers(training.train_layers))
     tokenizer = tokenizer_of(config)
     stop_at_turn_end(policy.model, tokenizer)
     try:
