@@ -1,4 +1,4 @@
-"""Whole sides carried segment by segment: nothing lost, nothing translated twice, every failure named.
+"""Whole sides translated segment by segment: nothing lost, nothing translated twice, every failure named.
 
 text -> clean -> pieces -> unique segments -> journal or translator -> checks -> another way -> pieces -> text
 """
@@ -71,10 +71,10 @@ class DocumentTranslator(Translator):
         return {**self.translator.provenance(), "carrying": CARRYING, "rules": rules}
 
     def translate(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
-        """One result per side, in order; a field that cannot be carried drops its side with the reason."""
+        """One result per side, in order; a field that cannot be translated drops its side with the reason."""
         fields = [getattr(side, name) for side in sides for name in FIELDS]
-        carried = self.texts(fields, self.dominant, language)
-        rows = [carried[start : start + len(FIELDS)] for start in range(0, len(carried), len(FIELDS))]
+        translated = self.texts(fields, self.dominant, language)
+        rows = [translated[start : start + len(FIELDS)] for start in range(0, len(translated), len(FIELDS))]
         return [_side(row, language) for row in rows]
 
     def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:

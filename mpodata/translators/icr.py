@@ -67,7 +67,7 @@ class Icr(Translator):
         self.guard = guard
 
     def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:
-        self.policy.carrier.ready(prompts, languages)
+        self.policy.prompt_translator.ready(prompts, languages)
 
     def provenance(self) -> dict[str, Any]:
         return {
@@ -82,7 +82,7 @@ class Icr(Translator):
     def translate(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
         """Rows whose candidates hold no pair are dropped: "no-chosen-candidate", "no-rejected-candidate"."""
         policy = self.policy
-        prompts = policy.carrier.texts([side.prompt for side in sides], policy.dominant, language)
+        prompts = policy.prompt_translator.texts([side.prompt for side in sides], policy.dominant, language)
         asked = [at for at, prompt in enumerate(prompts) if isinstance(prompt, str)]
         drawn = policy.answers([str(prompts[at]) for at in asked], self.sampling)
         judged = [policy.judged(str(prompts[at]), answers, language) for at, answers in zip(asked, drawn, strict=True)]

@@ -4,15 +4,18 @@ Prompts come translated; the policy answers them natively (greedy, repetition pe
 dominant answer is self-translated. Target row: chosen = the dominant answer in the target language, rejected = the
 native answer. (The reading in MPO's appendix H.4, the policy translating the whole triplet, is `selftrans`.)
 
-Two deviations for refusal data. A native answer that is itself a refusal cannot be what is unlearnt: its row is dropped
+Three deviations for refusal data. The dominant answer is the version's own chosen one, so that target and dominant rows
+say the same; with `chosen: greedy` it is the policy's greedy answer, as in the authors' code, where that is of the
+pair's kind. A native answer that is itself a refusal cannot be what is unlearnt: its row is dropped
 as "native-refusal". And the authors' English row (rejected = the native answer translated back) is not made: the
 dominant side of a version is stored once and is the same for all translators.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from mpodata.engines import Answer, Engine, Sampling
+from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
 from mpodata.runtime.journal import Journal
@@ -21,23 +24,27 @@ from mpodata.translators.document import DocumentTranslator
 from mpodata.translators.policy import AnswerRequest, TargetAnswers, joined, policy_of
 from mpodata.translators.selftrans import SelfTranslation
 
+ChosenAnswer = Literal["dominant", "greedy"]
+
 NATIVE: Final = Sampling(temperature=0.0, repetition_penalty=1.1, max_tokens=2400, seed=42)
 
 
 class Lidr(Translator):
     """A Translator."""
 
-    translated_fields: tuple[str, ...] = (
-        "prompt",
-        "chosen",
-    )  # rejected is native: not compared
-
-    def __init__(self, policy: TargetAnswers, translation: DocumentTranslator) -> None:
+    def __init__(
+        self, policy: TargetAnswers, translation: DocumentTranslator, *, chosen: ChosenAnswer = "dominant"
+    ) -> None:
+        if chosen not in get_args(ChosenAnswer):
+            raise ConfigError(f"translator.options.chosen must be dominant or greedy, got {chosen!r}.")
         self.policy = policy
         self.translation = translation
+        self.chosen = chosen
+        # The fields that translate the dominant row's: what is native, or another answer, is not compared with it.
+        self.translated_fields: tuple[str, ...] = ("prompt", "chosen") if chosen == "dominant" else ("prompt",)
 
     def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:
-        self.policy.carrier.ready(prompts, languages)
+        self.policy.prompt_translator.ready(prompts, languages)
 
     def provenance(self) -> dict[str, Any]:
         return {
@@ -49,16 +56,43 @@ class Lidr(Translator):
                 "repetition_penalty": NATIVE.repetition_penalty,
                 "max_tokens": NATIVE.max_tokens,
             },
+            **({"chosen": self.chosen} if self.chosen != "dominant" else {}),
         }
 
     def translate(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
         """Counterweight pairs have no native answer to unlearn: their rejected refusal is self-translated too."""
         dominant = self.policy.dominant
-        prompts = self.policy.carrier.texts([side.prompt for side in sides], dominant, language)
+        prompts = self.policy.prompt_translator.texts([side.prompt for side in sides], dominant, language)
         wanted = self.policy.wanted(sides)
-        chosen = self.translation.texts([side.chosen for side in sides], dominant, language)
+        chosen = self._chosen(sides, wanted, language)
         rejected = self._rejected(sides, prompts, wanted, language)
         return [joined(language, *fields) for fields in zip(prompts, chosen, rejected, strict=True)]
+
+    def _chosen(self, sides: Sequence[Side], wanted: Sequence[AnswerRequest], language: str) -> list[str | Dropped]:
+        """The dominant answers in the target language."""
+        dominant = self.policy.dominant
+        if self.chosen == "dominant":
+            return self.translation.texts([side.chosen for side in sides], dominant, language)
+        drawn = self.policy.answers([side.prompt for side in sides], NATIVE)
+        greedy = [
+            self._of_kind(side.prompt, answers[0], kind)
+            for side, answers, kind in zip(sides, drawn, wanted, strict=True)
+        ]
+        texts = [answer for answer in greedy if isinstance(answer, str)]
+        translations = iter(self.translation.texts(texts, dominant, language))
+        return [next(translations) if isinstance(answer, str) else answer for answer in greedy]
+
+    def _of_kind(self, prompt: str, answer: Answer, wanted: AnswerRequest) -> str | Dropped:
+        """A greedy dominant answer where it is what the pair wants."""
+        unfinished = _unfinished(answer, "greedy answer")
+        if unfinished:
+            return unfinished
+        judged = self.policy.judged(prompt, [answer], self.policy.dominant)
+        if not judged:
+            return Dropped("empty", "greedy answer")
+        if not judged[0].is_what(wanted):
+            return Dropped("not-a-refusal" if wanted == "refusal" else "not-helpful", "greedy answer")
+        return judged[0].text
 
     def _rejected(
         self, sides: Sequence[Side], prompts: Sequence[str | Dropped], wanted: Sequence[AnswerRequest], language: str
@@ -71,15 +105,15 @@ class Lidr(Translator):
         for (at, prompt), answer in zip(native.items(), answers, strict=True):
             results[at] = self._native(prompt, answer, language)
         helpful = [at for at, one in enumerate(wanted) if one == "compliance"]
-        carried = self.translation.texts([sides[at].rejected for at in helpful], self.policy.dominant, language)
-        for at, text in zip(helpful, carried, strict=True):
+        translated = self.translation.texts([sides[at].rejected for at in helpful], self.policy.dominant, language)
+        for at, text in zip(helpful, translated, strict=True):
             results[at] = text
         return results
 
     def _native(self, prompt: str, answer: Answer, language: str) -> str | Dropped:
-        if answer.finish != "stop":
-            reason = {"error": "service", "blocked": "blocked"}.get(answer.finish, "truncated")
-            return Dropped(reason, "native answer")
+        unfinished = _unfinished(answer, "native answer")
+        if unfinished:
+            return unfinished
         judged = self.policy.judged(prompt, [answer], language)
         if not judged:
             return Dropped("empty", "native answer")
@@ -88,17 +122,27 @@ class Lidr(Translator):
         return judged[0].text if judged[0].sound else Dropped("unsound-answer", "native answer")
 
 
+def _unfinished(answer: Answer, which: str) -> Dropped | None:
+    if answer.finish == "stop":
+        return None
+    return Dropped({"error": "service", "blocked": "blocked"}.get(answer.finish, "truncated"), which)
+
+
 def lidr(
     *,
     engine: Engine,
     detector: Detector,
     prompts: str = "nllb-600m",
     prompts_model: str | None = None,
+    chosen: ChosenAnswer = "dominant",
     dominant: str = "en",
     journal: Journal | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Lidr:
-    """A Translator; `prompts` names the translator that carries the prompts, `prompts_model` its model."""
+    """A Translator; `prompts` names the translator of the prompts, `prompts_model` its model.
+
+    chosen: "dominant", the version's own chosen answer, or "greedy", the policy's greedy one.
+    """
     policy = policy_of(
         engine=engine,
         detector=detector,
@@ -111,4 +155,4 @@ def lidr(
     translation = DocumentTranslator(
         SelfTranslation(engine, detector), dominant=dominant, journal=policy.journal, progress=progress
     )
-    return Lidr(policy, translation)
+    return Lidr(policy, translation, chosen=chosen)

@@ -110,6 +110,10 @@ class ChatTranslation(SentenceTranslator):
             **fallback,
         }
 
+    def check_language(self, language: str) -> None:
+        if self.fallback is not None:
+            self.fallback.translator.check_language(language)
+
     def segments(self, texts: Sequence[str], source: str, target: str, *, attempt: int = 0) -> list[str | Dropped]:
         """Reasons of its own: "refused-to-translate", "not-a-translation" (an answer), "blocked", "looping"."""
         asked = [user_turn(self.prompt(text, source, target)) for text in texts]

@@ -91,7 +91,7 @@ class Mapo(Translator):
         self.margin = margin
 
     def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:
-        self.policy.carrier.ready(prompts, languages)
+        self.policy.prompt_translator.ready(prompts, languages)
 
     def provenance(self) -> dict[str, Any]:
         return {
@@ -104,9 +104,9 @@ class Mapo(Translator):
         }
 
     def translate(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
-        """Counterweight pairs take the policy's best helpful answer; where it never refuses, a carried refusal."""
+        """Counterweight pairs take the policy's best helpful answer; where it never refuses, a translated refusal."""
         policy = self.policy
-        prompts = policy.carrier.texts([side.prompt for side in sides], policy.dominant, language)
+        prompts = policy.prompt_translator.texts([side.prompt for side in sides], policy.dominant, language)
         asked = [at for at, prompt in enumerate(prompts) if isinstance(prompt, str)]
         drawn = dict(zip(asked, policy.answers([str(prompts[at]) for at in asked], self.sampling), strict=True))
         wanted = policy.wanted(sides)
@@ -117,7 +117,7 @@ class Mapo(Translator):
         for at, prompt in enumerate(prompts):
             fields = _fields(ranked[at], wanted[at], self.margin) if at in ranked else (Dropped("no-prompt"),) * 2
             results.append(joined(language, prompt, *fields))
-        return self._with_carried_refusals(sides, prompts, results, ranked, wanted, language)
+        return self._with_translated_refusals(sides, prompts, results, ranked, wanted, language)
 
     def _references(self, sides: Sequence[Side], wanted: Sequence[AnswerRequest]) -> list[list[str]]:
         """The English answers to align with: the pair's own and, if asked, samples that are of its kind."""
@@ -143,7 +143,7 @@ class Mapo(Translator):
             for many, against in zip(judged, references, strict=True)
         ]
 
-    def _with_carried_refusals(
+    def _with_translated_refusals(
         self,
         sides: Sequence[Side],
         prompts: Sequence[str | Dropped],
@@ -153,7 +153,9 @@ class Mapo(Translator):
         language: str,
     ) -> list[Side | Dropped]:
         lacking = [at for at, one in enumerate(results) if wanted[at] == "compliance" and _lacks_rejected(one)]
-        refusals = self.policy.carrier.texts([sides[at].rejected for at in lacking], self.policy.dominant, language)
+        refusals = self.policy.prompt_translator.texts(
+            [sides[at].rejected for at in lacking], self.policy.dominant, language
+        )
         for at, refusal in zip(lacking, refusals, strict=True):
             chosen, _ = _fields(ranked[at], wanted[at], self.margin)
             results[at] = joined(language, prompts[at], chosen, refusal)

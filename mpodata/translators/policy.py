@@ -1,4 +1,4 @@
-"""What the methods share that let the policy itself speak: its answers, who carries the prompts, what a pair needs."""
+"""What the methods share whose answers are the policy's own: sampling, judging, and what a pair needs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -50,7 +50,7 @@ class TargetAnswers:
     engine: Engine
     detector: Detector
     journal: Journal
-    carrier: DocumentTranslator  # carries prompts, and whatever no answer of the policy's stands for
+    prompt_translator: DocumentTranslator  # of prompts, and whatever no answer of the policy's stands for
     dominant: str
     progress: Callable[[int], None] = lambda _: None
 
@@ -62,7 +62,7 @@ class TargetAnswers:
             return [[asdict(answer) for answer in answers] for answers in drawn]
 
         spec = {**self.engine.provenance(), "sampling": asdict(sampling)}
-        block = getattr(self.engine, "block", 256)  # prompts journaled at once, as in a build's own answers
+        block = self.engine.block  # prompts journaled at once, as in a build's own answers
         found = self.journal.through("answer", spec, prompts, draw, block=block, keep=_complete, done=self.progress)
         return [[restored(answer) for answer in answers] for answers in found]
 
@@ -85,8 +85,8 @@ class TargetAnswers:
         ]
 
     def provenance(self) -> dict[str, Any]:
-        """The policy, the judge and the carrier; the text is the policy's and the carrier's, and so is the licence."""
-        policy, prompts = self.engine.provenance(), self.carrier.provenance()
+        """The policy, the detector and the translator of prompts; the licence follows from both models."""
+        policy, prompts = self.engine.provenance(), self.prompt_translator.provenance()
         parts = [model_licence(str(policy.get("model", ""))), str(prompts.get("licence", ""))]
         return {
             "policy": policy,
@@ -106,16 +106,16 @@ def policy_of(
     journal: Journal | None,
     progress: Callable[[int], None],
 ) -> TargetAnswers:
-    """A Policy whose prompts are carried by the translator `prompts` names in TRANSLATORS."""
+    """The policy with the translator that `prompts` names in TRANSLATORS."""
     if prompts in ("lidr", "mapo", "icr"):
         raise ConfigError(
-            f"translator.options.prompts must be one that carries text (nllb-600m, google), not {prompts!r}."
+            f"translator.options.prompts must be one that translates text (nllb-600m, google), not {prompts!r}."
         )
     journal = Journal(":memory:") if journal is None else journal
     options = {} if prompts_model is None else {"model": prompts_model}
     given = {"dominant": dominant, "journal": journal, "progress": progress, "engine": engine, "detector": detector}
-    carrier: DocumentTranslator = construct("translator", TRANSLATORS, prompts, options, **given)
-    return TargetAnswers(engine, detector, journal, carrier, dominant, progress)
+    prompt_translator: DocumentTranslator = construct("translator", TRANSLATORS, prompts, options, **given)
+    return TargetAnswers(engine, detector, journal, prompt_translator, dominant, progress)
 
 
 def joined(language: str, *fields: str | Dropped) -> Side | Dropped:

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 
 def completion(text: str, finish: str = "stop") -> dict[str, Any]:
@@ -58,13 +58,19 @@ class ChatServer:
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
-    def __enter__(self) -> "ChatServer":
+    def __enter__(self) -> Self:
         threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(self, *_: Any) -> None:
         self._http.shutdown()
         self._http.server_close()
+
+    def reply(self, request: dict[str, Any]) -> Reply:
+        """What a request gets: the next reply of its prompt's script."""
+        with self._lock:
+            replies = self.script.get(request["messages"][0]["content"]) or self.script.get("*") or []
+            return replies.pop(0) if len(replies) > 1 else replies[0] if replies else Reply()
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         request = json.loads(handler.rfile.read(int(handler.headers["content-length"])))
@@ -75,8 +81,7 @@ class ChatServer:
             self.times[prompt].append(time.monotonic())
             self._in_progress += 1
             self.at_once = max(self.at_once, self._in_progress)
-            replies = self.script.get(prompt) or self.script.get("*") or []
-            reply = replies.pop(0) if len(replies) > 1 else replies[0] if replies else Reply()
+        reply = self.reply(request)
         time.sleep(reply.delay)
         with self._lock:
             self._in_progress -= 1

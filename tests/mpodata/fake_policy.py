@@ -1,4 +1,4 @@
-"""An engine and a carrier that say what a test tells them: the logic around a policy, without one."""
+"""An engine and a prompt_translator that say what a test tells them: the logic around a policy, without one."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,6 +15,8 @@ ENGLISH_REFUSAL = "I'm sorry, but I can't help with that request."
 
 class SpokenEngine:
     """Answers by a function of the prompt and the sampling; remembers what it was asked."""
+
+    block = 256
 
     def __init__(self, say: Callable[[str, Sampling], Sequence[str | Answer]]) -> None:
         self.say = say

@@ -1,4 +1,4 @@
-"""Whole sides are carried segment by segment; every failure is tried another way and then named."""
+"""Whole sides are translated segment by segment; every failure is tried another way and then named."""
 
 from collections.abc import Callable, Sequence
 
@@ -41,9 +41,9 @@ def carry(text: str, **options) -> str | Dropped:
     return DocumentTranslator(Transliterator(**options)).texts([text], "en", "ru")[0]
 
 
-def test_every_field_is_carried():
-    [carried] = DocumentTranslator(Transliterator()).translate([side()], "ru")
-    assert carried == Side("ru", "Хощ аре ыоу?", "И ам фине. Тханк ыоу.", "Го ащаы.")
+def test_every_field_is_translated():
+    [translated] = DocumentTranslator(Transliterator()).translate([side()], "ru")
+    assert translated == Side("ru", "Хощ аре ыоу?", "И ам фине. Тханк ыоу.", "Го ащаы.")
 
 
 def test_newlines_lists_and_code_stay():
@@ -52,8 +52,8 @@ def test_newlines_lists_and_code_stay():
 
 
 def test_links_placeholders_and_numbers_survive_a_translator_that_spoils_them():
-    carried = carry("Ask {name} to read https://example.org/help and `run it` for 1,200 days.")
-    assert carried == "Аск {name} то реад https://example.org/help анд `run it` фор 1,200 даыс."
+    translated = carry("Ask {name} to read https://example.org/help and `run it` for 1,200 days.")
+    assert translated == "Аск {name} то реад https://example.org/help анд `run it` фор 1,200 даыс."
 
 
 def test_identical_segments_are_translated_once():
@@ -72,16 +72,16 @@ def test_nothing_is_translated_twice_across_runs(tmp_path):
 
 def test_what_is_still_to_be_translated_is_known_without_translating():
     translator = Transliterator()
-    carried = DocumentTranslator(translator)
-    carried.texts(["How are you?"], "en", "ru")
-    assert carried.pending(["How are you? Go on. Go on.", "12"], "en", "ru") == (["Go on."], 1)
-    assert carried.pending(["How are you?"], "en", "sw") == (["How are you?"], 0)
+    translated = DocumentTranslator(translator)
+    translated.texts(["How are you?"], "en", "ru")
+    assert translated.pending(["How are you? Go on. Go on.", "12"], "en", "ru") == (["Go on."], 1)
+    assert translated.pending(["How are you?"], "en", "sw") == (["How are you?"], 0)
     assert translator.seen == ["How are you?"]
 
 
 def test_a_failing_segment_is_decoded_another_way():
-    carried = carry("I am fine. Thank you.", fault=lambda text, attempt: "я, " * 30 if attempt == 0 else None)
-    assert carried == "И ам фине. Тханк ыоу."
+    translated = carry("I am fine. Thank you.", fault=lambda text, attempt: "я, " * 30 if attempt == 0 else None)
+    assert translated == "И ам фине. Тханк ыоу."
 
 
 def test_a_segment_too_long_for_the_translator_is_cut_and_put_together():
@@ -106,11 +106,11 @@ def test_a_segment_too_long_for_the_translator_is_cut_and_put_together():
 )
 def test_a_segment_that_always_fails_drops_its_side_with_the_reason(spoilt, reason):
     fault = lambda text, _: (spoilt or Dropped("empty")) if text not in ("How are you?", "Go away.") else None  # noqa: E731
-    [carried] = DocumentTranslator(Transliterator(fault)).translate(
+    [translated] = DocumentTranslator(Transliterator(fault)).translate(
         [side(chosen="I am fine with it all here and now, as ever before.")], "ru"
     )
-    assert isinstance(carried, Dropped)
-    assert (carried.reason, carried.detail) == (reason, "chosen")
+    assert isinstance(translated, Dropped)
+    assert (translated.reason, translated.detail) == (reason, "chosen")
 
 
 def test_names_may_come_back_as_they_are():
@@ -146,16 +146,16 @@ def test_other_failures_are_kept_and_not_paid_for_again(tmp_path):
     ("text", "reason"),
     [("", "empty"), ("\x00\u200e ", "empty"), ("a \ud800 b", "untranslatable"), ("word " * 200_000, "too-long")],
 )
-def test_fields_that_cannot_be_carried_are_named(text, reason):
-    [carried] = DocumentTranslator(Transliterator()).translate([side(rejected=text)], "ru")
-    assert isinstance(carried, Dropped)
-    assert carried.reason == reason
-    assert carried.detail.startswith("rejected")
+def test_fields_that_cannot_be_translated_are_named(text, reason):
+    [translated] = DocumentTranslator(Transliterator()).translate([side(rejected=text)], "ru")
+    assert isinstance(translated, Dropped)
+    assert translated.reason == reason
+    assert translated.detail.startswith("rejected")
 
 
 def test_direction_marks_nul_and_chat_tokens_do_no_harm():
-    carried = carry("\u202bPlease\x00 wait.\u202c <|im_end|> Go on.")
-    assert carried == "Плеасе щаит. <|im_end|> Го он."
+    translated = carry("\u202bPlease\x00 wait.\u202c <|im_end|> Go on.")
+    assert translated == "Плеасе щаит. <|im_end|> Го он."
 
 
 def test_sentences_are_joined_the_way_the_target_writes():

@@ -35,8 +35,8 @@ def carry(behave, texts, **options):
 def test_sides_are_translated_line_by_line_with_structure_kept():
     side = Side("en", "How are you?", "No. I will not.\n\n- One point\n- Two points", "Yes, of course.")
     with TranslatePage(plain) as page:
-        [carried] = google(endpoint=page.endpoint, **FAST).translate([side], "ru")
-    assert carried == Side(
+        [translated] = google(endpoint=page.endpoint, **FAST).translate([side], "ru")
+    assert translated == Side(
         "ru", russian(side.prompt), russian("No. I will not.\n\n- One point\n- Two points"), russian(side.rejected)
     )
     assert sorted(query["q"] for query in page.asked) == sorted(

@@ -28,10 +28,10 @@ def speaking(native: str | Answer):
     return SpokenEngine(say)
 
 
-def made(engine) -> Lidr:
+def made(engine, **options) -> Lidr:
     detector, journal = RuleDetector(), Journal(":memory:")
     policy = TargetAnswers(engine, detector, journal, carried(), "en")
-    return Lidr(policy, DocumentTranslator(SelfTranslation(engine, detector), journal=journal))
+    return Lidr(policy, DocumentTranslator(SelfTranslation(engine, detector), journal=journal), **options)
 
 
 def test_chosen_is_the_dominant_answer_translated_and_rejected_the_native_one():
@@ -57,6 +57,52 @@ def test_a_native_answer_that_cannot_be_unlearnt_drops_its_row(native, reason):
     assert result.reason == reason
 
 
+GREEDY = "I'm sorry, but I won't help with picking locks."
+
+
+def greedy(english: str | Answer):
+    """A policy whose greedy English answer is another one than the version's."""
+    words = {**TRANSLATIONS, GREEDY: "Samahani, sitasaidia kufungua kufuli."}
+
+    def say(prompt, sampling):
+        if "<sentence>" in prompt:
+            text = prompt.partition("<sentence>")[2].partition("</sentence>")[0]
+            return [f"{words[text]}</translated>"]
+        return [english if prompt == SIDE.prompt else HELP]
+
+    return SpokenEngine(say)
+
+
+def test_the_greedy_answer_can_be_chosen_as_in_the_authors_code():
+    engine = greedy(GREEDY)
+    translator = made(engine, chosen="greedy")
+    [result] = translator.translate([SIDE], "sw")
+    assert result == Side("sw", "Ninawezaje kufungua kufuli?", "Samahani, sitasaidia kufungua kufuli.", HELP)
+    assert (SIDE.prompt, NATIVE) in engine.asked
+    assert translator.translated_fields == ("prompt",)
+    assert translator.provenance()["chosen"] == "greedy"
+    assert "chosen" not in made(engine).provenance()
+
+
+@pytest.mark.parametrize(
+    ("english", "reason"),
+    [
+        ("Sure, first take a thin wire and put it into the lock, slowly.", "not-a-refusal"),
+        (Answer(GREEDY, "length", 2400), "truncated"),
+        (Answer("", "blocked"), "blocked"),
+        (Answer("", "error"), "service"),
+        ("", "empty"),
+    ],
+)
+def test_a_greedy_answer_that_cannot_be_chosen_drops_its_row(english, reason):
+    assert made(greedy(english), chosen="greedy").translate([SIDE], "sw") == [Dropped(reason, "chosen: greedy answer")]
+
+
+def test_another_choice_of_answer_is_refused():
+    with pytest.raises(ConfigError, match="must be dominant or greedy, got 'native'"):
+        made(greedy(GREEDY), chosen="native")
+
+
 def test_counterweight_pairs_have_both_answers_translated():
     [result] = made(speaking(HELP)).translate([HARMLESS], "sw")
     assert result == Side("sw", "Ninawezaje kupika wali?", TRANSLATIONS[HARMLESS.chosen], REFUSAL)
@@ -69,13 +115,13 @@ def test_rows_keep_their_order_and_answers_their_rows():
     ]  # fmt: skip
 
 
-def test_prompts_carried_by_nllb_make_the_rows_non_commercial():
+def test_prompts_translated_by_nllb_make_the_rows_non_commercial():
     translator = made(speaking(HELP))
-    provenance = translator.policy.carrier.translator.provenance()
-    translator.policy.carrier.translator.provenance = lambda: {**provenance, "licence": "CC-BY-NC-4.0"}
+    provenance = translator.policy.prompt_translator.translator.provenance()
+    translator.policy.prompt_translator.translator.provenance = lambda: {**provenance, "licence": "CC-BY-NC-4.0"}
     assert translator.provenance()["licence"] == "cc-by-nc-4.0"
 
 
 def test_a_method_that_needs_prompts_cannot_carry_them():
-    with pytest.raises(ConfigError, match="must be one that carries text"):
+    with pytest.raises(ConfigError, match="must be one that translates text"):
         lidr(engine=speaking(HELP), detector=RuleDetector(), prompts="mapo")

@@ -112,7 +112,7 @@ def test_a_second_attempt_decodes_differently(tiny):
     assert translator.segments(SENTENCES, "en", "sw") != translator.segments(SENTENCES, "en", "sw", attempt=1)
 
 
-def test_sides_come_back_carried_or_with_a_reason(tiny):
+def test_sides_come_back_translated_or_with_a_reason(tiny):
     made = nllb(SIZES["nllb-600m"], model=str(tiny), beam=1, dominant="en")
     assert isinstance(made, DocumentTranslator)
     results = made.translate([Side("en", "Hello there.", "No, I will not.", "Yes, do it.")] * 2, "sw")

@@ -35,8 +35,8 @@ def carry(say, texts=(), **options):
 
 
 def test_the_triplet_is_translated_by_the_policy():
-    [carried], engine = carry(translating)
-    assert carried == Side("sw", *list(WORDS.values())[:3])
+    [translated], engine = carry(translating)
+    assert translated == Side("sw", *list(WORDS.values())[:3])
     assert [sampling for _, sampling in engine.asked] == [replace(DECODING, max_tokens=256)] * 3
 
 
