@@ -25,7 +25,7 @@ from mpodata.versions.release import NextRelease, RemoteState, next_release
 from mpodata.versions.semver import SemVer
 from mpodata.versions.stores.opening import open_store
 from mpodata.versions.stores.protocol import Access, Change, Moved, Store
-from mpodata.versions.verify import check_folder
+from mpodata.versions.verify import check_complete, check_folder
 
 ROUNDS = 10  # how often other publishers may come first
 
@@ -78,6 +78,7 @@ def publish(
             )
     say("checking the folder")
     check_folder(path, local)
+    check_complete(path, local)
     publisher = _Publisher(store or _open(to), patience or RetryPolicy(), say)
     return publisher.publish(path, local, wanted, replace_all=replace_all, public=public, gated=gated)
 

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 from mpodata.errors import VersionError
 from mpodata.runtime.files import file_inside, hash_file
 from mpodata.versions.card import configs_metadata, parse_front_matter
-from mpodata.versions.manifest import CARD, Config, Manifest, SplitFile, licence_of
+from mpodata.versions.dominant import strangers
+from mpodata.versions.manifest import CARD, RETRIED_DROPS, Config, Manifest, SplitFile, licence_of
 from mpodata.versions.schema import COLUMNS, differences, read_groups
 
 
@@ -31,6 +32,23 @@ def check_folder(folder: Path, manifest: Manifest) -> None:
         raise VersionError(f"{folder} is not a sound version. {problem}. `mpodata verify {folder}` lists everything.")
 
 
+def check_complete(folder: Path, manifest: Manifest) -> None:
+    """Raise VersionError where a config has no rows, or lost rows to a service or an engine that was down."""
+    for name, config in manifest.configs.items():
+        lost = {reason: config.dropped[reason] for reason in RETRIED_DROPS if reason in config.dropped}
+        why = ", ".join(f"{count} {reason}" for reason, count in (lost or config.dropped).items())
+        if lost:
+            raise VersionError(
+                f"{folder}: config {name} is incomplete ({why}): a service or an engine was down. Run the same build "
+                "again, which asks for the missing rows only, then publish."
+            )
+        if config.rows == 0:
+            raise VersionError(
+                f"{folder}: config {name} has no rows ({why or 'nothing was written'}). Build without it, or mend its "
+                "translator and build again, then publish."
+            )
+
+
 def problems(folder: Path, manifest: Manifest, done: Callable[[str], None] = lambda _: None) -> Iterator[Problem]:
     """Everything that is wrong with a version, cheapest checks first; `done` is told each file that was checked."""
     yield from _manifest(manifest)
@@ -42,7 +60,13 @@ def problems(folder: Path, manifest: Manifest, done: Callable[[str], None] = lam
         if not found:
             sound.add(path)
         done(path)
+    yield from _equal_answers(folder, manifest, sound)
+    if not manifest.parallel:
+        return
     yield from _pairs(folder, manifest, sound)
+    if sound.issuperset(manifest.parquet_files()) and manifest.dominant in manifest.configs:
+        for stranger in strangers(folder, manifest):
+            yield Problem("pairs", stranger.config, f"{stranger.detail}: build it again from the present dominant side")
 
 
 def _manifest(manifest: Manifest) -> Iterator[Problem]:
@@ -126,6 +150,16 @@ def _pairs(folder: Path, manifest: Manifest, sound: set[str]) -> Iterator[Proble
         # Later builds may add dominant rows; those of the same build were all either kept or counted.
         if lost > 0 and config.build == dominant.build:
             yield Problem("pairs", name, f"{lost} pairs are neither here nor counted as dropped")
+
+
+def _equal_answers(folder: Path, manifest: Manifest, sound: set[str]) -> Iterator[Problem]:
+    """Rows whose chosen and rejected answers are the same text: they teach nothing."""
+    for name, config in manifest.configs.items():
+        paths = [file.path for file in config.splits.values() if file.path in sound]
+        tables = (table for path in paths for table in read_groups(folder / path, ["chosen", "rejected"]))
+        equal = sum(row["chosen"] == row["rejected"] for table in tables for row in table.to_pylist())
+        if equal:
+            yield Problem("rows", name, f"chosen and rejected are the same text in {equal} rows")
 
 
 def _keys(folder: Path, config: Config) -> Iterator[tuple[str, str, str]]:

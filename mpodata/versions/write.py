@@ -25,6 +25,7 @@ from mpodata.runtime.files import (
     write_durably,
 )
 from mpodata.versions.card import render_card
+from mpodata.versions.dominant import DOMINANT_TEXTS, text_digests, text_hash
 from mpodata.versions.load import check_file
 from mpodata.versions.manifest import (
     CARD,
@@ -132,6 +133,8 @@ class VersionWriter:
         known["licences"] = facts.licences()
         configs = {name: _config(written, "", dropped) for name, written in self._configs.items()}
         known["dropped"] = {stage: dict(counts) for stage, counts in dropped.items() if stage not in configs}
+        if self._parallel and facts.dominant in self._configs:
+            known[DOMINANT_TEXTS] = self._dominant_texts(facts.dominant, configs)
         build = build_id(known)
         configs = {name: replace(config, build=build) for name, config in configs.items()}
         builds: dict[str, Mapping[str, Any]] = {build: known}
@@ -151,6 +154,15 @@ class VersionWriter:
             licence=licence_of(builds),
             parallel=self._parallel,
         )
+
+    def _dominant_texts(self, dominant: str, configs: Mapping[str, Config]) -> dict[str, str]:
+        """For each target config the hash of the dominant texts that its rows are translations of."""
+        digests = text_digests(self._staging, configs[dominant])
+        return {
+            name: text_hash(self._staging, config, digests)
+            for name, config in configs.items()
+            if name != dominant and config.splits
+        }
 
     def _keep_base(self, dominant: str) -> Manifest:
         """Copy every config of the base version that was not written again."""
