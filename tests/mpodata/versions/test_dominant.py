@@ -26,7 +26,7 @@ def measured(language: str, answer: str) -> Iterator[Row]:
             f"{name}_length_ratio": length_ratio(getattr(english.side, name), getattr(row.side, name))
             for name in ("prompt", "chosen", "rejected")
         }
-        yield replace(row, quality=Quality(**ratios))  # type: ignore[arg-type]
+        yield replace(row, quality=Quality(**ratios))
 
 
 def stale(folder: Path, *, hashes: bool) -> Path:
