@@ -104,7 +104,7 @@ def _patterns(code: str) -> dict[str, list[str]]:
         for row in table:
             if len(row) != 2 or row[0] not in patterns:
                 raise DataError(f"{path.name}: {row!r} is not `role<TAB>pattern` with a role of {', '.join(ROLES)}.")
-            pattern = unicodedata.normalize("NFC", row[1].casefold())
+            pattern = unicodedata.normalize("NFKC", row[1]).casefold()
             patterns[row[0]].append(f"(?:{_folded(pattern, code)})")
     return patterns
 

@@ -129,7 +129,7 @@ def test_findings_are_counted_by_language_and_reason(tmp_path: Path) -> None:
     assert found.found["sw", "empty", "prompt"] == 1
     assert found.found["sw", "leftover-entities", "rejected"] == 1
     assert found.found["sw", "same-answers", "row"] == 1
-    assert found.found["sw", "not-a-refusal", "chosen"] == 2  # the English one is none in Swahili
+    assert found.found["sw", "not-a-refusal", "chosen"] == 1  # the English one is one, if not in Swahili
     assert found.found["sw", "is-a-refusal", "rejected"] == 1
     assert not any(language == "en" for language, _ in found.reasons)
 
