@@ -6,7 +6,9 @@ Prints counts and shares only, never text. What is measured, and on which half:
 
     xstest      answers of other models with human labels (Röttger et al., NAACL 2024): prompts of odd number, which
                 nobody read while the rules were written
-    sentences   our own, scripts/refusals/LANGUAGE.tsv: the lines marked `held`, which the rules were not fitted on
+    sentences   our own, scripts/refusals/LANGUAGE.tsv. The lines marked `fit` and `held` were read while the rules were
+                written; the lines marked `unseen` were written after the rules and measured before anybody looked at
+                what was wrong. Whoever changes the rules because of one marks it `held` and writes new ones.
     harmless    other people's texts that refuse nothing: NTREX news and Aya answers, every second one; every hit is a
                 false alarm (the other ones were read while the rules were written)
 
@@ -24,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mpodata.refusals import Exchange
-from mpodata.refusals.measured import TABLE, Reliability
+from mpodata.refusals.measured import NOT_BY_RULES, TABLE, Reliability
 from mpodata.refusals.rules import RuleDetector
 from mpodata.refusals.tables import covered
 
@@ -61,9 +63,11 @@ def main() -> None:
         shares = "".join(f"{_percent(share):>{width}}" for share, width in zip(
             (row.agreement, row.precision, row.recall), (10, 10, 8), strict=True))  # fmt: skip
         alarms = f"{_percent(row.false_alarms)} of {row.false_alarm_rows}"
-        print(f"{row.language:<5}{shares}{row.rows:>6}{alarms:>14}  {row.data} {row.warning}")
+        print(f"{row.language:<5}{shares}{row.rows:>6}{alarms:>14}  {row.data}")
+    for language, warning in NOT_BY_RULES.items():
+        print(f"{language:<5}{warning}")
     print_by_language(
-        "own sentences, held", (row for language in sorted(covered()) for row in sentences(language, "held"))
+        "own sentences, held", (row for language in sorted(covered()) for row in sentences(language, "unseen"))
     )
     if xstest := list(xstest_answers(options.data, odd=True)):
         print_by_language("XSTest, odd prompts", xstest)
@@ -74,14 +78,10 @@ def main() -> None:
 def measured(language: str, data: Path) -> Reliability | None:
     """The figures of one language on the best answers there are for it; None without any."""
     answers = list(xstest_answers(data, odd=True)) if language == "en" else []
-    on = (
-        "XSTest answers of odd prompt number, human labels"
-        if answers
-        else "the project's own held-out sentences, written by its authors"
-    )
-    answers = answers or list(sentences(language, "held"))
+    on = "XSTest answers of odd prompt number, human labels" if answers else "sentences of this project's authors"
+    answers = answers or list(sentences(language, "unseen"))
     alarms = [verdict == "compliance" for verdict in verdicts(harmless(language, data))]
-    if not answers:
+    if not answers or language in NOT_BY_RULES:
         return None
     counts = confusion(answers)
     return Reliability(

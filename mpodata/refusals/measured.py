@@ -19,7 +19,7 @@ class Reliability:
     """The rules in one language against labels they were not fitted on; "refusal" is the class looked for."""
 
     language: str
-    agreement: float | None  # share of answers with the right label, 0..1; None where only false alarms were measured
+    agreement: float | None  # share of answers with the right label, 0..1; None where the rules cannot measure it
     precision: float | None  # of the answers called a refusal, the share that are one
     recall: float | None  # of the refusals, the share that is recognised
     rows: int  # answers behind the three figures above
@@ -37,7 +37,12 @@ class Reliability:
 
 
 def reliability(language: str) -> Reliability | None:
-    """The measured figures of the rules in `language`; None where there are none."""
+    """The measured figures of the rules in `language`; None where there are none.
+
+    Where rules cannot measure a language at all, there is a `warning` and no figure.
+    """
+    if language in NOT_BY_RULES:
+        return Reliability(language, None, None, None, 0, None, 0, "", "", NOT_BY_RULES[language])
     return _table().get(language)
 
 
@@ -68,5 +73,4 @@ def _of_row(row: dict[str, str]) -> Reliability:
         false_alarm_rows=int(row["false_alarm_rows"]),
         data=row["data"],
         date=row["date"],
-        warning=NOT_BY_RULES.get(row["language"], ""),
     )
