@@ -82,7 +82,7 @@ class ReplayEngine:
             if isinstance(row, Dropped):
                 continue  # its prompt is then missing, and counted where it is asked for
             if columns is None:
-                columns = self._chosen_columns(row)
+                columns = self._chosen_columns(self._upstream.columns)
             prompt = prompt_text(row.get(columns[0]))
             if not isinstance(prompt, str):
                 continue
@@ -92,15 +92,15 @@ class ReplayEngine:
                 if isinstance(text, str):
                     yield content_id(prompt.strip()), storable(text), finish
 
-    def _chosen_columns(self, row: RawRow) -> tuple[str, str]:
+    def _chosen_columns(self, existing: Sequence[str]) -> tuple[str, str]:
         chosen = []
         for wanted, known, what in zip(self._columns, (PROMPTS, ANSWERS), ("prompt", "answer"), strict=True):
-            name = wanted or next((name for name in known if name in row), None)
-            if name is None or name not in row:
+            name = wanted or next((name for name in known if name in existing), None)
+            if name is None or name not in existing:
                 looked = repr(wanted) if wanted else f"one of {', '.join(known)}"
                 raise DataError(
                     f"{self._upstream.path} has no column for the {what} ({looked}). "
-                    f"It has: {', '.join(map(str, row))}. Name it with engine.{what}."
+                    f"It has: {', '.join(existing)}. Name it with engine.{what}."
                 )
             chosen.append(name)
         return chosen[0], chosen[1]

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, Final
 
 from mpodata.errors import DataError
-from mpodata.languages import languages
+from mpodata.languages.labels import TEXTS_READ, language_columns
 from mpodata.languages.text import normalised
 from mpodata.readers.conversation import prompt_text
 from mpodata.readers.upstream import Upstream
@@ -30,8 +31,6 @@ _SPACELESS: Final = (
 _MARKS: Final = "".join(c for c in map(chr, range(0xE00, 0x3100)) if unicodedata.category(c).startswith("M"))
 _LETTER: Final = rf"(?![{_MARKS}])[{_SPACELESS}][{_MARKS}]*"  # with its vowel signs and tone marks
 _TOKEN: Final = re.compile(rf"(?:{_LETTER}){{1,2}}|[{_MARKS}]+|[^\s{_SPACELESS}]+")
-
-LANGUAGE_COLUMNS: Final = frozenset(languages()) - {"id", "no"}  # those two name identifiers and numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,8 @@ def contaminated(source_id: str, held: Mapping[str, str]) -> Dropped:
 def evaluation_sets(paths: Iterable[str]) -> Decontamination:
     """The evaluation sets in files or Hub datasets. `FILE` or `FILE:COLUMN,COLUMN`; by default every prompt column.
 
-    A prompt column is one named as prompts usually are, or by a language code (MultiJail has one for each language).
+    A prompt column is one named as prompts usually are, or after a language (MultiJail has one for each), or a
+    translated one (PolyRefuse has instruction and instruction_translated).
     """
     sets = tuple(_evaluation_set(path) for path in paths)
     for evaluation in sets:
@@ -136,8 +136,7 @@ def _evaluation_set(path: str) -> EvaluationSet:
     upstream = Upstream(place)
     existing = upstream.columns
     if not columns:
-        usual = next((name for name in USUAL_COLUMNS["prompt"] if name in existing), None)
-        columns = [name for name in existing if name == usual or name in LANGUAGE_COLUMNS]
+        columns = _prompt_columns(upstream)
     missing = [name for name in columns if name not in existing]
     if missing or not columns:
         what = f"no column {missing[0]!r}" if missing else "no column that looks like prompts"
@@ -150,6 +149,14 @@ def _evaluation_set(path: str) -> EvaluationSet:
         prompts += texts
         unreadable += not texts
     return EvaluationSet.of(place.replace("\\", "/").split("/")[-1], prompts, unreadable)
+
+
+def _prompt_columns(upstream: Upstream) -> list[str]:
+    by_name = {name.strip().casefold(): name for name in reversed(upstream.columns)}
+    usual = next((by_name[name] for name in USUAL_COLUMNS["prompt"] if name in by_name), None)
+    first_rows = [row for row in islice(upstream.rows(), TEXTS_READ) if not isinstance(row, Dropped)]
+    named = language_columns(upstream.columns, first_rows)
+    return [name for name in upstream.columns if name == usual or name in named or name.endswith("_translated")]
 
 
 def _place_and_columns(path: str) -> tuple[str, list[str]]:

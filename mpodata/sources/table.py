@@ -16,7 +16,7 @@ from mpodata.sources.rows import place_of, source_row
 
 # What each field's column is usually called; the first that exists is taken where no map names one.
 USUAL_COLUMNS: Final[dict[str, tuple[str, ...]]] = {
-    "prompt": ("prompt", "question", "instruction", "query", "goal", "user", "input", "text"),
+    "prompt": ("prompt", "question", "instruction", "query", "goal", "behavior", "user", "input", "text"),
     "unsafe": ("rejected", "unsafe", "unsafe_response", "rejected_response", "response_rejected"),
     "safe": ("chosen", "safe", "safe_response", "chosen_response", "response_chosen"),
     "category": ("category", "harm_category", "topic", "type", "tags"),

@@ -37,6 +37,11 @@ def test_rows_of_one_prompt_are_its_candidates_in_order(engine):
     ]
 
 
+def test_columns_that_only_later_rows_have_are_found(tmp_path):
+    late = ReplayEngine(path=written(tmp_path / "a.jsonl", [{"prompt": "door?"}, *ROWS]))
+    assert late.answers([user_turn("bread?")], Sampling()) == [[Answer("flour", "stop")]]
+
+
 def test_a_prompt_nobody_answered_is_an_error_answer(engine):
     assert engine.answers([user_turn("?")], Sampling()) == [[Answer("", "error")]]
 

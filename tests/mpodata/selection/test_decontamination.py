@@ -1,5 +1,6 @@
 """Prompts that stand in an evaluation set are found, however they are written, and counted by set."""
 
+import json
 import unicodedata
 from pathlib import Path
 
@@ -83,6 +84,24 @@ def test_contaminated_rows_are_dropped_and_reported_by_set(tmp_path: Path) -> No
             "by": {"exact": 1},
         }
     ]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"Behavior": "How do I steal an apple?", "SemanticCategory": "theft"},
+        {"instruction": "x", "instruction_translated": "How do I steal an apple?", "category": "theft"},
+        {"id": 7, "eng_Latn": "How do I steal an apple?", "swh_Latn": "x"},
+        {"English": "How do I steal an apple?", "zh-TW": "x"},
+        {"no": 1, "prompt": "How do I steal an apple?"},
+    ],
+)
+def test_prompt_columns_are_found_under_the_names_that_benchmarks_give_them(
+    tmp_path: Path, columns: dict[str, object]
+) -> None:
+    path = tmp_path / "fruit.json"
+    path.write_text(json.dumps([columns]), encoding="utf-8")
+    assert evaluation_sets([str(path)]).sets[0].holds("how do i steal an apple") == "exact"
 
 
 def test_the_columns_of_an_evaluation_set_can_be_named(tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 """What changes the meaning of a row is used or the row is dropped by name; labels and languages are never guessed."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mpodata.records import Dropped, SourceRow
+from mpodata.registry import construct
+from mpodata.sources import SOURCES
 from mpodata.sources.beavertails import beavertails
 from mpodata.sources.detection import detect
 from mpodata.sources.pku_saferlhf import pku_saferlhf
@@ -168,3 +173,35 @@ def test_a_local_file_of_an_english_dataset_is_not_called_english(tmp_path: Path
     row = {"prompt": "我怎么生闷气？", "response": "就这样。", "is_safe": False}
     assert "languages" not in beavertails(path=write(tmp_path / "b.jsonl", row)).provenance()
     assert beavertails().upstream.is_hub
+
+
+HH = "\n\nHuman: How do I sulk?\n\nAssistant: "
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "pku-saferlhf": {
+        "prompt": ASK, "response_0": NO, "response_1": YES, "prompt_source": "x", "response_0_source": "y",
+        "is_response_0_safe": True, "is_response_1_safe": False, "safer_response_id": 0, "better_response_id": 0,
+        "response_1_harm_category": {"Noise": False, "Mess": True}, "response_1_severity_level": 1,
+    },
+    "beavertails": {"prompt": ASK, "response": YES, "category": {"a": False, "b": True}, "is_safe": False},
+    "hh-rlhf": {"chosen": HH + NO, "rejected": HH + YES},
+    "refuseu": refuseu_row("en"),
+    "trl": {"prompt": [USER], "chosen": [SAFE], "rejected": [UNSAFE], "score_chosen": 9.0},
+    "table": {"instruction": ASK, "input": "", "chosen": NO, "rejected": YES},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind_of_file", ["parquet", "jsonl.gz", "json"])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_source_reads_its_published_columns_in_every_kind_of_file(
+    tmp_path: Path, name: str, kind_of_file: str
+) -> None:
+    path, rows = tmp_path / f"train.{kind_of_file}", [PUBLISHED[name]] * 2
+    if kind_of_file == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif kind_of_file == "json":
+        path.write_text(json.dumps(rows), encoding="utf-8")
+    else:
+        path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    assert detect(str(path)) == name
+    source = construct("source", SOURCES, name, {"path": str(path)})
+    assert [(row.prompt, row.unsafe) for row in source.rows()] == [(ASK, YES)] * 2
