@@ -116,15 +116,17 @@ def measure_reference(
     not known cannot be measured any more: ModelError.
     """
     merged: dict[Key, ReferenceRequest] = {}
-    for one in wanted:
-        merged[one.key] = one.merged(merged[one.key]) if one.key in merged else one
+    for request in wanted:
+        merged[request.key] = request.merged(merged[request.key]) if request.key in merged else request
     todo = list(merged.values())
-    keys = [result_key(TASK, identity, one.content()) for one in todo]
-    known = journal.lookup(keys) if journal is not None and rank == 0 else {}
+    keys = [result_key(TASK, identity, request.content()) for request in todo]
+    cached = journal.lookup(keys) if journal is not None and rank == 0 else {}
     if processes > 1:
-        known = broadcast_object_list([known])[0]
-    values = {one.key: Value.from_json(known[key]) for one, key in zip(todo, keys, strict=True) if key in known}
-    missing = [number for number, one in enumerate(todo) if one.key not in values]
+        cached = broadcast_object_list([cached])[0]
+    values = {
+        request.key: Value.from_json(cached[key]) for request, key in zip(todo, keys, strict=True) if key in cached
+    }
+    missing = [number for number, request in enumerate(todo) if request.key not in values]
     if missing and started:
         raise ModelError(
             f"{len(missing)} of {len(todo)} reference measurements of this run are no longer in the cache, and the "
@@ -137,8 +139,8 @@ def measure_reference(
     watched = (progress or Silent()).over(rounds, "reference pass", len(batches), unit="batch") if rounds else ()
     for round_ in watched:
         mine = round_[rank % len(round_)]  # sharded models need every process in every forward
-        found = _measured(model, [todo[number] for number in mine], layout)
-        fresh = list(zip(mine, found, strict=True)) if rank < len(round_) else []
+        measured = _measured(model, [todo[number] for number in mine], layout)
+        fresh = list(zip(mine, measured, strict=True)) if rank < len(round_) else []
         if processes > 1:
             fresh = gather_object(fresh)
         values.update((todo[number].key, Value.from_json(record)) for number, record in fresh)
@@ -150,17 +152,17 @@ def measure_reference(
 
 def _measured(model: nn.Module, wanted: Sequence[ReferenceRequest], layout: Layout) -> list[dict[str, Any]]:
     """One forward; all of `wanted` ask for the same kind of states."""
-    batch = layout([one.tokens for one in wanted])
+    batch = layout([request.tokens for request in wanted])
     with torch.no_grad():
         measured = measure(model, batch, states=wanted[0].states)
     per_sequence = torch.split(measured.token_log_probs, batch.owners.bincount(minlength=len(batch)).tolist())
     return [
         Value(
-            log_prob if one.tokens.scored else None,
-            per_sequence[number] if one.per_token else None,
+            log_prob if request.tokens.scored else None,
+            per_sequence[number] if request.per_token else None,
             measured.states[number] if measured.states is not None else None,
         ).to_json()
-        for number, (one, log_prob) in enumerate(zip(wanted, measured.log_probs.tolist(), strict=True))
+        for number, (request, log_prob) in enumerate(zip(wanted, measured.log_probs.tolist(), strict=True))
     ]
 
 

@@ -83,8 +83,8 @@ def _training(training: Mapping[str, Any]) -> dict[str, Any]:
 
 def _deviations(run: Mapping[str, Any]) -> list[str]:
     switches = run["switches"]
-    found = [f"{name} = {switches[name]}" for name, usual in NOTABLE.items() if switches[name] != usual]
-    return ["a likelihood term on the chosen answers" if text.startswith("nll_weight") else text for text in found]
+    changed = [f"{name} = {switches[name]}" for name, usual in NOTABLE.items() if switches[name] != usual]
+    return ["a likelihood term on the chosen answers" if text.startswith("nll_weight") else text for text in changed]
 
 
 def _gaps(logs: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:

@@ -54,8 +54,8 @@ def newest_complete(folder: Path, *, marked: bool = True) -> Path | None:
 
 def checkpoints(folder: Path) -> list[Path]:
     """Every checkpoint folder, by step, whole or not."""
-    found = [path for path in folder.glob(f"{PREFIX}*") if path.is_dir() and step_of(path) is not None]
-    return sorted(found, key=lambda path: step_of(path) or 0)
+    written = [path for path in folder.glob(f"{PREFIX}*") if path.is_dir() and step_of(path) is not None]
+    return sorted(written, key=lambda path: step_of(path) or 0)
 
 
 def step_of(checkpoint: Path) -> int | None:
