@@ -1,7 +1,7 @@
 """Licences: of known models' answers, and the one that follows for a dataset made of licensed parts."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,8 @@ MODEL_LICENCES: Final = {
     "Qwen/Qwen3": "apache-2.0",
     "mistralai/Mistral-7B": "apache-2.0",
     "mistralai/Mixtral": "apache-2.0",
+    "google/translategemma": "gemma",
+    "tencent/Hunyuan": "tencent-hunyuan-community",
     "google/madlad400": "apache-2.0",
     "CohereForAI/aya": "cc-by-nc-4.0",
     "CohereLabs/aya": "cc-by-nc-4.0",
@@ -44,8 +46,20 @@ def model_licence(model: str | None) -> str:
 _OPEN = ("cc0-1.0", "mit", "bsd-3-clause", "apache-2.0", "cc-by-4.0", "odc-by")
 _SHARE_ALIKE = ("cc-by-sa-4.0", "cc-by-nc-sa-4.0")
 _NON_COMMERCIAL = ("cc-by-nc-4.0", "cc-by-nc-sa-4.0")
+TENCENT: Final = "tencent-hunyuan-community"
 # Answers of these models carry their makers' terms, which no Creative Commons licence can grant on.
-_MODEL_TERMS = ("llama3", "llama3.1", "llama3.2", "llama3.3", "gemma", "qwen", "qwen-research", "openrail", "other")
+_MODEL_TERMS = (
+    "llama3",
+    "llama3.1",
+    "llama3.2",
+    "llama3.3",
+    "gemma",
+    "qwen",
+    "qwen-research",
+    "openrail",
+    "other",
+    TENCENT,
+)
 
 
 def derived_licence(licences: Iterable[str]) -> str:
@@ -73,3 +87,36 @@ def commercial(licence: str) -> bool | None:
     if licence in ("unknown", *_MODEL_TERMS):
         return None
     return licence not in _NON_COMMERCIAL
+
+
+# Conditions that travel with data made by these parts, whatever the licence of the whole is called.
+CONDITIONS: Final = {
+    "gemma": "the Gemma terms and their prohibited-use policy bind whoever uses the data or a model trained on it",
+    "llama3": 'the Llama 3 licence and acceptable-use policy apply; models trained on it are named "Llama 3 ..."',
+    "llama3.1": 'the Llama 3.1 licence and acceptable-use policy apply; models trained on it are named "Llama ..."',
+    "llama3.2": 'the Llama 3.2 licence and acceptable-use policy apply; models trained on it are named "Llama ..."',
+    "llama3.3": 'the Llama 3.3 licence and acceptable-use policy apply; models trained on it are named "Llama ..."',
+    "qwen": "the Qwen licence asks for permission above 100 million monthly users",
+    "qwen-research": "the Qwen research licence allows no commercial use",
+    "cc-by-nc-4.0": "no commercial use, with attribution",
+    "cc-by-nc-sa-4.0": "no commercial use, with attribution, shared alike",
+    TENCENT: "not for use in the European Union, the United Kingdom or South Korea; the outputs train no other model",
+}
+
+
+def commercial_use(parts: Iterable[str]) -> bool | None:
+    """May data made of parts under these licences be used commercially? False where any part forbids it.
+
+    None where nobody can say from the names alone: a part is unknown, or under a model's own terms.
+    """
+    licences = {part.lower() or "unknown" for part in parts}
+    if licences & {*_NON_COMMERCIAL, "qwen-research", TENCENT} or any("-nc" in part for part in licences):
+        return False
+    return True if licences and licences <= {*_OPEN, *_SHARE_ALIKE} else None
+
+
+def conditions(parts: Mapping[str, str]) -> list[str]:
+    """One phrase per part (its name -> its licence) whose licence asks something of the data's users."""
+    return [
+        f"{part}: {CONDITIONS[licence.lower()]}" for part, licence in parts.items() if licence.lower() in CONDITIONS
+    ]

@@ -10,8 +10,17 @@ import yaml
 
 from mpodata.about import __version__
 from mpodata.languages import language
-from mpodata.licences import commercial
-from mpodata.versions.card_facts import contamination_line, limits, provenance_lines, quality_rows
+from mpodata.licences import commercial_use, conditions
+from mpodata.runtime.terminal import printable
+from mpodata.versions.card_facts import (
+    cell,
+    chosen_words,
+    contamination_line,
+    limits,
+    provenance_lines,
+    quality_rows,
+    reliability_lines,
+)
 from mpodata.versions.manifest import SPLITS, Config, Manifest, parse_manifest
 
 # The Hub's own size classes, by upper bound in rows.
@@ -38,13 +47,14 @@ def render_card(manifest: Manifest) -> str:
     """The README.md of a version: Hub front matter and a page for people. A pure function of the manifest."""
     manifest = parse_manifest(manifest.text().encode(), "the manifest")  # in the order of its file
     configs = [_entry(name, config) for name, config in _in_order(manifest)]
+    parts = {part: licence for facts in manifest.builds.values() for part, licence in facts["licences"].items()}
     on_hub = "/" in (manifest.name or "")
     name = manifest.name if on_hub else f"ROOT/{manifest.name}" if manifest.name else "PATH/OF/THIS/FOLDER"
     return _template().render(
         front_matter=front_matter(manifest),
         manifest=manifest,
         name=name,
-        title=_title(manifest),
+        title=cell(_title(manifest)),
         revision=f"v{manifest.version}" if manifest.version else None,
         on_hub=on_hub,
         dominant=language(manifest.dominant),
@@ -55,9 +65,14 @@ def render_card(manifest: Manifest) -> str:
         splits=[split for split in SPLITS if any(split in config.splits for config in manifest.configs.values())],
         builds=[_build(manifest, key, facts) for key, facts in manifest.builds.items()],
         quality=quality_rows(manifest),
+        other_configs=[cell(config["config_name"]) for config in manifest.other_configs],
         limits=limits(manifest),
         harmful=manifest.holds_harmful_completions(),
-        commercial=commercial(manifest.licence),
+        commercial=commercial_use(parts.values()),
+        conditions=[cell(condition) for condition in conditions(parts)],
+        chosen_words=chosen_words(manifest),
+        reliability=reliability_lines(manifest),
+        keeps_failing=any(facts["checks"].get("mode") == "keep" for facts in manifest.builds.values()),
         mpodata_version=__version__,
     )
 
@@ -125,7 +140,7 @@ def _entry(name: str, config: Config) -> dict[str, Any]:
         "translator": config.translator or "",
         "rows": {split: file.rows for split, file in config.splits.items()},
         "dropped": sum(config.dropped.values()),
-        "reasons": ", ".join(f"{reason} {count}" for reason, count in config.dropped.items()),
+        "reasons": cell(", ".join(f"{reason} {count}" for reason, count in config.dropped.items())),
     }
 
 
@@ -133,13 +148,17 @@ def _build(manifest: Manifest, key: str, facts: Mapping[str, Any]) -> dict[str, 
     """One build as the template shows it: what made which configs."""
     return {
         "configs": [name for name, config in _in_order(manifest) if config.build == key],
-        "command": " ".join(facts["command"].split()).replace("```", "` ` `"),
+        "command": printable(" ".join(facts["command"].split())).replace("```", "` ` `"),
         "chosen": facts["chosen"],
         "parts": provenance_lines(facts),
-        "dropped": facts["dropped"],
-        "licences": facts["licences"],
-        "decontamination": {name: contamination_line(found) for name, found in facts["decontamination"].items()},
+        "dropped": {cell(stage): _escaped(counts) for stage, counts in facts["dropped"].items()},
+        "licences": _escaped(facts["licences"]),
+        "decontamination": {cell(name): contamination_line(found) for name, found in facts["decontamination"].items()},
     }
+
+
+def _escaped(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {cell(key): cell(value) if isinstance(value, str) else value for key, value in values.items()}
 
 
 @cache

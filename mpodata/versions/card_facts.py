@@ -1,15 +1,22 @@
 """What the card says of a version, computed from its manifest."""
 
+import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mpodata.languages import language
+from mpodata.records import COUNTERWEIGHT
+from mpodata.refusals import reliability_note
+from mpodata.runtime.terminal import printable
 from mpodata.versions.manifest import Config, Manifest
 from mpodata.versions.schema import MEASURED_NUMBERS
 
 FEW_ROWS = 100  # the paper's smallest setting: 100 prompts per language
+MOSTLY = 0.95  # share of refusals from which the card calls the chosen answers refusals
+_HASH = re.compile(r"[0-9a-f]{8,64}")
 MANY_DROPS = 0.2  # share of rows lost in one language that a reader should know of
 
 # What is known of each family of translators (FLORES-style names first part): said on every card that holds its text.
@@ -26,9 +33,63 @@ _TRANSLATOR_LIMITS = {
 
 def cell(value: object, limit: int = 300) -> str:
     """`value` on one line of a Markdown table, without what would open a cell, a tag or a template."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    line = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("{{", "{ {")
+    line = printable(" ".join(_prose(value).split())).replace("<", "&lt;").replace("{{", "{ {")
+    line = re.sub(r"[\\|`*\[\]]", lambda match: "\\" + match[0], line)
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _prose(value: object) -> str:
+    """Plain values in words: "candidates 4, seed 42"; a table of hashes as how many there are, and the hash of them."""
+    if isinstance(value, Mapping):
+        if len(value) > 1 and all(isinstance(item, str) and _HASH.fullmatch(item) for item in value.values()):
+            whole = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+            return f"{len(value)} (hash {whole})"
+        return ", ".join(f"{key} {_prose(item)}" for key, item in value.items() if item not in (None, "", {}, []))
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_prose(item) for item in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def chosen_words(manifest: Manifest) -> str:
+    """What the measured rows say of the chosen answers of harmful pairs, over all configs."""
+    refusals = judged = 0
+    for config in manifest.configs.values():
+        for file in config.splits.values():
+            verdicts = file.quality.get("chosen_verdict", {})
+            harmless = file.categories.get(COUNTERWEIGHT, 0)
+            judged += max(0, sum(verdicts.values()) - harmless)
+            refusals += verdicts.get("refusal", 0)
+    if not judged:
+        return "meant to be a refusal; whether it is was not measured"
+    share = min(1.0, refusals / judged)
+    if share >= MOSTLY:
+        return f"a refusal in {100 * share:.1f} % of the harmful pairs, as far as the detector can tell"
+    return f"only {100 * share:.1f} % of the harmful pairs hold what the detector takes for a refusal"
+
+
+def reliability_lines(manifest: Manifest) -> list[str]:
+    """How far the phrase rules can be trusted in each language whose verdicts they gave."""
+    by_rules = {key for key, facts in manifest.builds.items() if facts["detector"].get("detector") == "rules"}
+    languages = sorted(
+        {
+            config.language
+            for config in manifest.configs.values()
+            if config.build in by_rules and any("chosen_verdict" in file.quality for file in config.splits.values())
+        }
+    )
+    return [f"{language(code).name}: {cell(reliability_note(code))}" for code in languages]
+
+
+def was_checked(manifest: Manifest) -> bool:
+    """Were the rows of every translation measured by the checks?"""
+    return all(
+        any(key in file.quality for key in ("chosen_language", "chosen_length_ratio"))
+        for config in manifest.configs.values()
+        if config.translator
+        for file in config.splits.values()
+    )
 
 
 def provenance_lines(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -126,6 +187,8 @@ def limits(manifest: Manifest) -> list[str]:
 def _limits(manifest: Manifest) -> Iterator[str]:
     yield (
         "Text in the target languages is machine-made and was checked by programs, not by native speakers."
+        if manifest.translators() and was_checked(manifest)
+        else "Text in the target languages is machine-made, and not all of it was checked."
         if manifest.translators()
         else "The version holds the dominant side only."
     )
@@ -142,8 +205,8 @@ def _limits(manifest: Manifest) -> Iterator[str]:
         else:
             yield "Chosen answers are the source's own: they are off-policy for every model."
         for name, reasons in facts["checks"].get("flagged", {}).items():
-            found = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
-            yield f"`{name}` keeps rows that the quality checks find fault with: {found}."
+            found = cell(", ".join(f"{reason} {count}" for reason, count in reasons.items()))
+            yield f"`{name.replace('`', '')}` keeps rows that the quality checks find fault with: {found}."
     if not all(facts["decontamination"] for facts in manifest.builds.values()):
         yield "Not every build was checked against evaluation sets: look for overlaps before reporting results."
     for name, config in manifest.configs.items():

@@ -138,6 +138,8 @@ def check_build(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         as_counts(reasons, f"flagged rows of {config} of {where}")
     for name, digest in as_mapping(facts.get("dominant_texts", {}), f"dominant_texts of {where}").items():
         as_sha256(digest, f"dominant_texts {name} of {where}")
+    for name, found in facts["decontamination"].items():
+        as_counts(as_mapping(found, f"decontamination {name} of {where}").get("by", {}), f"decontamination of {where}")
     check_depth(facts, where)
     return facts
 

@@ -79,8 +79,15 @@ def publish(
     say("checking the folder")
     check_folder(path, local)
     check_complete(path, local)
-    publisher = _Publisher(store or _open(to), patience or RetryPolicy(), say)
+    store = store or _open(to)
+    say(f"publishing to {store.name} in {store.place}{_folder_hint(store)}")
+    publisher = _Publisher(store, patience or RetryPolicy(), say)
     return publisher.publish(path, local, wanted, replace_all=replace_all, public=public, gated=gated)
+
+
+def _folder_hint(store: Store) -> str:
+    """What to write instead where a Hub id could have been meant as a folder."""
+    return f" (write ./{store.name} for the folder of that name)" if store.place == "the Hub" else ""
 
 
 def _open(to: str) -> Store:

@@ -63,7 +63,7 @@ def _refusal(error: HfHubHTTPError, status: int, dataset: str, action: str, sign
     if isinstance(error, RepositoryNotFoundError) and not signed_in:
         return (
             f"{dataset} is private or does not exist, and you are not signed in to the Hub. Run `hf auth login` or set "
-            "HF_TOKEN."
+            f"HF_TOKEN; for a folder write ./{dataset}."
         )
     if isinstance(error, RepositoryNotFoundError):
         return (

@@ -8,11 +8,12 @@ import jinja2
 import pytest
 from huggingface_hub import DatasetCard
 
-from mpodata.licences import commercial, derived_licence
-from mpodata.records import COUNTERWEIGHT
+from mpodata.licences import commercial, commercial_use, conditions, derived_licence, model_licence
+from mpodata.records import COUNTERWEIGHT, Quality
 from mpodata.versions.card import cards_folder, configs_metadata, parse_front_matter, render_card
 from mpodata.versions.manifest import read_manifest
 from mpodata.versions.publish import publish
+from mpodata.versions.schema import Row
 from mpodata.versions.write import VersionWriter
 from tests.mpodata.small_versions import facts, rows, write_version
 
@@ -78,7 +79,7 @@ def test_text_from_outside_cannot_break_its_tables_or_front_matter(tmp_path: Pat
     evil = {"path": "a|b\n---\n<script>{{ 7*7 }}", "licence": "mit"}
     write_version(tmp_path / "out", source=evil, command="mpodata build\n```\n# heading")
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "a\\|b --- &lt;script>{ { 7*7 }}" in card
+    assert "a\\|b --- &lt;script>{ { 7\\*7 }}" in card
     assert "<script>" not in card
     assert "\n# heading" not in card
     assert parse_front_matter(card)["license"] == "cc-by-nc-4.0"
@@ -135,3 +136,95 @@ def test_every_figure_of_the_card_is_a_number(folder: Path) -> None:
     for file in manifest.parquet_files().values():
         assert math.isfinite(file.quality["chosen_length_ratio"]["mean"])
         assert dataclasses.asdict(file)["categories"] == {"theft": file.rows}
+
+
+def judged(verdict: str, count: int) -> list[Row]:
+    """English rows of which the first `count` have this verdict on their chosen answer, the others "refusal"."""
+    made = list(rows("en", range(20)))
+    other = [dataclasses.replace(row, quality=dataclasses.replace(row.quality, chosen_verdict=verdict)) for row in made]
+    return [*other[:count], *made[count:]]
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "(a refusal in 100.0 % of the harmful pairs"),
+        (17, "(only 15.0 % of the harmful pairs hold what the detector takes for a refusal)"),
+    ],
+)
+def test_its_words_follow_the_measured_rows(count: int, words: str, tmp_path: Path) -> None:
+    with VersionWriter(tmp_path / "out") as writer:
+        writer.add("en", "train", judged("compliance", count))
+        writer.finish(facts(translators={}, detector={"detector": "rules"}))
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert words in card
+    assert "How far the phrase rules" in card
+    assert "\n- English: " in card
+
+
+def test_it_claims_no_check_and_no_measure_that_was_not_made(tmp_path: Path) -> None:
+    bare = [dataclasses.replace(row, quality=Quality()) for row in rows("en", range(3))]
+    targets = [dataclasses.replace(row, quality=Quality()) for row in rows("sw", range(3))]
+    with VersionWriter(tmp_path / "out") as writer:
+        writer.add("en", "train", bare)
+        writer.add("nllb-600m.sw", "train", targets)
+        writer.finish(facts(checks={"mode": "keep"}))
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "meant to be a refusal; whether it is was not measured" in card
+    assert "not all of it was checked" in card
+    assert "was checked by programs" not in card
+    assert "passed\nevery check" not in card
+    assert "How far the phrase rules" not in card
+
+
+def test_it_holds_no_raw_json(tmp_path: Path) -> None:
+    checks = {"mode": "drop", "tables": {"quality/a.tsv": "0ce51ac61d40431f", "quality/b.tsv": "1ce51ac61d40431f"}}
+    policy = {"engine": "openai", "model": "m", "body": {"top_k": 4, "stop": ["END"]}, "strict": True, "licence": "mit"}
+    write_version(tmp_path / "out", checks=checks, policy=policy)
+    made = (tmp_path / "out" / "README.md").read_text().partition("| part | |")[2].partition("\n\n")[0]
+    assert not {"{", "}", '"'} & set(made)
+    assert "body stop END, top_k 4" in made
+    assert "tables 2 (hash " in made
+
+
+EVIL = "[x](http://evil)`<b>|\x1b[2J\u202e"
+
+
+def test_hostile_names_and_reasons_are_shown_not_rendered(tmp_path: Path) -> None:
+    write_version(
+        tmp_path / "out",
+        dropped={"nllb-600m.sw": {EVIL: 1}, EVIL: {EVIL: 2}},
+        checks={"mode": "keep", "flagged": {"nllb-600m.sw": {EVIL: 1}}},
+        decontamination={EVIL: {"prompts": 3, "by": {EVIL: 1}, "contaminated": 1, "method": EVIL}},
+    )
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "[x](http" not in card.replace("\\[x\\](http", "")
+    assert not {"\x1b", "\u202e"} & set(card)
+    assert "<b>" not in card
+
+
+@pytest.mark.parametrize(
+    ("parts", "free"),
+    [
+        (["mit", "apache-2.0"], True),
+        (["mit", "gemma"], None),
+        (["mit", "unknown"], None),
+        (["unknown", "cc-by-nc-4.0"], False),
+        (["gemma", "qwen-research"], False),
+        (["mit", "tencent-hunyuan-community"], False),
+        (["mit", "cc-by-nc-sa-3.0"], False),
+        ([], None),
+    ],
+)
+def test_no_version_is_called_commercial_where_a_part_is_not(parts: list[str], free: bool | None) -> None:
+    assert commercial_use(parts) is free
+
+
+def test_terms_that_travel_with_the_data_are_said(tmp_path: Path) -> None:
+    policy = {"engine": "transformers", "model": "google/gemma-2-9b-it", "licence": "gemma"}
+    write_version(tmp_path / "out", policy=policy)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "\n- policy: the Gemma terms" in card
+    assert "Commercial use is not allowed" in card
+    assert model_licence("tencent/Hunyuan-MT-7B") == "tencent-hunyuan-community"
+    assert "European Union" in conditions({"translator x": "tencent-hunyuan-community"})[0]

@@ -141,3 +141,27 @@ def test_every_command_explains_itself(command: str, capsys: Capture) -> None:
         main([command, "--help"])
     assert left.value.code == 0
     assert f"mpodata {command} " in capsys.readouterr().out.partition("example:")[2]
+
+
+def test_publish_says_which_target_it_takes(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_version(tmp_path / "out")
+    monkeypatch.chdir(tmp_path)
+    assert main(["publish", "out", "--to", "./reg/x"]) == 0
+    told = capsys.readouterr().err
+    assert "publishing to reg/x in the folder registry" in told
+    assert "write ./" not in told
+    assert main(["publish", "out", "--to", "nobody/x"]) == 2  # offline, so that nothing is asked
+    told = capsys.readouterr().err
+    assert "publishing to nobody/x in the Hub (write ./nobody/x for the folder of that name)" in told
+
+
+@pytest.mark.parametrize("name", ["./reg/..", "..", "."])
+def test_a_target_without_a_name_is_refused(
+    name: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_version(tmp_path / "out")
+    (tmp_path / "reg").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(["publish", "out", "--to", name]) == 2
+    assert "names no dataset" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "reg"]
