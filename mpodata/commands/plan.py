@@ -6,6 +6,9 @@ from dataclasses import asdict
 
 from mpodata.commands.build import open_journal, recipe_arguments, recipe_of
 from mpodata.pipeline.plan import GPU_FLOPS, Plan, StageCost, plan
+from mpodata.runtime.cores import cores
+
+ASSUMED_BILLIONS = 8.0  # parameters of a model whose configuration cannot be read
 
 HELP = "Say what a build would do, cost and be licensed as, before it does it. Loads no model, sends nothing."
 EXAMPLE = "mpodata plan --recipe mpo-paper --model meta-llama/Llama-3.1-8B-Instruct --gpu h100 --gpus 8"
@@ -15,24 +18,51 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     recipe_arguments(parser)
     parser.add_argument("--gpu", choices=sorted(GPU_FLOPS), default="h100", help="kind of GPU (default h100)")
     parser.add_argument("--gpus", type=int, default=1, help="how many (default 1)")
-    parser.add_argument("--policy-billions", type=float, default=8.0, help="parameters of the policy, in billions")
-    parser.add_argument("--translator-billions", type=float, default=3.3, help="parameters of the translator")
+    parser.add_argument("--policy-billions", type=float, help="parameters of the policy (default: its config)")
+    parser.add_argument("--translator-billions", type=float, help="... and of the translator")
     parser.add_argument("--json", action="store_true", help="for a machine to read")
 
 
 def run(args: argparse.Namespace) -> int:
     with open_journal(args.journal) as journal:
         made = plan(recipe_of(args), journal)
-    hours = made.gpu_hours(args.gpu, args.policy_billions, args.translator_billions)
+    policy = _first(args.policy_billions, made.policy_billions, ASSUMED_BILLIONS)
+    translator = _first(args.translator_billions, made.translator_billions, ASSUMED_BILLIONS)
+    hours = made.gpu_hours(args.gpu, policy, translator)
+    cpu_hours = made.cpu_hours(cores(), policy, translator)
     if args.json:
-        print(json.dumps({**asdict(made), "gpu_hours": hours, "wall_hours": hours / args.gpus}, indent=2))
+        times = {"gpu_hours": hours, "wall_hours": hours / args.gpus, "cpu_hours": cpu_hours}
+        print(json.dumps({**asdict(made), **times}, indent=2))
         return 0
     _show(made)
-    minutes = 60 * hours / args.gpus
-    print(
-        f"GPU-hours   {hours:.2f} on {args.gpu}, {minutes:.0f} minutes on {args.gpus}: an estimate, at 10 % of the peak"
-    )
+    if made.policy_billions is None and args.policy_billions is None and made.answers is not None:
+        print(f"model       its config cannot be read: {ASSUMED_BILLIONS:g} billion parameters are assumed")
+    elif made.answers is not None and policy:
+        print(f"model       {_parameters(policy)} parameters")
+    if hours == 0:
+        print("time        nothing is computed on this machine")
+    else:
+        print(f"time        {duration(hours / args.gpus)} on {args.gpus} {args.gpu} (an estimate, at 10 % of the peak)")
+        print(f"            {duration(cpu_hours)} on this machine's {cores()} CPU cores (an estimate, in float32)")
     return 0
+
+
+def _first(*values: float | None) -> float:
+    """The first value that is known."""
+    return next(value for value in values if value is not None)
+
+
+def _parameters(billions: float) -> str:
+    return f"{billions:.3g} billion" if billions >= 1 else f"{1000 * billions:.3g} million"
+
+
+def duration(hours: float) -> str:
+    """A time as people say it: no 0.00 hours."""
+    if hours < 1 / 60:
+        return "less than a minute"
+    if hours < 2:
+        return f"{60 * hours:.0f} minutes"
+    return f"{hours:.1f} hours" if hours < 48 else f"{hours / 24:.1f} days"
 
 
 def _show(made: Plan) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mpodata.errors import UnknownName
 from mpodata.licences import derived_licence, model_licence
 from mpodata.pipeline.components import Components
+from mpodata.pipeline.model_size import policy_billions, translator_billions
 from mpodata.pipeline.select import select
 from mpodata.recipe import Recipe
 from mpodata.records import Dropped, SourceRow
@@ -20,6 +21,9 @@ SEGMENT_TOKENS = 30  # of one translated sentence
 # Peak dense bf16 operations a second of one GPU, from its data sheet.
 GPU_FLOPS: Mapping[str, float] = {"a100": 312e12, "h100": 989e12, "h200": 989e12, "l40s": 362e12, "a10g": 70e12}
 DECODING_EFFICIENCY = 0.10  # of the peak, batched decoding; prefill and training do better, a small batch worse
+
+# Operations a second that batched decoding reaches on one core in float32: SmolLM2-135M made 87 tokens/s on two.
+CPU_FLOPS = 12e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,25 @@ class Plan:
     translations: Mapping[str, StageCost]  # language -> its segments
     licence: str
     parts: Mapping[str, str]  # part -> its licence
+    policy_billions: float | None = None  # parameters, from its configuration; None: it could not be read
+    translator_billions: float | None = None
+
+    def operations(self, policy_billions: float, translator_billions: float) -> float:
+        """Floating-point operations to decode what is not in the journal: 2 a parameter and token."""
+        answered = self.answers.tokens * policy_billions if self.answers else 0.0
+        translated = sum(work.tokens for work in self.translations.values()) * translator_billions
+        return 2e9 * (answered + translated)
 
     def gpu_hours(self, gpu: str, policy_billions: float, translator_billions: float) -> float:
-        """Decoding hours on one GPU of the kind: 2 operations a parameter and token at a tenth of the peak."""
+        """Decoding hours on one GPU of the kind, at a tenth of its peak."""
         if gpu not in GPU_FLOPS:
             raise UnknownName("GPU", gpu, GPU_FLOPS)
-        answered = self.answers.tokens * policy_billions if self.answers else 0.0
-        carried = sum(work.tokens for work in self.translations.values()) * translator_billions
-        return 2e9 * (answered + carried) / (GPU_FLOPS[gpu] * DECODING_EFFICIENCY) / 3600
+        operations = self.operations(policy_billions, translator_billions)
+        return operations / (GPU_FLOPS[gpu] * DECODING_EFFICIENCY) / 3600
+
+    def cpu_hours(self, count: int, policy_billions: float, translator_billions: float) -> float:
+        """Decoding hours on `count` CPU cores in float32."""
+        return self.operations(policy_billions, translator_billions) / (CPU_FLOPS * count) / 3600
 
 
 def plan(recipe: Recipe, journal: Journal) -> Plan:
@@ -58,10 +73,13 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
     components = Components(recipe, journal)
     dropped: Counter[str] = Counter()
     rows: list[SourceRow] = []
+    taken = 0
     for row in selection.pairs() if selection.finished else selection.rows():
         if isinstance(row, Dropped):
             dropped[row.reason] += 1
-        elif isinstance(row, SourceRow):
+            continue
+        taken += 1
+        if isinstance(row, SourceRow):
             rows.append(row)
     answered = recipe.chosen == "policy" and selection.finished is None
     parts = {"source": str(selection.provenance().get("licence") or "unknown")}
@@ -69,21 +87,32 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
         parts["policy"] = model_licence(recipe.model)
     if recipe.languages and selection.finished is None:
         parts["translator"] = str(components.translator.provenance().get("licence") or "unknown")
+    policy = policy_billions(recipe) if selection.finished is None else 0.0
     return Plan(
-        rows=len(rows),
+        rows=taken,
         dropped=dict(dropped.most_common()),
         answers=_answers(rows, components) if answered else None,
-        translations=_translations(rows, components, answered),
+        translations=_translations(rows, components, answered) if selection.finished is None else {},
         licence=derived_licence(parts.values()),
         parts=parts,
+        policy_billions=policy,
+        translator_billions=translator_billions(recipe, policy) if selection.finished is None else 0.0,
     )
 
 
 def _answers(rows: list[SourceRow], components: Components) -> StageCost:
-    cached = components.journal.known("answer", components.answer_spec(), [row.prompt for row in rows])
+    asked = [row for row in rows if row.unsafe]  # the others are dropped, whatever is answered
+    cached = sum(
+        components.journal.known(
+            "answer",
+            components.answer_spec(system),
+            [row.prompt for row in asked if components.system_of(row) == system],
+        )
+        for system in dict.fromkeys(map(components.system_of, asked))
+    )
     sampling = components.recipe.sampling
-    tokens = (len(rows) - cached) * sampling.candidates * min(ANSWER_TOKENS, sampling.max_tokens)
-    return StageCost(len(rows) * sampling.candidates, cached * sampling.candidates, tokens)
+    tokens = (len(asked) - cached) * sampling.candidates * min(ANSWER_TOKENS, sampling.max_tokens)
+    return StageCost(len(asked) * sampling.candidates, cached * sampling.candidates, tokens)
 
 
 def _translations(rows: list[SourceRow], components: Components, answered: bool) -> dict[str, StageCost]:

@@ -71,7 +71,7 @@ def check_components(recipe: Recipe, components: Components) -> None:
 def _check_revision(recipe: Recipe) -> None:
     """--revision is of the Hub model that the policy is; anything else would not heed it."""
     engine = resolve("engine", ENGINES, recipe.engine.name)
-    used = recipe.chosen == "policy" or (recipe.languages and _asks_the_policy(recipe.translator.name))
+    used = recipe.chosen == "policy" or (recipe.languages and asks_the_policy(recipe.translator.name))
     if recipe.model is None:
         why = "no --model is given"
     elif not used:
@@ -85,7 +85,8 @@ def _check_revision(recipe: Recipe) -> None:
     raise RecipeError(f"--revision names the revision of a Hub model, and {why}: leave it out.")
 
 
-def _asks_the_policy(translator: str) -> bool:
+def asks_the_policy(translator: str) -> bool:
+    """Does a translator, by its name in TRANSLATORS, let the policy answer or translate?"""
     return "engine" in signature(resolve("translator", TRANSLATORS, translator)).parameters
 
 
