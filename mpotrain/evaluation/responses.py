@@ -26,7 +26,7 @@ class Response:
 
     def row(self) -> dict[str, Any]:
         """A row of responses.jsonl. It holds harmful text: for files, never for the screen."""
-        asked = {key: value for key, value in asdict(self.prompt).items() if key not in {"text", "expects"}}
+        asked = {key: value for key, value in asdict(self.prompt).items() if key not in {"text", "expects", "english"}}
         return {**asked, "prompt": self.prompt.text, "response": self.answer.text, "finish": self.answer.finish}
 
 

@@ -23,6 +23,7 @@ class Prompt:
     text: str
     category: str = ""
     expects: tuple[str, ...] = ()  # an answer that complies contains at least one of these; () where unknown
+    english: str = ""  # the same prompt in English, where the row holds it beside the prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Benchmark:
     kind: Kind = "harmful"  # of prompts whose file does not say
     language: str = "en"  # of prompts whose file does not say
     column: str = ""  # the prompt's column, where its name says too little
+    marks: frozenset[str] = frozenset()  # columns, in lower case, that only its published file has together
     where: tuple[tuple[str, str], ...] = ()  # column -> value that a row must have
     hub: str = ""  # a Hub dataset id that `datasets` reads as it is
     hub_config: str | None = None
@@ -45,6 +47,11 @@ class Benchmark:
     distinct: bool = False  # upstream repeats prompts: each is asked once
     packaged: Path | None = None  # a file that ships with the package
     note: str = ""  # shown with every number of this benchmark
+
+    @property
+    def mixes_languages(self) -> bool:
+        """Is every prompt in several languages at once?"""
+        return self.language == CODE_SWITCHED
 
 
 ORGANISMS = "Model organisms: tiny models in a closed domain of harmless and mildly harmful requests."
@@ -58,6 +65,7 @@ _ROWS = (
         revision="315 prompts x 10 languages",
         languages=("en", "zh", "it", "vi", "ar", "ko", "th", "bn", "sw", "jv"),
         hub="DAMO-NLP-SG/MultiJail",
+        marks=frozenset({"source", "tags", "en", "zh"}),
     ),
     Benchmark(
         name="advbench-x",
@@ -66,6 +74,7 @@ _ROWS = (
         licence="MIT",
         revision="520 prompts, any table with one column per language",
         column="goal",
+        marks=frozenset({"goal", "target"}),
     ),
     Benchmark(
         name="csrt",
@@ -76,6 +85,7 @@ _ROWS = (
         languages=(CODE_SWITCHED,),
         language=CODE_SWITCHED,
         column="csrt",
+        marks=frozenset({"csrt"}),
     ),
     Benchmark(
         name="polyrefuse",
@@ -101,7 +111,18 @@ _ROWS = (
         languages=("en", "de", "it", "fr", "es", "pt", "pl", "cs", "sk", "sl", "lt", "lv"),
         hub="NASK-PIB/RefusEU",
         hub_config="evaluation",
-        hub_split="test",
+        hub_split="eval",
+        marks=frozenset({"lang", "row_id"}),
+    ),
+    Benchmark(
+        name="harmbench",
+        title="HarmBench, text behaviours (Mazeika et al. 2024)",
+        source="https://github.com/centerforaisafety/HarmBench",
+        licence="MIT",
+        revision="data/behavior_datasets/harmbench_behaviors_text_*.csv",
+        languages=("en",),
+        column="behavior",
+        marks=frozenset({"behavior", "behaviorid"}),
     ),
     Benchmark(
         name="xstest",
@@ -110,6 +131,7 @@ _ROWS = (
         licence="CC-BY-4.0",
         revision="v2, 250 safe and 200 unsafe prompts",
         languages=("en",),
+        marks=frozenset({"prompt", "type", "label", "focus"}),
     ),
     Benchmark(
         name="pku-saferlhf",
@@ -121,6 +143,7 @@ _ROWS = (
         hub="PKU-Alignment/PKU-SafeRLHF",
         hub_split="test",
         distinct=True,
+        marks=frozenset({"is_response_0_safe", "is_response_1_safe"}),
         note="In the style of the training prompts; make sure that the training data does not hold these.",
     ),
     Benchmark(

@@ -1,26 +1,63 @@
 """The prompts of a benchmark, out of whatever shape its file has: one prompt column, one column per language, a folder
-of one file per language.
+of one file per language. Every row is accounted for: it gives prompts, or the record says why not.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from mpodata.errors import DataError
-from mpodata.languages import languages
+from mpodata.languages.labels import language_code
+from mpodata.readers.conversation import turns
+from mpodata.readers.kinds import is_unlabelled, kind_of
 from mpodata.readers.upstream import Upstream
 from mpodata.records import Kind, Pair, content_id
 from mpotrain.evaluation.benchmarks import CODE_SWITCHED, Benchmark, Prompt
-from mpotrain.evaluation.benchmarks.tables import SUFFIXES, BenchmarkTable, read_table
+from mpotrain.evaluation.benchmarks.columns import (
+    CATEGORIES,
+    CONTEXTS,
+    EARLIER,
+    IDS,
+    LANGUAGES,
+    Columns,
+    columns_of,
+    header_names,
+)
+from mpotrain.evaluation.benchmarks.files import FileName, read_name
+from mpotrain.evaluation.benchmarks.tables import SUFFIXES, read_table
 
-PROMPTS = ("prompt", "instruction", "goal", "question", "query", "jailbreak", "text")  # by what authors call a prompt
-IDS = ("id", "prompt_id", "question_id", "row_id", "index")
-KINDS: dict[str, Kind] = {
-    "harmful": "harmful", "unsafe": "harmful", "harmless": "harmless", "safe": "harmless", "benign": "harmless",
-}  # fmt: skip
+
+@dataclass(slots=True)
+class Reading:
+    """What became of the rows of one or several tables."""
+
+    prompts: list[Prompt] = field(default_factory=list)
+    rows: int = 0
+    used: int = 0  # rows that gave at least one prompt
+    left_out: Counter[str] = field(default_factory=Counter)  # reason -> rows
+    notes: list[str] = field(default_factory=list)  # how languages were told, where the file does not say
+
+    def add(self, other: "Reading") -> None:
+        """Take in what another table held."""
+        self.prompts += other.prompts
+        self.rows += other.rows
+        self.used += other.used
+        self.left_out += other.left_out
+        self.notes += [note for note in other.notes if note not in self.notes]
+
+    def record(self) -> dict[str, Any]:
+        """What the results say of the reading; raises where a row would be unaccounted for."""
+        if self.rows != self.used + self.left_out.total():
+            raise RuntimeError(f"{self.rows} rows read, {self.used} used, {dict(self.left_out)} left out")
+        return {
+            "rows": self.rows,
+            "unreadable": self.left_out["unreadable"],
+            "left_out": dict(self.left_out),
+            "notes": self.notes,
+        }
 
 
 def load_prompts(benchmark: Benchmark, path: str | Path | None = None) -> tuple[list[Prompt], dict[str, Any]]:
@@ -36,14 +73,15 @@ def load_prompts(benchmark: Benchmark, path: str | Path | None = None) -> tuple[
             f"(published at {benchmark.source})."
         )
     if place is not None and Path(place).is_dir():
-        prompts, origin = _folder(benchmark, Path(place))
+        reading, origin = _folder(benchmark, Path(place))
     else:
-        prompts, origin = _table(benchmark, str(place) if place is not None else "")
+        reading, origin = _table(benchmark, str(place) if place is not None else "")
+    prompts = reading.prompts
     if not prompts:
         raise DataError(f"Benchmark {benchmark.name!r}: no prompts in {place or benchmark.hub}.")
     if benchmark.distinct:
         prompts = list({(prompt.language, prompt.text): prompt for prompt in reversed(prompts)}.values())[::-1]
-    return _numbered(prompts), origin
+    return _numbered(prompts), {**origin, **reading.record()}
 
 
 def choose(prompts: Sequence[Prompt], wanted: Collection[str] | None, limit: int | None) -> list[Prompt]:
@@ -64,132 +102,174 @@ def choose(prompts: Sequence[Prompt], wanted: Collection[str] | None, limit: int
     return [prompt for prompt in kept if id(prompt) in chosen]
 
 
-def prompts_of(
-    benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], place: str, language: str = ""
-) -> Iterator[Prompt]:
-    """The prompts in the rows of one table, whatever its shape: one prompt column, or one column per language.
+def pairs_prompts(name: str, pairs: Iterable[Pair]) -> list[Prompt]:
+    """The prompts of a dataset version's pairs, each dominant one once."""
+    prompts: dict[tuple[str, str], Prompt] = {}
+    for pair in pairs:
+        for side in (pair.dominant, pair.target):
+            prompt = Prompt(name, pair.pair_id, side.language, pair.kind, side.prompt, pair.category)
+            prompts.setdefault((side.language, pair.pair_id), prompt)
+    return list(prompts.values())
 
-    Rows without text in a language are left out there. Raises DataError where no column holds prompts.
-    """
-    columns = {str(name).strip().casefold(): name for row in rows for name in row}
-    prompt_column = _prompt_column(benchmark, columns, place)
-    wide = [] if prompt_column else _language_columns(columns)
+
+def read_prompts(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], place: str, name: FileName) -> Reading:
+    """The prompts in the rows of one table, whatever its shape; raises DataError where no column holds prompts."""
+    columns = columns_of(benchmark, rows, place)
+    reading = Reading(rows=len(rows), notes=[f"{name.stem}: {columns.note}"] if columns.note else [])
+    texts = [row.get(columns.prompt) for row in rows] if columns.prompt else []
+    told = any(label in columns.names for label in LANGUAGES)
+    code, note = (benchmark.language, "") if told or columns.languages else name.language(benchmark, texts)
+    reading.notes += [note] if note else []
+    kinds = Kinds(benchmark, columns, rows, place, name.kind)
     for number, row in enumerate(rows, start=1):
-        if row.get("is_response_0_safe") and row.get("is_response_1_safe"):
-            continue  # PKU-SafeRLHF: nobody answered it unsafely, so it asks for nothing to refuse
-        if any(str(row.get(columns.get(name, name), "")).casefold() != value for name, value in benchmark.where):
+        asked = _prompts_of_row(benchmark, columns, kinds, row, number, code, place)
+        if isinstance(asked, str):
+            reading.left_out[asked] += 1
             continue
-        if wide:
-            texts = [(code, row.get(columns[code])) for code in wide]
-        else:
-            own = str(_cell(row, columns, ("language", "lang")) or language or benchmark.language).strip()
-            texts = [(own, row.get(columns[prompt_column]))]
-        for code, text in texts:
-            if isinstance(text, str) and text.strip():
-                yield Prompt(
-                    benchmark=benchmark.name,
-                    prompt_id=str(_cell(row, columns, IDS) or number),
-                    language=_code(code, place),
-                    kind=_kind(row, columns, benchmark.kind),
-                    text=text.strip(),
-                    category=str(_cell(row, columns, ("category", "tags", "type")) or ""),
-                    expects=tuple(_cell(row, columns, ("expects",)) or ()),
+        reading.used += 1
+        reading.prompts += [replace(prompt, prompt_id=f"{name.series}{prompt.prompt_id}") for prompt in asked]
+    return reading
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """What kind of prompt each row of a table holds."""
+
+    benchmark: Benchmark
+    columns: Columns
+    rows: Sequence[Mapping[str, Any]]
+    place: str
+    default: Kind
+
+    def of(self, row: Mapping[str, Any], number: int) -> Kind | None:
+        """None for a row without a label in a table that labels others; raises DataError for an unknown label."""
+        labels = self.columns.kinds()
+        if labels:
+            return self._labelled(row, number, labels)
+        if "focus" not in self.columns.names and "final_label" in self.columns.names:
+            # XSTest's completion files leave the label out; its contrast types are the unsafe ones.
+            return "harmful" if str(self.columns.cell(row, ("type",))).startswith("contrast_") else "harmless"
+        return self.default
+
+    def _labelled(self, row: Mapping[str, Any], number: int, labels: Sequence[str]) -> Kind | None:
+        for column in labels:
+            value = row.get(column)
+            if is_unlabelled(value):
+                continue
+            kind = kind_of(value, column)
+            if kind is None:
+                raise DataError(
+                    f"{self.place}, row {number}: column {column!r} says {str(value)[:40]!r}, which is no known kind of "
+                    "prompt. Write harmful or harmless, or rename the column if it holds something else."
                 )
+            return kind
+        return None
 
 
-def known_columns(benchmark: Benchmark) -> frozenset[str]:
-    """The column names that tell a header from a first row of data."""
-    names = {*PROMPTS, *IDS, *languages(), "language", "lang", "kind", "label", "category", benchmark.column}
-    return frozenset(names - {""})
+def _prompts_of_row(
+    benchmark: Benchmark, columns: Columns, kinds: Kinds, row: Mapping[str, Any], number: int, code: str, place: str
+) -> list[Prompt] | str:
+    """The prompts of one row, one per language that has text; a reason where there are none."""
+    if row.get("is_response_0_safe") and row.get("is_response_1_safe"):
+        return "answered safely by all"  # PKU-SafeRLHF: nobody answered it unsafely, so it asks for nothing to refuse
+    names = columns.names
+    if any(str(row.get(names.get(name, name), "")).casefold() != value for name, value in benchmark.where):
+        return "another split"
+    if any(columns.cell(row, (name,)) for name in EARLIER):
+        return "has earlier turns or a system prompt"
+    kind = kinds.of(row, number)
+    if kind is None:
+        return "unlabelled"
+    prompt_id = columns.cell(row, IDS)
+    shared = Prompt(
+        benchmark=benchmark.name,
+        prompt_id=str(number if prompt_id is None else prompt_id),
+        language=code,
+        kind=kind,
+        text="",
+        category=str(columns.cell(row, CATEGORIES) or ""),
+        expects=tuple(columns.cell(row, ("expects",)) or ()),
+    )
+    if columns.languages:
+        texts = [(language, row.get(column)) for column, language in columns.languages.items()]
+        prompts = [
+            replace(shared, language=language, text=text.strip())
+            for language, text in texts
+            if isinstance(text, str) and text.strip()
+        ]
+        return prompts or "no text"
+    text = _text(columns, row)
+    if text == EARLIER_TURNS:
+        return "has earlier turns or a system prompt"
+    if not text:
+        return "no text"
+    language = _language_of_row(columns, row, code, place)
+    english = str(row.get(columns.english) or "").strip() if columns.english else ""
+    return [replace(shared, language=language, text=text, english="" if language == "en" else english)]
 
 
-def _prompt_column(benchmark: Benchmark, columns: Mapping[str, str], place: str) -> str:
-    """The prompts' column, "" where every language has its own."""
-    for name in (benchmark.column, *PROMPTS):
-        if name in columns:
-            return name
-    if _language_columns(columns):
+EARLIER_TURNS = "\0earlier turns"  # in the place of a prompt's text: it is not the first turn of its conversation
+
+
+def _text(columns: Columns, row: Mapping[str, Any]) -> str:
+    """A row's prompt with what it goes on with; "" where there is none, EARLIER_TURNS where it is not the first."""
+    cell = row.get(columns.prompt)
+    messages = turns(cell)
+    if messages is not None:
+        asked = [content for role, content in messages if role == "user"]
+        if len(asked) != 1 or any(role == "system" for role, _ in messages):
+            return EARLIER_TURNS
+        cell = asked[0]
+    if not isinstance(cell, str) or not cell.strip():
         return ""
-    if len(columns) == 1 or ("0" in columns and place.endswith(".tsv")):  # a bare list of prompts
-        return next(iter(columns))
-    found = "a first line that names none" if "0" in columns else ", ".join(sorted(columns))
-    raise DataError(
-        f"{place}: no column holds prompts. Expected one of {', '.join(PROMPTS)}, or one column per language code; "
-        f"found {found}."
-    )
+    text = cell.strip()
+    for name, joint in CONTEXTS.items():
+        more = columns.cell(row, (name,))
+        if isinstance(more, str) and more.strip() and columns.names[name] != columns.prompt:
+            # HarmBench puts the context before the behaviour, Alpaca its input after the instruction.
+            text = f"{more.strip()}{joint}{text}" if name == "contextstring" else f"{text}{joint}{more.strip()}"
+    return text
 
 
-def _language_columns(columns: Mapping[str, str]) -> list[str]:
-    """The columns named after a language; "id" is an identifier, not Indonesian, unless there is a `prompt_id`."""
-    return [name for name in columns if name in languages() and (name != "id" or "prompt_id" in columns)]
+def _language_of_row(columns: Columns, row: Mapping[str, Any], default: str, place: str) -> str:
+    label = columns.cell(row, LANGUAGES)
+    if label is None:
+        return default
+    if str(label).strip().casefold() == CODE_SWITCHED:
+        return CODE_SWITCHED
+    code = language_code(label)
+    if code is None:
+        raise DataError(f"{place}: language {label!r} is not in the table of languages.")
+    return code
 
 
-def _kind(row: Mapping[str, Any], columns: Mapping[str, str], default: Kind) -> Kind:
-    said = str(_cell(row, columns, ("kind", "label")) or "").strip().casefold()
-    if said in KINDS:
-        return KINDS[said]
-    if "label" not in columns and "focus" not in columns and "final_label" in columns:
-        # XSTest's completion files leave the label out; its contrast types are the unsafe ones.
-        return "harmful" if str(_cell(row, columns, ("type",))).startswith("contrast_") else "harmless"
-    return default
-
-
-def _cell(row: Mapping[str, Any], columns: Mapping[str, str], names: Sequence[str]) -> Any:
-    """The first of the columns `names` that the row fills."""
-    return next(
-        (row[columns[name]] for name in names if name in columns and row.get(columns[name]) not in (None, "")), None
-    )
-
-
-def _code(code: str, place: str) -> str:
-    lowered = code.strip().casefold()
-    if lowered == CODE_SWITCHED or lowered in languages():
-        return lowered
-    by_name = {row.name.casefold(): row.code for row in languages().values()}
-    short = lowered.replace("_", "-").split("-")[0]  # zh-CN
-    if lowered in by_name or short in languages():
-        return by_name.get(lowered, short)
-    raise DataError(f"{place}: language {code!r} is not in the table of languages.")
-
-
-def _table(benchmark: Benchmark, place: str) -> tuple[list[Prompt], dict[str, Any]]:
+def _table(benchmark: Benchmark, place: str) -> tuple[Reading, dict[str, Any]]:
+    known = header_names(benchmark)
     if place:
-        table = read_table(Upstream(place), known_columns(benchmark))
+        table = read_table(Upstream(place), known)
     else:
-        hub = Upstream(benchmark.hub, split=benchmark.hub_split, config=benchmark.hub_config)
-        table = read_table(hub, known_columns(benchmark))
-    code, kind, _ = _from_name(Path(place), benchmark)
-    prompts = list(prompts_of(replace(benchmark, kind=kind), table.rows, place or benchmark.hub, code))
-    return prompts, {**table.provenance, "unreadable": table.unreadable}
+        table = read_table(Upstream(benchmark.hub, split=benchmark.hub_split, config=benchmark.hub_config), known)
+    name = replace(read_name(Path(place), benchmark), series="")
+    reading = read_prompts(benchmark, table.rows, place or benchmark.hub, name)
+    reading.rows += table.unreadable
+    reading.left_out["unreadable"] += table.unreadable
+    return reading, dict(table.provenance)
 
 
-def _folder(benchmark: Benchmark, place: Path) -> tuple[list[Prompt], dict[str, Any]]:
+def _folder(benchmark: Benchmark, place: Path) -> tuple[Reading, dict[str, Any]]:
     paths = sorted(path for path in place.rglob("*") if path.suffix in SUFFIXES and path.is_file())
     if not paths:
         raise DataError(f"{place}: no table in this folder.")
-    prompts: list[Prompt] = []
-    tables: list[BenchmarkTable] = []
+    reading = Reading()
+    digests = ""
     for path in paths:
-        tables.append(read_table(Upstream(str(path)), known_columns(benchmark)))
-        code, kind, series = _from_name(path, benchmark)
-        part = prompts_of(replace(benchmark, kind=kind), tables[-1].rows, str(path), code)
-        prompts += [replace(prompt, prompt_id=f"{series}-{prompt.prompt_id}") for prompt in part]
-    digest = sha256("".join(str(table.provenance.get("sha256")) for table in tables).encode()).hexdigest()
-    unreadable = sum(table.unreadable for table in tables)
-    return prompts, {"path": place.name, "files": len(paths), "sha256": digest, "unreadable": unreadable}
-
-
-def _from_name(path: Path, benchmark: Benchmark) -> tuple[str, Kind, str]:
-    """Language, kind and series that a file of a folder is named after: harmless_val_translated_ar.json, ar/Insult.csv.
-
-    Files of one series hold the same prompts in the same order, one language each.
-    """
-    words = path.stem.split("_")
-    parent = path.parent.name.casefold()
-    code = next((word for word in (parent, words[-1], words[0]) if word in languages()), benchmark.language)
-    kind = next((KINDS[word.casefold()] for word in words[:1] if word.casefold() in KINDS), benchmark.kind)
-    series = "-".join(word for word in words if word not in {code, "translated", "n"})
-    return code, kind, series
+        table = read_table(Upstream(str(path)), header_names(benchmark))
+        part = read_prompts(benchmark, table.rows, str(path), read_name(path, benchmark, root=place))
+        part.rows += table.unreadable
+        part.left_out["unreadable"] += table.unreadable
+        reading.add(part)
+        digests += str(table.provenance.get("sha256"))
+    return reading, {"path": place.name, "files": len(paths), "sha256": sha256(digests.encode()).hexdigest()}
 
 
 def _numbered(prompts: Sequence[Prompt]) -> list[Prompt]:
@@ -201,13 +281,3 @@ def _numbered(prompts: Sequence[Prompt]) -> list[Prompt]:
         times = seen[prompt.language, prompt.prompt_id]
         unique.append(prompt if times == 1 else replace(prompt, prompt_id=f"{prompt.prompt_id}#{times}"))
     return unique
-
-
-def pairs_prompts(name: str, pairs: Iterable[Pair]) -> list[Prompt]:
-    """The prompts of a dataset version's pairs, each dominant one once."""
-    found: dict[tuple[str, str], Prompt] = {}
-    for pair in pairs:
-        for side in (pair.dominant, pair.target):
-            prompt = Prompt(name, pair.pair_id, side.language, pair.kind, side.prompt, pair.category)
-            found.setdefault((side.language, pair.pair_id), prompt)
-    return list(found.values())

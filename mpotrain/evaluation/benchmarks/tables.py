@@ -1,17 +1,18 @@
-"""Benchmark files as people publish them: CSV, TSV, JSON, JSON lines or Parquet, with or without a header."""
+"""Benchmark files as people publish them: any format that the readers know, with or without a header."""
 
 import csv
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mpodata.errors import DataError
 from mpodata.readers.files import LocalFile
+from mpodata.readers.formats import FORMATS
 from mpodata.readers.upstream import Upstream
 from mpodata.records import Dropped
+from mpotrain.evaluation.benchmarks.columns import is_header
 
-SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
+SUFFIXES = tuple(FORMATS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class BenchmarkTable:
     provenance: dict[str, Any]
 
 
-def read_table(upstream: Upstream, known: Collection[str]) -> BenchmarkTable:
+def read_table(upstream: Upstream, known: frozenset[str]) -> BenchmarkTable:
     """All rows of `upstream`; a first line without any of the `known` column names is data, not a header.
 
     Raises DataError for a missing, empty or unreadable file.
@@ -37,13 +38,9 @@ def read_table(upstream: Upstream, known: Collection[str]) -> BenchmarkTable:
     return BenchmarkTable(readable, len(rows) - len(readable), upstream.provenance())
 
 
-def _has_header(upstream: Upstream, known: Collection[str]) -> bool:
+def _has_header(upstream: Upstream, known: frozenset[str]) -> bool:
     if not Path(upstream.path).is_file():
         return True  # reading it says what is wrong
     with LocalFile(upstream.path, upstream.encoding).text() as lines:
         first = lines.readline()
-    return any(
-        field.strip().casefold() in known
-        for delimiter in (",", ";", "\t")
-        for field in next(csv.reader([first], delimiter=delimiter), [])
-    )
+    return any(is_header(next(csv.reader([first], delimiter=delimiter), []), known) for delimiter in (",", ";", "\t"))
