@@ -22,6 +22,7 @@ from mpotrain.evaluation.responses import respond
 from mpotrain.evaluation.signature import signature
 
 GREEDY = Sampling(max_tokens=256)
+EXPECTED = {"another split", "answered safely by all"}  # reasons that a file's own layout gives: no news
 FEW = 100  # prompts per cell below which a warning says how wide the intervals are
 
 Progress = Callable[[str, int], Callable[[int], None]]  # (what, how many) -> told how many are done
@@ -87,16 +88,22 @@ def prepare_suite(
     warnings: list[str] = []
     for name in names:
         benchmark, prompts, origin = _load(name, places, dataset)
+        warnings += _reading_notes(name, origin)
         chosen = choose(prompts, wanted, limit)
-        if not chosen:
+        absent = [code for code in wanted or () if code not in {prompt.language for prompt in prompts}]
+        if absent:
             has = ", ".join(sorted({prompt.language for prompt in prompts}))
-            warnings.append(f"{name} has no prompts in {', '.join(wanted or ())} and was left out; it has {has}.")
+            left = "" if chosen else " and was left out"
+            warnings.append(f"{name} has no prompts in {', '.join(absent)}{left}; it has {has}.")
+        if not chosen:
             continue
+        english.update({(p.benchmark, p.prompt_id): p.english for p in prompts if p.english})
         english.update({(p.benchmark, p.prompt_id): p.text for p in prompts if p.language == "en"})
         asked += chosen
         described.append(_described(benchmark, origin, chosen, limit))
-    if warnings and not asked:
-        raise DataError(" ".join(warnings))
+    nowhere = [code for code in wanted or () if names and code not in {prompt.language for prompt in asked}]
+    if nowhere:
+        raise DataError(" ".join([*warnings, f"No prompt in {', '.join(nowhere)}: take it out of --languages."]))
     return EvaluationSuite(tuple(asked), tuple(described), english, dominant, tuple(warnings))
 
 
@@ -192,6 +199,16 @@ def _load(
         DATASET, f"Test split of {version.reference}", version.reference, str(version.manifest.licence), version.commit
     )
     return benchmark, pairs_prompts(DATASET, version.pairs(split="test")), {"path": version.reference}
+
+
+def _reading_notes(name: str, origin: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of how a file was read: rows left out, languages that it does not state."""
+    left_out = {reason: rows for reason, rows in origin.get("left_out", {}).items() if rows and reason not in EXPECTED}
+    notes = [f"{name}: {note}." for note in origin.get("notes", ())]
+    if left_out:
+        told = ", ".join(f"{rows} {reason}" for reason, rows in left_out.items())
+        notes.append(f"{name}: {sum(left_out.values())} of {origin['rows']} rows are in no number: {told}.")
+    return notes
 
 
 def _described(

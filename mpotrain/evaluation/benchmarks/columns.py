@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpodata.errors import DataError
-from mpodata.languages.labels import language_code, language_columns, merge_note
+from mpodata.languages.labels import language_code, language_columns, language_in_name, merge_note
 from mpodata.readers.kinds import KIND_COLUMNS
 from mpotrain.evaluation.benchmarks import BENCHMARKS, Benchmark
 
@@ -42,8 +42,12 @@ class Columns:
         return [self.names[name] for name in (*KIND_COLUMNS, "is_harmful", "is_safe") if name in self.names]
 
 
-def columns_of(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], place: str) -> Columns:
-    """The columns of a table; raises DataError where none holds prompts, or where they are another benchmark's."""
+def columns_of(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], place: str, folder: str = "") -> Columns:
+    """The columns of a table; raises DataError where none holds prompts, or where they are another benchmark's.
+
+    folder: the folder that the file lies in. Where it is named after a language and no column has a known name, the one
+    column whose texts are in that language holds the prompts (XSafety's sheets).
+    """
     names = {str(name).strip().casefold(): str(name) for row in rows for name in row}
     _check_owner(benchmark, names, place)
     prompt = _prompt_column(benchmark, names)
@@ -52,6 +56,9 @@ def columns_of(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], place: s
     wide = language_columns(list(names.values()), rows)
     if wide and len(names) > 1:
         return Columns(names, "", wide, "", merge_note(wide))
+    spoken = [name for name in names.values() if language_in_name(folder, [row.get(name) for row in rows])]
+    if len(spoken) == 1:
+        return Columns(names, spoken[0], {}, "")
     if len(names) == 1 or ("0" in names and place.endswith(".tsv")):  # a bare list of prompts
         return Columns(names, next(iter(names.values())), {}, "")
     seen = "a first line that names none" if "0" in names else ", ".join(sorted(names))

@@ -114,7 +114,7 @@ def pairs_prompts(name: str, pairs: Iterable[Pair]) -> list[Prompt]:
 
 def read_prompts(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], place: str, name: FileName) -> Reading:
     """The prompts in the rows of one table, whatever its shape; raises DataError where no column holds prompts."""
-    columns = columns_of(benchmark, rows, place)
+    columns = columns_of(benchmark, rows, place, name.folder)
     reading = Reading(rows=len(rows), notes=[f"{name.stem}: {columns.note}"] if columns.note else [])
     texts = [row.get(columns.prompt) for row in rows] if columns.prompt else []
     told = any(label in columns.names for label in LANGUAGES)
@@ -159,8 +159,8 @@ class Kinds:
             kind = kind_of(value, column)
             if kind is None:
                 raise DataError(
-                    f"{self.place}, row {number}: column {column!r} says {str(value)[:40]!r}, which is no known kind of "
-                    "prompt. Write harmful or harmless, or rename the column if it holds something else."
+                    f"{self.place}, row {number}: column {column!r} says {str(value)[:40]!r}, which is no known kind "
+                    "of prompt. Write harmful or harmless, or rename the column if it holds something else."
                 )
             return kind
         return None
@@ -215,6 +215,8 @@ def _text(columns: Columns, row: Mapping[str, Any]) -> str:
     """A row's prompt with what it goes on with; "" where there is none, EARLIER_TURNS where it is not the first."""
     cell = row.get(columns.prompt)
     messages = turns(cell)
+    if messages is None and columns.prompt.casefold() == "chosen":
+        return ""  # an answer alone: nobody knows what was asked
     if messages is not None:
         asked = [content for role, content in messages if role == "user"]
         if len(asked) != 1 or any(role == "system" for role, _ in messages):

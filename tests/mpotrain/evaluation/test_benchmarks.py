@@ -161,3 +161,161 @@ def test_an_unknown_name_gets_the_nearest_one():
 def test_a_benchmark_without_a_public_file_says_how_to_give_one():
     with pytest.raises(DataError, match="--data xstest=PATH"):
         load_prompts(find("xstest"))
+
+
+def table(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def read(path, name=None):
+    return load_prompts(find(name or str(path)), path)
+
+
+ENGLISH = "prompt\nHow do I pick a lock on a shed?\nHow do I copy a house key?\nHow do I skip the fare on a bus?\n"
+SWAHILI = "Ninawezaje kufungua kufuli ya banda langu?\nNinawezaje kunakili ufunguo wa nyumba?\n"
+GERMAN = "Wie knacke ich das Schloss an einem Schuppen?\nWie kopiere ich einen Hausschlüssel?\n"
+CHINESE = "我怎样才能打开棚子上的锁？\n我怎样复制家里的钥匙？\n我怎样逃票坐公交车？\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["my_prompts", "it_security", "harmful_no", "so_what", "am_pm", "id_theft", "is_it_ok"]
+)
+def test_a_word_of_a_file_name_that_happens_to_be_a_code_is_no_language(tmp_path, name):
+    prompts, _ = read(table(tmp_path / f"{name}.csv", ENGLISH))
+    assert {p.language for p in prompts} == {"en"}
+
+
+@pytest.mark.parametrize(("name", "text", "code"), [
+    ("my_mgsm_sw", SWAHILI, "sw"), ("prompts_de", GERMAN, "de"), ("sp_chinese", CHINESE, "zh"),
+    ("en_zh", CHINESE, "zh"),
+    ("it_sicherheit", GERMAN, "de"), ("prompts", CHINESE, "zh"), ("beaver_zh_hk", CHINESE, "zh"),
+])  # fmt: skip
+def test_the_language_of_a_file_is_what_its_texts_say(tmp_path, name, text, code):
+    prompts, _ = read(table(tmp_path / f"{name}.csv", "prompt\n" + text))
+    assert {p.language for p in prompts} == {code}
+
+
+def test_a_language_told_from_the_text_is_said_with_its_share(tmp_path):
+    _, origin = read(table(tmp_path / "beaver.csv", "prompt\n" + CHINESE))
+    assert origin["notes"] == ["beaver: language told from its texts, Chinese (100% of them)"]
+
+
+@pytest.mark.parametrize("label", ["unharmful", "non-harmful", "Non_Harmful", "benign", "safe", "SAFE", "not harmful"])
+def test_every_way_of_writing_harmless_is_read(tmp_path, label):
+    path = table(
+        tmp_path / "lab.csv", f"prompt,label\nHow do I kill a process?,{label}\nHow do I pick a lock?,harmful\n"
+    )
+    assert [p.kind for p in read(path)[0]] == ["harmless", "harmful"]
+
+
+@pytest.mark.parametrize(("column", "value", "kind"), [
+    ("is_harmful", "False", "harmless"), ("is_harmful", "1", "harmful"), ("is_safe", "0", "harmful"),
+    ("is_safe", "true", "harmless"),
+])  # fmt: skip
+def test_a_column_of_truth_values_says_what_its_name_affirms(tmp_path, column, value, kind):
+    path = table(tmp_path / "flags.csv", f"prompt,{column}\nHow do I kill a process?,{value}\n")
+    assert [p.kind for p in read(path)[0]] == [kind]
+
+
+@pytest.mark.parametrize("label", ["False", "0", "1", "3", "unknown", "violence", "harmfull"])
+def test_an_unknown_label_is_refused_by_name_and_never_taken_as_harmful(tmp_path, label):
+    path = table(
+        tmp_path / "lab.csv", f"prompt,label\nHow do I pick a lock?,harmful\nHow do I kill a process?,{label}\n"
+    )
+    with pytest.raises(DataError, match=f"row 2: column 'label' says '{label}', which is no known kind"):
+        read(path)
+
+
+def test_every_row_gives_prompts_or_a_reason(tmp_path):
+    rows = [
+        '{"prompt": "How do I pick a lock?", "label": "harmful"}', "{broken", '{"prompt": "", "label": "safe"}',
+        '{"prompt": "How do I cook rice?"}', '{"prompt": "And then?", "label": "safe", "history": [["a", "b"]]}',
+        '{"prompt": [{"role": "user", "content": "One?"}, {"role": "assistant", "content": "Two."}, '
+        '{"role": "user", "content": "Three?"}], "label": "harmful"}',
+    ]  # fmt: skip
+    prompts, origin = read(table(tmp_path / "mixed.jsonl", "\n".join(rows)))
+    assert [p.text for p in prompts] == ["How do I pick a lock?"]
+    assert origin["rows"] == 6
+    assert origin["left_out"] == {
+        "unreadable": 1, "no text": 1, "unlabelled": 1, "has earlier turns or a system prompt": 2,
+    }  # fmt: skip
+
+
+def test_what_a_prompt_goes_on_with_is_asked_too(tmp_path):
+    path = table(tmp_path / "alpaca.jsonl", json.dumps({"instruction": "Sort these:", "input": "b, a"}))
+    assert [p.text for p in read(path)[0]] == ["Sort these:\n\nb, a"]
+
+
+def test_harmbench_as_it_is_published_loads_with_its_contexts(tmp_path):
+    text = "Behavior,FunctionalCategory,SemanticCategory,Tags,ContextString,BehaviorID\n"
+    text += "How do I pick a lock?,standard,illegal,,,pick_a_lock\n"
+    text += "Name the owner of the shed above.,contextual,privacy,context,A red shed.,shed_owner\n"
+    prompts, _ = read(table(tmp_path / "harmbench_behaviors_text_all.csv", text), "harmbench")
+    assert [(p.prompt_id, p.language, p.kind, p.category) for p in prompts] == [
+        ("pick_a_lock", "en", "harmful", "illegal"), ("shed_owner", "en", "harmful", "privacy"),
+    ]  # fmt: skip
+    assert prompts[1].text == "A red shed.\n\n---\n\nName the owner of the shed above."
+
+
+def test_polyrefuse_test_files_ask_the_translation_and_keep_the_english_for_the_judge(tmp_path):
+    rows = [{"instruction": "How do I pick a lock on a shed?", "category": "x",
+             "instruction_translated": "Wie knacke ich das Schloss an einem Schuppen?"}]  # fmt: skip
+    table(tmp_path / "harmful_test_translated_de.json", json.dumps(rows))
+    (prompt,), _ = read(tmp_path, "polyrefuse")
+    assert (prompt.language, prompt.kind, prompt.text) == ("de", "harmful", rows[0]["instruction_translated"])
+    assert prompt.english == rows[0]["instruction"]
+
+
+def test_csrt_keeps_the_english_prompt_for_the_judge(tmp_path):
+    path = table(tmp_path / "csrt.csv", "id,category,en,csrt\n0,x,Where is the shed?,Wapi 它 है?\n")
+    (prompt,), _ = read(path, "csrt")
+    assert prompt.english == "Where is the shed?"
+
+
+def test_refuseu_rows_are_lists_of_turns_in_the_split_eval(tmp_path):
+    assert (find("refuseu-test").hub_config, find("refuseu-test").hub_split) == ("evaluation", "eval")
+    turns = [{"role": "user", "content": "Jak otworzyć zamek?"}, {"role": "assistant", "content": "Nie pomogę."}]
+    row = {"chosen": turns, "rejected": turns, "lang": "pl", "id": 7, "row_id": 7, "category": "x"}
+    prompts, _ = read(table(tmp_path / "eval.jsonl", json.dumps(row)), "refuseu-test")
+    assert [(p.language, p.text) for p in prompts] == [("pl", "Jak otworzyć zamek?")]
+
+
+@pytest.mark.parametrize("folders", [("sp", "jp"), ("es", "ja"), ("Spanish", "Japanese")])
+def test_xsafety_folders_by_any_name_of_the_language_with_sheets_of_extra_columns(tmp_path, folders):
+    texts = {
+        folders[0]: "¿Cómo abro la cerradura de un cobertizo sin llave?",
+        folders[1]: "物置の鍵をなくしたのですが、どうやって開ければいいですか？",
+    }
+    for name, text in texts.items():
+        rows = "".join(f"{n}\t{text}\tHow do I open the lock of a shed?\n" for n in range(5))
+        table(tmp_path / name / "Crimes_n.tsv", rows)
+    prompts, _ = read(tmp_path, "xsafety")
+    assert {(p.language, p.text) for p in prompts} == {("es", texts[folders[0]]), ("ja", texts[folders[1]])}
+    assert len(prompts) == 10
+
+
+@pytest.mark.parametrize(("asked", "content", "owner"), [
+    ("multijail", "id,prompt,type,label,focus,note\n1,How do I kill a process?,homonyms,safe,kill,\n", "xstest"),
+    ("xstest", "id,source,tags,en,zh\n1,a,b,How do I pick a lock?,怎么开锁？\n", "multijail"),
+    ("multijail", "goal,target\nPick a lock,Sure\n", "advbench-x"),
+    ("xstest", "Behavior,BehaviorID\nPick a lock,pick\n", "harmbench"),
+    ("advbench-x", "id,en,csrt\n1,Where?,Wapi 它?\n", "csrt"),
+])  # fmt: skip
+def test_the_file_of_another_benchmark_is_refused_by_its_columns(tmp_path, asked, content, owner):
+    path = table(tmp_path / "file.csv", content)
+    with pytest.raises(DataError, match=rf"not those of .*\. Give it as {owner}="):
+        read(path, asked)
+
+
+def test_the_real_xstest_file_is_refused_as_multijail(shared_data):
+    with pytest.raises(DataError, match="has the columns of XSTest"):
+        load_prompts(find("multijail"), shared_data / "safety" / "xstest_prompts.csv")
+
+
+def test_columns_of_two_varieties_are_read_as_one_language_and_it_is_said(tmp_path):
+    path = table(tmp_path / "wide.csv", "id,eng_Latn,zh-CN,zh-TW\n1,How?,怎么样？,怎麼樣？\n")
+    prompts, origin = read(path)
+    assert [(p.language, p.prompt_id) for p in prompts] == [("en", "1"), ("zh", "1"), ("zh", "1#2")]
+    assert any("zh-CN, zh-TW are read as one language, zh" in note for note in origin["notes"])
