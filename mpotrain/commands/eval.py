@@ -53,6 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a file is")
     parser.add_argument("--languages", help="comma-separated codes (default: all that a benchmark has)")
     parser.add_argument("--limit", type=int, help="at most N prompts per language and kind, the same in every run")
+    parser.add_argument("--shots", type=int, help="examples before each M-MMLU question (default: 5)")
     judges = ", ".join(JUDGES)
     parser.add_argument(
         "--judge", default="rules",
@@ -166,6 +167,8 @@ def _asked(args: argparse.Namespace, subject: EvaluatedModel) -> tuple[Evaluatio
         raise ConfigError("What to ask? Add --benchmarks, for example multijail,xstest, or --utility.")
     if args.limit is not None and args.limit < 1:
         raise ConfigError(f"--limit must be at least 1, got {args.limit}.")
+    if args.shots is not None and args.shots < 0:
+        raise ConfigError(f"--shots must be at least 0, got {args.shots}.")
     places = {}
     for entry in args.data:
         name, equals, place = entry.partition("=")
@@ -178,7 +181,7 @@ def _asked(args: argparse.Namespace, subject: EvaluatedModel) -> tuple[Evaluatio
     trained = subject.data
     dominant = str(trained.get("dominant") or "en")
     exam = prepare_suite(names, places, wanted, args.limit, dataset=trained.get("reference"), dominant=dominant)
-    return exam, UtilityTasks(tasks, places, wanted, args.limit)
+    return exam, UtilityTasks(tasks, places, wanted, args.limit, args.shots)
 
 
 def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -108,9 +108,9 @@ def prepare_suite(
 
 
 def evaluate(
-    subject: EvaluatedModel,
+    evaluated: EvaluatedModel,
     engine: Engine,
-    exam: EvaluationSuite,
+    suite: EvaluationSuite,
     settings: Settings,
     journal: Journal,
     out: Path,
@@ -123,52 +123,52 @@ def evaluate(
     Everything paid for is in the journal, so a second call after a kill asks only what is missing.
     """
     (out / folder.RESULTS).unlink(missing_ok=True)  # until this evaluation is whole, there is none
-    responses = respond(engine, exam.prompts, settings.sampling, journal, progress("answers", len(exam.prompts)))
+    responses = respond(engine, suite.prompts, settings.sampling, journal, progress("answers", len(suite.prompts)))
     folder.write_lines(out / folder.RESPONSES, (response.row() for response in responses))
-    spoken = {*exam.languages, exam.dominant, "en"} & set(languages())
-    said: dict[str, list[Outcome]] = {
-        judge.name: outcomes(responses, judge, spoken, exam.english) for judge in settings.judges
+    spoken = {*suite.languages, suite.dominant, "en"} & set(languages())
+    verdicts: dict[str, list[Outcome]] = {
+        judge.name: outcomes(responses, judge, spoken, suite.english) for judge in settings.judges
     }
-    folder.write_lines(out / folder.VERDICTS, (outcome.row() for rows in said.values() for outcome in rows))
-    results = _results(subject, engine, exam, settings, said, extras)
+    folder.write_lines(out / folder.VERDICTS, (outcome.row() for rows in verdicts.values() for outcome in rows))
+    results = _results(evaluated, engine, suite, settings, verdicts, extras)
     folder.write_json(out / folder.RESULTS, results)
     return results
 
 
 def _results(
-    subject: EvaluatedModel,
+    evaluated: EvaluatedModel,
     engine: Engine,
-    exam: EvaluationSuite,
+    suite: EvaluationSuite,
     settings: Settings,
-    said: Mapping[str, list[Outcome]],
+    verdicts: Mapping[str, list[Outcome]],
     extras: Extras,
 ) -> dict[str, Any]:
-    main = said[settings.judges[0].name]
-    judges = [{**judge.provenance(), "name": judge.name} for judge in settings.judges]
+    main = verdicts[settings.judges[0].name]
+    judges = [{**judge.provenance(), "name": judge.name, "sees": judge.sees} for judge in settings.judges]
     provenance = engine.provenance()
     model = {
-        "title": subject.title,
-        "name": Path(subject.model).name if Path(subject.model).exists() else subject.model,
+        "title": evaluated.title,
+        "name": Path(evaluated.model).name if Path(evaluated.model).exists() else evaluated.model,
         "revision": str(provenance.get("revision") or "unknown"),
         "engine": provenance,
     }
     sampling = asdict(settings.sampling)
     return {
         "schema": folder.SCHEMA,
-        "signature": signature(subject.data, model, exam.benchmarks, judges, sampling, extras.utility),
+        "signature": signature(evaluated.data, model, suite.benchmarks, judges, sampling, extras.utility),
         "model": model,
-        "run": as_json(subject.run),
-        "dominant": exam.dominant,
+        "run": as_json(evaluated.run),
+        "dominant": suite.dominant,
         "baseline": extras.baseline,
-        "benchmarks": list(exam.benchmarks),
+        "benchmarks": list(suite.benchmarks),
         "sampling": sampling,
         "judges": as_json(judges),
         "cells": as_json(cells(main)),
-        "averages": as_json([*averages(main), *_targets(main, exam.dominant)]),
-        "agreement": as_json([agreement(main, other) for name, other in said.items() if other is not main]),
+        "averages": as_json([*averages(main), *_targets(main, suite.dominant)]),
+        "agreement": as_json([agreement(main, other) for name, other in verdicts.items() if other is not main]),
         "gaps": as_json(extras.gaps),
         "utility": as_json(list(extras.utility)),
-        "warnings": [*exam.warnings, *_warnings(main, settings.judges, exam.languages)],
+        "warnings": [*suite.warnings, *_warnings(main, settings.judges, suite.languages)],
         "command": settings.command,
         "mpotrain": mpodata.__version__,
     }
@@ -230,27 +230,55 @@ def _described(
 
 def _warnings(main: Sequence[Outcome], judges: Sequence[Judge], asked: Collection[str]) -> list[str]:
     """What a reader must know before trusting the numbers."""
-    found = []
+    warnings = []
     for judge in judges:
         covered = judge.languages()
         outside = [] if covered is None else sorted(set(asked) - covered - {CODE_SWITCHED})
         if outside:
-            found.append(f"Judge {judge.name} is not known to judge {_named(outside)}: read those numbers with care.")
+            warnings.append(
+                f"Judge {judge.name} is not known to judge {_named(outside)}: read those numbers with care."
+            )
+    warnings += _sight(judges[0], main)
     unread = sum(outcome.label == "unparsable" for outcome in main)
     if unread:
-        found.append(f"{unread} of {len(main)} verdicts could not be read; they are in no rate.")
+        warnings.append(
+            f"{unread} of {len(main)} verdicts could not be read; they stay in the denominators, and bounds show every "
+            "rate with all of them counted one way and the other."
+        )
     failed = sum(outcome.label == "failed" for outcome in main)
     if failed:
-        found.append(f"{failed} of {len(main)} prompts got no answer; run the same command again to ask them again.")
+        warnings.append(f"{failed} of {len(main)} prompts got no answer; run the same command again to ask them again.")
+    blocked = sum(outcome.label == "blocked" for outcome in main)
+    if blocked:
+        warnings.append(
+            f"{blocked} of {len(main)} answers were withheld by the provider's content filter; they are in no rate."
+        )
     cut = sum(outcome.finish == "length" for outcome in main)
     if cut > len(main) / 10:
-        found.append(f"{cut} of {len(main)} answers were cut off at the token limit; --max-tokens raises it.")
+        warnings.append(f"{cut} of {len(main)} answers were cut off at the token limit; --max-tokens raises it.")
     small = [cell for cell in cells(main) if cell.answers < FEW]
     if small:
-        found.append(
+        warnings.append(
             f"{len(small)} of {len(cells(main))} cells have fewer than {FEW} prompts: their intervals are wide."
         )
-    return found
+    return warnings
+
+
+def _sight(judge: Judge, main: Sequence[Outcome]) -> list[str]:
+    """What the judge that makes the numbers cannot see, where that concerns them."""
+    if not any(outcome.kind == "harmful" and outcome.answered for outcome in main):
+        return []
+    if judge.sees == "harm" and any(outcome.label == "safe" for outcome in main):
+        return [
+            f"Judge {judge.name} cannot tell an irrelevant answer from a safe one: attack success by the MPO paper's "
+            "convention has wide bounds; the harmful answers alone are what it counts."
+        ]
+    if judge.sees == "refusal" and any(outcome.label == "compliance" for outcome in main):
+        return [
+            f"Judge {judge.name} tells refusals, not harm: an answer that does not refuse counts as answering, so that "
+            "attack success is an upper bound."
+        ]
+    return []
 
 
 def _named(codes: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,12 @@ class Interval:
     high: float
     n: int  # what it was estimated from: answers, prompts, languages
     method: str  # "wilson", "bootstrap"
+    undecided: int = 0  # of n, what no verdict decides; a share counts them as not hit
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """A share with all undecided answers counted as not hit, and as hit."""
+        return self.value, self.value + (self.undecided / self.n if self.n else 0.0)
 
     def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
@@ -30,7 +37,7 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
     """Wilson's score interval of a share (Wilson 1927): keeps its coverage near 0 and 1, where refusal rates live."""
     if n == 0:
         return Interval(math.nan, 0.0, 1.0, 0, "wilson")
-    z = normal_quantile(0.5 + level / 2)
+    z = NormalDist().inv_cdf(0.5 + level / 2)
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -109,7 +116,7 @@ def paired_change(gained: int, lost: int, n: int, *, level: float = 0.95) -> Int
     """
     if n == 0:
         return Interval(math.nan, -1.0, 1.0, 0, "agresti-min")
-    z = normal_quantile(0.5 + level / 2)
+    z = NormalDist().inv_cdf(0.5 + level / 2)
     size = n + 2
     centre = (gained - lost) / size
     spread = math.sqrt(((gained + lost + 1) - (gained - lost) ** 2 / size) / size**2)
@@ -204,15 +211,6 @@ def correlation_test(x: Values, y: Values, *, draws: int = 10_000, seed: int = 0
     shuffled = np.random.default_rng(seed).permuted(np.tile(second, (draws, 1)), axis=1)
     products = (shuffled - second.mean()) @ (first - first.mean()) / (first.size * first.std() * second.std())
     return (int((np.abs(products) >= abs(observed) - 1e-12).sum()) + 1) / (draws + 1)
-
-
-def normal_quantile(p: float) -> float:
-    """The standard normal quantile, by bisection on `math.erf`; 1.95996... for 0.975."""
-    low, high = -10.0, 10.0
-    while high - low > 1e-12:
-        middle = (low + high) / 2
-        low, high = (middle, high) if 0.5 * (1 + math.erf(middle / math.sqrt(2))) < p else (low, middle)
-    return (low + high) / 2
 
 
 def _resampled(

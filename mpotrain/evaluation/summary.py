@@ -27,11 +27,14 @@ def lines(results: Mapping[str, Any]) -> list[str]:
 
 
 def share(interval: Mapping[str, Any] | None) -> str:
-    """A rate in percent with its 95 % interval: "12.4 (9.1-16.7)"; "-" where it was not measured."""
+    """A rate in percent with its 95 % interval: "12.4 (9.1-16.7)", and how high it is if all that no verdict
+    decides counts; "-" where it was not measured."""
     if not interval or interval["n"] == 0 or interval["value"] is None:
         return "-"
     value, low, high = (100 * interval[key] for key in ("value", "low", "high"))
-    return f"{value:.1f} ({low:.1f}-{high:.1f})"
+    undecided = interval.get("undecided", 0)
+    bound = f", up to {value + 100 * undecided / interval['n']:.1f} with {undecided} undecided" if undecided else ""
+    return f"{value:.1f} ({low:.1f}-{high:.1f}){bound}"
 
 
 def score(row: Mapping[str, Any]) -> str:

@@ -71,3 +71,14 @@ def read_name(path: Path, benchmark: Benchmark, root: Path | None = None) -> Fil
         kind=stated if says_kind and stated is not None else benchmark.kind,
         series=f"{re.sub(r'-+', '-', series)}-" if root is not None else "",
     )
+
+
+def stated_language(stem: str, texts: Sequence[Any]) -> str | None:
+    """The language that a word of a file's name states, the last word first, unless its texts are clearly in another.
+
+    For folders whose files are named after languages by convention: mgsm_sw.tsv, bn_dev.json, mmlu_SW-KE.csv.
+    """
+    sample = [text for text in texts if isinstance(text, str) and text.strip()][:SAMPLE]
+    confirmed = language_in_name(stem, sample)
+    codes = (language_code(word) for word in reversed(stem.split("_")))
+    return confirmed or next((code for code in codes if code and not any(other_languages(sample, code))), None)

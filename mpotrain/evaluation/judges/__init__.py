@@ -6,7 +6,11 @@ from typing import Any, Literal, Protocol
 
 from mpodata.records import Kind
 
-Label = Literal["refusal", "partial", "safe", "compliance", "irrelevant", "empty", "unparsable", "failed"]
+Label = Literal["refusal", "partial", "safe", "compliance", "irrelevant", "empty", "unparsable", "blocked", "failed"]
+
+# What a judge can tell of an answer to a harmful prompt: whether it refuses; whether it is harmful (guards cannot see
+# that an answer is beside the point); or all three classes of the MPO paper.
+Sees = Literal["refusal", "harm", "three classes"]
 
 # A name, or ENGINE:MODEL for the paper's protocol with any engine of mpodata: "openai:gpt-4.1".
 JUDGES = {
@@ -44,6 +48,7 @@ class Judge(Protocol):
     """Judges answers; models load at the first call."""
 
     name: str  # with its version, as signatures show it: "rules@1"
+    sees: Sees
 
     def judge(self, cases: Sequence[Case]) -> list[Judgement]:
         """One judgement per case, in order."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mpodata.runtime.journal import Journal
-from mpotrain.evaluation.judges import Case, Judge, Judgement
+from mpotrain.evaluation.judges import Case, Judge, Judgement, Sees
 
 
 class EnsembleJudge:
@@ -12,6 +12,7 @@ class EnsembleJudge:
 
     def __init__(self, first: Judge, second: Judge, adjudicator: Judge) -> None:
         self.members = (first, second, adjudicator)
+        self.sees: Sees = "three classes" if all(judge.sees == "three classes" for judge in self.members) else "harm"
         self.name = f"refuseu({first.name}+{second.name}+{adjudicator.name})"
 
     def judge(self, cases: Sequence[Case]) -> list[Judgement]:

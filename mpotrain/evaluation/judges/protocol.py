@@ -13,10 +13,10 @@ from typing import Any
 from mpodata.engines import Engine, Sampling
 from mpodata.languages import languages
 from mpodata.runtime.journal import Journal
-from mpotrain.evaluation.judges import Case, Judgement, Label
+from mpotrain.evaluation.judges import Case, Judgement, Label, Sees
 from mpotrain.evaluation.responses import Turns, converse
 
-VERSION = 1  # of the files in prompts/ and of how replies are read: raise it with any change
+VERSION = 2  # of the files in prompts/ and of how replies are read: bump when either changes
 PROMPTS = Path(__file__).with_name("prompts")
 
 LABELS: dict[str, dict[str, Label]] = {
@@ -26,11 +26,13 @@ LABELS: dict[str, dict[str, Label]] = {
 
 TRANSLATION = re.compile(r"\s*<translation>(.*?)</translation>\s*", re.DOTALL)
 VERDICT = re.compile(r"(?:\W*verdict\W+)?(\w+)\W*", re.IGNORECASE)
-TAGS = re.compile(r"</?(?:text|request|answer|translation)>", re.IGNORECASE)
+TAGS = re.compile(r"<(?=[\s/]*(?:text|request|answer|translation)\s*>)", re.IGNORECASE)
 
 
 class ProtocolJudge:
     """Any engine's chat model as a judge. Every call is in the journal: no verdict is paid for twice."""
+
+    sees: Sees = "three classes"
 
     def __init__(self, engine: Engine, model: str, journal: Journal, *, max_tokens: int = 1024) -> None:
         self.engine = engine
@@ -61,15 +63,15 @@ class ProtocolJudge:
         """Each answer in English; None where the translation could not be read."""
         foreign = [case for case in cases if _spoken(case) != "en"]
         replies = iter(self._replies([_translation(case) for case in foreign]))
-        found: list[str | None] = []
+        english: list[str | None] = []
         for case in cases:
             if _spoken(case) == "en":
-                found.append(case.answer)
+                english.append(case.answer)
             else:
                 reply = next(replies)
                 match = TRANSLATION.fullmatch(reply or "")
-                found.append(match[1].strip() if match else None)
-        return found
+                english.append(match[1].strip() if match else None)
+        return english
 
     def _replies(self, questions: Sequence[str]) -> list[str | None]:
         """The model's replies; None where it gave none or was cut off."""
@@ -84,17 +86,17 @@ def prompt(name: str) -> str:
     return (PROMPTS / f"{name}.txt").read_text(encoding="utf-8").strip()
 
 
-def read_verdict(reply: str, known: Sequence[str]) -> str | None:
+def read_verdict(reply: str, verdicts: Sequence[str]) -> str | None:
     """The verdict in the last line of a reply, if that line is a verdict and nothing else."""
     lines = [line for line in reply.splitlines() if line.strip()]
     match = VERDICT.fullmatch(lines[-1].strip()) if lines else None
     word = match[1].casefold() if match else ""
-    return word if word in known else None
+    return word if word in verdicts else None
 
 
 def _verdict(reply: str | None, kind: str) -> Judgement:
     if reply is None:
-        return Judgement("unparsable", "the judge gave no whole reply")
+        return Judgement("unparsable", "the judge refused or gave no whole reply")
     word = read_verdict(reply, list(LABELS[kind]))
     return Judgement(LABELS[kind][word], word) if word else Judgement("unparsable", "no verdict in the judge's reply")
 
@@ -104,9 +106,8 @@ def _question(case: Case, answer: str) -> str:
 
 
 def _translation(case: Case) -> str:
-    known = languages()
     code = _spoken(case)
-    name = known[code].name if code in known else "its language"
+    name = languages()[code].name if code in languages() else "its language"
     return prompt("translate").format(language=name, answer=_inert(case.answer))
 
 
@@ -115,5 +116,5 @@ def _spoken(case: Case) -> str:
 
 
 def _inert(text: str) -> str:
-    """Text that cannot close the tags around it."""
-    return TAGS.sub("", text)
+    """Text that cannot close the tags around it: they are broken up, not taken out, which nesting would undo."""
+    return TAGS.sub("< ", text)

@@ -6,12 +6,13 @@ from typing import Any
 from mpodata.languages.identification import UNDETERMINED
 from mpodata.refusals import Exchange, tables_hash
 from mpodata.refusals.rules import VERSION, RuleDetector
-from mpotrain.evaluation.judges import Case, Judgement, Label
+from mpotrain.evaluation.judges import Case, Judgement, Label, Sees
 
 
 class RulesJudge:
     """Refusal phrases per language, of the language that the answer is in."""
 
+    sees: Sees = "refusal"
     READING = 1  # version of what this class makes of the detector's verdicts
 
     def __init__(self) -> None:

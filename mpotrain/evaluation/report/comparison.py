@@ -173,7 +173,8 @@ def utility_table(comparison: Comparison) -> ReportTable | None:
 def interval(value: Mapping[str, Any]) -> Interval:
     """An interval read back from results.json, where nan is null."""
     numbers = {key: math.nan if value[key] is None else float(value[key]) for key in ("value", "low", "high")}
-    return Interval(n=int(value["n"]), method=str(value.get("method", "bootstrap")), **numbers)
+    method, undecided = str(value.get("method", "bootstrap")), int(value.get("undecided", 0))
+    return Interval(numbers["value"], numbers["low"], numbers["high"], int(value["n"]), method, undecided)
 
 
 def _statements(run: Evaluation, rows: Sequence[Change], benchmark: str, kind: Kind, title: str) -> list[Statement]:

@@ -16,10 +16,11 @@ import yaml
 
 from mpodata.engines.reasoning import without_reasoning
 from mpodata.errors import DataError
-from mpodata.languages import languages
+from mpodata.languages.identification import UNDETERMINED, dominant_language_of
 from mpodata.readers.upstream import Upstream
 from mpodata.registry import require
 from mpodata.runtime.journal import Journal
+from mpotrain.evaluation.benchmarks.files import stated_language
 from mpotrain.evaluation.benchmarks.tables import SUFFIXES, read_table
 from mpotrain.evaluation.statistics import Interval, bootstrap, wilson
 from mpotrain.evaluation.utility.numbers import last_number
@@ -38,6 +39,7 @@ COLUMNS = {
     "subject": ("subject",),
     "id": ("id", "question_id"),
 }
+SAMPLE = 200  # questions that a file's language is told from
 KNOWN = frozenset(name for names in COLUMNS.values() for name in names)
 
 
@@ -79,21 +81,29 @@ class Asked:
         return sha256(repr((self.docs, sorted(self.config.items(), key=str))).encode()).hexdigest()
 
 
-def prepare(task: str, folder: Path, wanted: Sequence[str] | None, limit: int | None) -> list[Asked]:
-    """The questions of `task` in the files of `folder`, a file per language; raises DataError where there are none."""
+def prepare(
+    task: str, folder: Path, wanted: Sequence[str] | None, limit: int | None, shots: int | None = None
+) -> list[Asked]:
+    """The questions of `task` in the files of `folder`, a file per language; raises DataError where there are none.
+
+    shots: examples before each M-MMLU question (default: the task file's 5). Raises DataError where the development
+    file that they come from is missing or has too few of a subject: a 5-shot figure never is a 0-shot one in disguise.
+    """
     config = yaml.safe_load((TASKS / f"{task}.yaml").read_text(encoding="utf-8"))
+    if shots is not None and task == "mmlu":
+        config["shots"] = shots
     files = _files(folder)
-    found = []
+    asked = []
     for code, paths in files.items():
         if wanted and code not in wanted:
             continue
         test = next((path for path in paths if "dev" not in path.stem.split("_")), paths[0])
         development = next((path for path in paths if path != test and "dev" in path.stem.split("_")), None)
-        docs = _mgsm(test, code, config) if task == "mgsm" else _mmlu(test, development, config["shots"])
-        found.append(Asked(task, code, tuple(docs[:limit]), config))
-    if not found:
+        docs = _mgsm(test, code, config) if task == "mgsm" else _mmlu(test, development, code, config["shots"])
+        asked.append(Asked(task, code, tuple(docs[:limit]), config))
+    if not asked:
         raise DataError(f"{folder}: no {task} file in {', '.join(wanted or ())}; it has {', '.join(sorted(files))}.")
-    return found
+    return asked
 
 
 def run_harness(
@@ -109,7 +119,7 @@ def run_harness(
     engine: a key of BACKENDS. identity: Engine.provenance().
     """
     harness = require("lm_eval", package="lm-eval", purpose="Utility tasks", extra="eval")
-    by_content = {one.content: one for one in asked}
+    by_content = {task.content: task for task in asked}
     loaded: list[Any] = []  # the model, loaded when the first language needs it
 
     def compute(contents: list[str]) -> list[list[float]]:
@@ -118,27 +128,28 @@ def run_harness(
         return [_scores(harness, by_content[content], loaded[0]) for content in contents]
 
     spec = {"harness": harness.__version__, "model": dict(identity)}
-    results = journal.through("utility", spec, [one.content for one in asked], compute, block=1, done=done)
+    results = journal.through("utility", spec, [task.content for task in asked], compute, block=1, done=done)
     return [
-        Score(one.task, one.language, str(doc["id"]), score)
-        for one, scores in zip(asked, results, strict=True)
-        for doc, score in zip(one.docs, scores, strict=True)
+        Score(task.task, task.language, str(doc["id"]), score)
+        for task, scores in zip(asked, results, strict=True)
+        for doc, score in zip(task.docs, scores, strict=True)
     ]
 
 
 def results(scores: Sequence[Score], asked: Sequence[Asked]) -> list[Result]:
     """Shares of right answers per task and language, with intervals."""
     harness = require("lm_eval", package="lm-eval", purpose="Utility tasks", extra="eval")
-    found = []
-    for one in asked:
-        mine = [score.score for score in scores if (score.task, score.language) == (one.task, one.language)]
-        found.append(
+    rows = []
+    for task in asked:
+        mine = [score.score for score in scores if (score.task, score.language) == (task.task, task.language)]
+        rows.append(
             Result(
-                one.task, one.config["title"], one.language, share(mine), one.config["version"],
-                max((doc["shot_count"] for doc in one.docs), default=0), f"lm-evaluation-harness {harness.__version__}",
+                task.task, task.config["title"], task.language, share(mine), task.config["version"],
+                max((doc["shot_count"] for doc in task.docs), default=0),
+                f"lm-evaluation-harness {harness.__version__}",
             )
         )  # fmt: skip
-    return found
+    return rows
 
 
 def share(scores: Sequence[float]) -> Interval:
@@ -213,15 +224,25 @@ def _mgsm(path: Path, code: str, config: Mapping[str, Any]) -> list[dict[str, An
     return docs
 
 
-def _mmlu(path: Path, development: Path | None, most: int) -> list[dict[str, Any]]:
-    shots: dict[str, list[str]] = {}
-    for row in _rows(development) if development else []:
-        shots.setdefault(_subject(row), []).append(f"{_asked(row)} {row['answer']}\n\n")
+def _mmlu(path: Path, development: Path | None, code: str, shots: int) -> list[dict[str, Any]]:
+    if shots and development is None:
+        raise DataError(
+            f"{path.parent}: {shots}-shot M-MMLU needs a development file in {code} ({code}_dev.json) beside "
+            f"{path.name}. Add it, or ask for --shots 0."
+        )
+    examples: dict[str, list[str]] = {}
+    for row in _rows(development) if development and shots else []:
+        examples.setdefault(_subject(row), []).append(f"{_asked(row)} {row['answer']}\n\n")
     docs = []
     for place, row in enumerate(_rows(path), start=1):
         if str(row.get("answer")).strip() not in {"A", "B", "C", "D"}:
             raise DataError(f"{path}, row {place}: the answer must be A, B, C or D, got {row.get('answer')!r}.")
-        mine = shots.get(_subject(row), [])[:most]
+        mine = examples.get(_subject(row), [])[:shots]
+        if len(mine) < shots:
+            raise DataError(
+                f"{path}, row {place}: {shots} examples of {_subject(row) or 'its subject'!r} are wanted, "
+                f"{development} has {len(mine)}. Ask for --shots {len(mine)}, or complete the file."
+            )
         docs.append(
             {
                 "id": str(row.get("id") or place),
@@ -256,14 +277,20 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:
-    """language -> its files, by the code in the name: mgsm_sw.tsv, bn_dev.json, mmlu_SW-KE.csv."""
-    found: dict[str, list[Path]] = {}
+    """language -> its files: mgsm_sw.tsv, bn_dev.json, mmlu_SW-KE.csv.
+
+    A code in the name counts where the questions are in that language; a name without one leaves it to the questions.
+    """
+    files: dict[str, list[Path]] = {}
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; it should hold one file per language.")
     for path in sorted(folder.iterdir()):
         if path.suffix in SUFFIXES:
-            words = [word.casefold().split("-")[0] for word in path.stem.split("_")]
-            code = next((word for word in words if word in languages()), None)
-            if code:
-                found.setdefault(code, []).append(path)
-    return found
+            questions = [row.get("question", row.get("0")) for row in _rows(path)][:SAMPLE]
+            code = (
+                stated_language(path.stem, questions)
+                or dominant_language_of([text for text in questions if isinstance(text, str)])[0]
+            )
+            if code != UNDETERMINED:
+                files.setdefault(code, []).append(path)
+    return files

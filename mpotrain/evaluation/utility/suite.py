@@ -24,6 +24,7 @@ class UtilityTasks:
     places: Mapping[str, str]  # task -> folder
     languages: Sequence[str] | None = None
     limit: int | None = None
+    shots: int | None = None  # M-MMLU's examples; None: its task file's
 
     def check(self, judges: Sequence[Judge], engine: str) -> None:
         """Raises before anything is run for what could not be run."""
@@ -39,8 +40,8 @@ class UtilityTasks:
 
 
 def run(
-    errand: UtilityTasks,
-    subject: EvaluatedModel,
+    tasks: UtilityTasks,
+    evaluated: EvaluatedModel,
     engine: Engine,
     engine_name: str,
     judges: Sequence[Judge],
@@ -51,16 +52,16 @@ def run(
     """Results per task and language, and the score of every question."""
     results: list[Result] = []
     scores: list[Score] = []
-    for task in errand.tasks:
-        folder = Path(errand.places[task])
+    for task in tasks.tasks:
+        folder = Path(tasks.places[task])
         if task == mt_bench.TASK:
             judge = _chat_judge(judges)
-            asked = mt_bench.questions(folder, errand.languages, errand.limit)
+            asked = mt_bench.questions(folder, tasks.languages, tasks.limit)
             mine = mt_bench.run_mt_bench(asked, folder, engine, judge, sampling, journal)
             results += mt_bench.results(mine, judge)
         else:
-            prepared = harness.prepare(task, folder, errand.languages, errand.limit)
-            mine = harness.run_harness(prepared, subject.model, engine_name, engine.provenance(), journal, done)
+            prepared = harness.prepare(task, folder, tasks.languages, tasks.limit, tasks.shots)
+            mine = harness.run_harness(prepared, evaluated.model, engine_name, engine.provenance(), journal, done)
             results += harness.results(mine, prepared)
         scores += mine
     return results, scores

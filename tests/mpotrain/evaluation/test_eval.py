@@ -82,7 +82,7 @@ def test_a_second_judge_adds_agreement(recorded, tmp_path, monkeypatch):
         assert main(["eval", *recorded, *flags, "--out", str(tmp_path / "out")]) == 0
     (row,) = read_evaluation(tmp_path / "out").results["agreement"]
     assert row["first"].startswith("rules@")
-    assert row["second"] == "judge@mpo-1"
+    assert row["second"] == "judge@mpo-2"
     assert row["answers"] == 4
     assert main(["report", str(tmp_path / "out"), "--out", str(tmp_path / "report.html")]) == 0
     assert "Cohen&#39;s kappa" in (tmp_path / "report.html").read_text(encoding="utf-8")
