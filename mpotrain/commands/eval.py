@@ -192,7 +192,7 @@ def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         part, dot, option = key.rpartition(".")
         if not (equals and dot and (part in ("engine", SHARED) or part in JUDGES)):
             raise ConfigError(
-                f"--set takes engine.KEY=VALUE, judge.KEY=VALUE or a judge's own, polyguard.KEY=VALUE: {setting!r}."
+                f"--set takes engine.OPTION=VALUE, judge.OPTION=VALUE or a judge's own, polyguard.OPTION=VALUE: {setting!r}."
             )
         found.setdefault(part, {})[option] = yaml.safe_load(text)
     return found

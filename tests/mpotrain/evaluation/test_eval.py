@@ -149,7 +149,7 @@ def test_a_server_that_answers_nothing_ends_the_evaluation(tmp_path):
         (["--benchmarks", "pocket", "--engine", "vlm", "--out", "OUT"], "Did you mean 'vllm'?"),
         (["--benchmarks", "pocket", "--data", "xstest=x", "--out", "OUT"], "neither --benchmarks nor --utility"),
         (["--benchmarks", "pocket", "--data", "pocket", "--out", "OUT"], "--data takes NAME=PATH"),
-        (["--benchmarks", "pocket", "--set", "colour=red", "--out", "OUT"], "--set takes engine.KEY=VALUE"),
+        (["--benchmarks", "pocket", "--set", "colour=red", "--out", "OUT"], "--set takes engine.OPTION=VALUE"),
         (["--benchmarks", "pocket", "--limit", "0", "--out", "OUT"], "--limit must be at least 1"),
         (["--benchmarks", "pocket", "--baseline", "--out", "OUT"], "--baseline needs a training run"),
         (["--benchmarks", "dataset", "--out", "OUT"], "needs a dataset version"),
