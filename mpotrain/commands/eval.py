@@ -192,7 +192,8 @@ def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
         part, dot, option = key.rpartition(".")
         if not (equals and dot and (part in ("engine", SHARED) or part in JUDGES)):
             raise ConfigError(
-                f"--set takes engine.OPTION=VALUE, judge.OPTION=VALUE or a judge's own, polyguard.OPTION=VALUE: {setting!r}."
+                f"--set takes engine.OPTION=VALUE, judge.OPTION=VALUE or a judge's own, "
+                f"polyguard.OPTION=VALUE: {setting!r}."
             )
         found.setdefault(part, {})[option] = yaml.safe_load(text)
     return found
