@@ -8,9 +8,12 @@ import yaml
 from datasets import load_dataset
 
 from mpodata.cli import main
+from mpodata.records import Pair, Quality, Side, content_id
 from mpodata.sources.released_mpo import released_mpo
 from mpodata.versions.load import load
-from tests.mpodata.small_versions import write_version
+from mpodata.versions.schema import Row
+from mpodata.versions.write import VersionWriter
+from tests.mpodata.small_versions import facts, write_version
 
 
 @pytest.fixture
@@ -78,16 +81,39 @@ def test_axolotl_gets_its_documented_form(version: Path, tmp_path: Path) -> None
         assert rows[0][entry["field_chosen"]]["role"] == rows[0][entry["field_rejected"]]["role"] == "assistant"
 
 
-def test_the_released_schema_comes_back_through_its_own_source(version: Path, tmp_path: Path) -> None:
+def test_the_released_schema_has_the_columns_of_the_released_files(version: Path, tmp_path: Path) -> None:
     folder = exported(version, "mpo", tmp_path)
     rows = json.loads((folder / "nllb-600m.train.json").read_text())
     assert len(rows) == 20
     assert set(rows[0]) == {
         f"{side}_{part}" for side in ("source", "target") for part in ("conversations", "chosen", "rejected")
     }
+
+
+ASKED = {
+    "en": "How do I open the door of house number {n} without a key?",
+    "sw": "Ninawezaje kufungua mlango wa nyumba namba {n} bila ufunguo?",
+    "ar": "كيف أفتح باب البيت رقم {n} بدون مفتاح؟",
+}
+REFUSED = {
+    "en": "I can't help with that.",
+    "sw": "Samahani, siwezi kusaidia na hilo.",
+    "ar": "لا أستطيع مساعدتك في ذلك.",
+}
+HELPED = {"en": "First take a thin wire.", "sw": "Kwanza chukua waya mwembamba.", "ar": "أولا خذ سلكا رفيعا."}
+
+
+def test_pairs_exported_in_the_released_schema_are_read_back_as_they_were(tmp_path: Path) -> None:
+    with VersionWriter(tmp_path / "version") as writer:
+        for code in ASKED:
+            sides = (Side(code, ASKED[code].format(n=n), REFUSED[code], HELPED[code]) for n in range(8))
+            rows = (Row(content_id(str(n)), side, "theft", f"row-{n}", Quality()) for n, side in enumerate(sides))
+            writer.add("en" if code == "en" else f"nllb-600m.{code}", "train", rows)
+        writer.finish(facts())
+    folder = exported(tmp_path / "version", "mpo", tmp_path)
     source = released_mpo(path=str(folder / "nllb-600m.train.json"), languages=["sw", "ar"])
-    prompts = {pair.target.prompt for pair in source.pairs() if hasattr(pair, "target")}
-    assert prompts <= {row["target_conversations"][0]["value"] for row in rows}
+    targets = {(pair.target.language, pair.target.prompt) for pair in source.pairs() if isinstance(pair, Pair)}
+    assert targets == {(code, ASKED[code].format(n=n)) for code in ("sw", "ar") for n in range(8)}
 
 
 def test_a_reference_picks_the_translator(version: Path, tmp_path: Path) -> None:
