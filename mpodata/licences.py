@@ -35,10 +35,10 @@ def model_licence(model: str | None) -> str:
     if model is None:
         return "unknown"
     card = Path(model) / "README.md"
-    if card.is_file() and (found := _CARD_LICENCE.search(card.read_text(encoding="utf-8", errors="replace"))):
-        return found[1]
-    known = [beginning for beginning in MODEL_LICENCES if model.lower().startswith(beginning.lower())]
-    return MODEL_LICENCES[max(known, key=len)] if known else "unknown"
+    if card.is_file() and (stated := _CARD_LICENCE.search(card.read_text(encoding="utf-8", errors="replace"))):
+        return stated[1]
+    beginnings = [beginning for beginning in MODEL_LICENCES if model.lower().startswith(beginning.lower())]
+    return MODEL_LICENCES[max(beginnings, key=len)] if beginnings else "unknown"
 
 
 # Hub licence ids from the freest to the strictest; a dataset carries the strictest of its parts. Share-alike and
@@ -69,11 +69,11 @@ def derived_licence(licences: Iterable[str]) -> str:
     whatever the others are; a model's own terms make it that licence, or "other" where several conditions meet.
     """
     parts = {licence.lower() or "unknown" for licence in licences}
-    known = {*_OPEN, *_SHARE_ALIKE, *_NON_COMMERCIAL, *_MODEL_TERMS}
+    understood = {*_OPEN, *_SHARE_ALIKE, *_NON_COMMERCIAL, *_MODEL_TERMS}
     non_commercial, share_alike = bool(parts & set(_NON_COMMERCIAL)), bool(parts & set(_SHARE_ALIKE))
     if non_commercial:
         return "cc-by-nc-sa-4.0" if share_alike else "cc-by-nc-4.0"
-    if not parts or parts - known:
+    if not parts or parts - understood:
         return "unknown"
     if parts & set(_MODEL_TERMS):
         return next(iter(parts)) if len(parts) == 1 else "other"

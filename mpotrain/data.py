@@ -126,8 +126,8 @@ def with_dominant(pairs: Sequence[Pair], language: str) -> list[Pair]:
         sides = [first.dominant, *(pair.target for pair in group if pair.target.language != language)]
         turned += [Pair(first.pair_id, new, side, first.category, first.source_id) for side in sides]
     if not turned:
-        known = sorted({pair.target.language for pair in pairs} | {pair.dominant.language for pair in pairs})
-        raise DataError(f"No pair has a side in {language!r} to be dominant. Languages: {', '.join(known)}.")
+        languages = sorted({pair.target.language for pair in pairs} | {pair.dominant.language for pair in pairs})
+        raise DataError(f"No pair has a side in {language!r} to be dominant. Languages: {', '.join(languages)}.")
     return turned
 
 
@@ -155,10 +155,10 @@ def stop_at_turn_end(model: Any, tokenizer: Any) -> None:
     """Let the saved generation settings stop where training teaches answers to end, beside the stops they have."""
     settings = model.generation_config
     stops = settings.eos_token_id
-    known = [stops] if isinstance(stops, int) else list(stops or [])
+    stop_ids = [stops] if isinstance(stops, int) else list(stops or [])
     end = turn_end(tokenizer)[-1]
-    if end not in known:
-        settings.eos_token_id = [*known, end]
+    if end not in stop_ids:
+        settings.eos_token_id = [*stop_ids, end]
 
 
 def cut_answers(max_length: int, chosen: Tokens, rejected: Tokens) -> tuple[Tokens, Tokens] | None:

@@ -105,10 +105,10 @@ def check_bounds(values: Mapping[str, Any]) -> None:
 def check_trackers(report_to: str | Sequence[str] | None) -> None:
     """The packages behind --report_to are installed; raises UnknownName, MissingPackage."""
     names = [report_to] if isinstance(report_to, str) else list(report_to or [])
-    known = [*INTEGRATION_TO_CALLBACK, "none", "all"]
+    trackers = [*INTEGRATION_TO_CALLBACK, "none", "all"]
     for name in names:
-        if name not in known:
-            raise UnknownName("tracker of --report_to:", name, known)
+        if name not in trackers:
+            raise UnknownName("tracker of --report_to:", name, trackers)
         if name in TRACKERS and find_spec(name) is None:
             raise MissingPackage(name, f"--report_to {name}", TRACKERS[name])
 

@@ -24,15 +24,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     version = load(args.reference)
-    found = rows_of_pair(version, args.pair)
+    sides = rows_of_pair(version, args.pair)
     if args.json:
-        rows = json.dumps([_as_json(shown, args.reveal) for shown in found], indent=2, ensure_ascii=False)
+        rows = json.dumps([_as_json(shown, args.reveal) for shown in sides], indent=2, ensure_ascii=False)
         print(printable(rows, keep=LINE_BREAK))
         return 0
-    first = found[0].row
+    first = sides[0].row
     ids = f"({first.category or 'no category'}, {first.source_id or 'no id'})"
     print(printable(f"pair {first.pair_id} of {version.reference} {ids}"))
-    for shown in found:
+    for shown in sides:
         _print(shown, args.reveal)
     return 0
 

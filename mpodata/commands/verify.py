@@ -29,15 +29,15 @@ def run(args: argparse.Namespace) -> int:
             bar.set_postfix_str(path, refresh=False)
             bar.update()
 
-        found = list(problems(version.folder, version.manifest, checked))
+        faults = list(problems(version.folder, version.manifest, checked))
     if args.json:
-        result = {"reference": version.reference, "commit": version.commit, "problems": [asdict(p) for p in found]}
+        result = {"reference": version.reference, "commit": version.commit, "problems": [asdict(p) for p in faults]}
         print(json.dumps(result, indent=2))
-        return 2 if found else 0
-    for problem in found:
+        return 2 if faults else 0
+    for problem in faults:
         print(printable(f"  {problem}"))
-    if found:
-        raise VersionError(f"{version.reference} is not sound: {len(found)} of its checks failed. Do not use it.")
+    if faults:
+        raise VersionError(f"{version.reference} is not sound: {len(faults)} of its checks failed. Do not use it.")
     rows = sum(file.rows for file in files.values())
     print(f"{version.reference} is sound: {len(files)} files, {rows} rows, commit {version.commit[:12]}.")
     return 0

@@ -56,11 +56,11 @@ class ReplayEngine:
 
     def _recorded(self, conversation: Sequence[Message], candidates: int) -> list[Answer]:
         assert self._index is not None
-        found = self._index.execute(
+        recorded = self._index.execute(
             "SELECT answer, finish FROM answers WHERE prompt = ? ORDER BY place LIMIT ?",
             (_key(conversation), candidates),
         ).fetchall()
-        answers = [answer_of(text, finish) for text, finish in found]
+        answers = [answer_of(text, finish) for text, finish in recorded]
         return answers + [MISSING] * (candidates - len(answers))
 
     def _indexed(self) -> sqlite3.Connection:

@@ -193,12 +193,12 @@ def _writing(script: str, among: frozenset[str]) -> frozenset[str]:
     """The languages of `among` that write in `script`; Japanese may come in Han alone."""
     if script == "javanese":  # the table has Javanese in Latin letters, as today's web and the translators write it
         return frozenset({"jv"})
-    known = languages()
+    entries = languages()
     scripts = {script, "kana"} if script == "han" else {script}
-    found = frozenset(code for code in among if code in known and known[code].script in scripts)
-    if script == "han" and "zh" not in found and found:
-        return found | {"zh"}  # Han alone is Chinese more often than Japanese
-    return found
+    candidates = frozenset(code for code in among if code in entries and entries[code].script in scripts)
+    if script == "han" and "zh" not in candidates and candidates:
+        return candidates | {"zh"}  # Han alone is Chinese more often than Japanese
+    return candidates
 
 
 @cache

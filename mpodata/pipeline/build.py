@@ -98,7 +98,7 @@ def build(
             for split in SPLITS:
                 writer.add(config, split, file.split(split))
         work.keep_drops()
-        decontamination = {one["set"]: one for one in selection.decontamination.report()}
+        decontamination = {evaluation["set"]: evaluation for evaluation in selection.decontamination.report()}
         checks = {**facts.checks, "flagged": work.flagged}
         return writer.finish(
             replace(
@@ -141,11 +141,11 @@ def _imported(
     seen: set[str] = set()
     for pairs in blocks(work.paired(selection.pairs()), BLOCK):
         dominants = import_pairs(pairs, components)
-        for one in dominants:
-            if one.row.pair_id not in seen:
-                files[components.recipe.dominant].append(one)
-                seen.add(one.row.pair_id)
-        targets = [(one, pair.target) for one, pair in zip(dominants, pairs, strict=True)]
+        for kept in dominants:
+            if kept.row.pair_id not in seen:
+                files[components.recipe.dominant].append(kept)
+                seen.add(kept.row.pair_id)
+        targets = [(kept, pair.target) for kept, pair in zip(dominants, pairs, strict=True)]
         for pair, result in zip(pairs, check(targets, translator, components), strict=True):
             files.setdefault(config_name(translator, pair.target.language), []).append(result)
     if not seen:

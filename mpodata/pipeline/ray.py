@@ -100,7 +100,7 @@ class Worker:
         language, block = str(batch["language"][0]), int(batch["block"][0])
         lines = (self.scratch / ("kept" if language else "source") / f"{block}.jsonl").read_text("ascii").split("\n")
         if language:
-            kept = [one for one in map(result_of, lines) if isinstance(one, Kept)]
+            kept = [result for result in map(result_of, lines) if isinstance(result, Kept)]
             results = translate(kept, language, self.components)
         else:
             results = choose([source_row_of(line) for line in lines], self.components)
@@ -140,8 +140,8 @@ class SharedJournal(Journal):
         self.keeper = keeper
 
     def lookup(self, keys: Iterable[bytes]) -> dict[bytes, Any]:
-        found: dict[bytes, Any] = self.ray.get(self.keeper.lookup.remote(list(dict.fromkeys(keys))))
-        return found
+        cached: dict[bytes, Any] = self.ray.get(self.keeper.lookup.remote(list(dict.fromkeys(keys))))
+        return cached
 
     def record(self, results: Mapping[bytes, Any]) -> None:
         self.ray.get(self.keeper.record.remote(dict(results)))

@@ -78,9 +78,9 @@ class KeptFile:
             for line in lines:
                 if not line.startswith(start):
                     continue
-                one = result_of(line)
-                assert isinstance(one, Kept)  # only kept rows are written
-                yield one
+                result = result_of(line)
+                assert isinstance(result, Kept)  # only kept rows are written
+                yield result
 
     def split(self, name: str) -> Iterator[Row]:
         """The rows of one split."""

@@ -141,8 +141,8 @@ class Selection:
         """The main source's, with that of the counterweight prompts beside it."""
         main = self.finished or self.source
         assert main is not None
-        known = main.provenance()
-        return known if self.harmless is None else {**known, "counterweight": self.harmless.provenance()}
+        recorded = main.provenance()
+        return recorded if self.harmless is None else {**recorded, "counterweight": self.harmless.provenance()}
 
 
 def select(recipe: Recipe) -> Selection:

@@ -136,13 +136,13 @@ def split_of(group: str, recipe: Recipe) -> str:
 def translate(kept: Sequence[Kept], language: str, components: Components) -> list[Kept | Lost]:
     """Every dominant side in `language`, measured and checked."""
     translator = components.recipe.translator.name
-    sides = components.translator.translate([one.row.side for one in kept], language)
-    present = [(one, side) for one, side in zip(kept, sides, strict=True) if isinstance(side, Side)]
+    sides = components.translator.translate([kept_row.row.side for kept_row in kept], language)
+    present = [(kept_row, side) for kept_row, side in zip(kept, sides, strict=True) if isinstance(side, Side)]
     translated = components.translator.translated_fields
     checked = iter(check(present, translator, components, translated, _round_trips(present, language, components)))
     return [
-        _untranslated(one, side, f"{translator}.{language}") if isinstance(side, Dropped) else next(checked)
-        for one, side in zip(kept, sides, strict=True)
+        _untranslated(kept_row, side, f"{translator}.{language}") if isinstance(side, Dropped) else next(checked)
+        for kept_row, side in zip(kept, sides, strict=True)
     ]
 
 

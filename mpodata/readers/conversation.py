@@ -11,15 +11,15 @@ def turns(value: Any) -> list[tuple[str, Any]] | None:
         value = [value]
     if not isinstance(value, list) or not value:
         return None
-    found = []
+    turns_read = []
     for message in value:
         if not isinstance(message, dict):
             return None
         role, content = message.get("role", message.get("from")), message.get("content", message.get("value"))
         if role is None and content is None:
             return None
-        found.append((ROLES.get(str(role), str(role)), content))
-    return found
+        turns_read.append((ROLES.get(str(role), str(role)), content))
+    return turns_read
 
 
 def answer_text(value: Any) -> Any:

@@ -69,8 +69,8 @@ class Upstream:
         """Where the rows came from, exactly: the sha256 of a file, the commit of a Hub dataset."""
         if self.is_hub:
             return {"id": self.path, "split": self.split or "train", "config": self.config, "revision": self._commit}
-        known = {"path": Path(self.path).name, "sha256": self._file.sha256}
-        return {**known, "encoding": self._file.encoding} if format_of(self._file).is_text else known
+        recorded = {"path": Path(self.path).name, "sha256": self._file.sha256}
+        return {**recorded, "encoding": self._file.encoding} if format_of(self._file).is_text else recorded
 
     @cached_property
     def _commit(self) -> str:

@@ -207,10 +207,10 @@ def wildguard(
 
 def read_llama_guard(output: str) -> Reading | None:
     """`safe`; or `unsafe` and, on a second line, categories."""
-    found = re.fullmatch(r"(safe|unsafe\s*(?:\n\s*(S\d{1,2}(?:\s*,\s*S\d{1,2})*))?)", output.strip())
-    if found is None:
+    verdict = re.fullmatch(r"(safe|unsafe\s*(?:\n\s*(S\d{1,2}(?:\s*,\s*S\d{1,2})*))?)", output.strip())
+    if verdict is None:
         return None
-    return Reading(unsafe=found[1] != "safe", detail=re.sub(r"\s", "", found[2] or ""))
+    return Reading(unsafe=verdict[1] != "safe", detail=re.sub(r"\s", "", verdict[2] or ""))
 
 
 def read_qwen3guard(output: str, *, strict: bool) -> Reading | None:
@@ -238,12 +238,12 @@ def read_wildguard(output: str) -> Reading | None:
 
 def _lines(output: str) -> dict[str, str]:
     """`name: value` lines, lower-cased; a name written twice with different values counts as not written."""
-    found: dict[str, str] = {}
+    answers: dict[str, str] = {}
     for line in output.strip().splitlines():
         name, colon, value = (part.strip().lower() for part in line.partition(":"))
         if colon:
-            found[name] = value if found.get(name, value) == value else "contradicted"
-    return found
+            answers[name] = value if answers.get(name, value) == value else "contradicted"
+    return answers
 
 
 def _two_turns(exchange: Exchange) -> list[Message]:

@@ -45,11 +45,11 @@ class RuleDetector:
 
     def __init__(self, *, languages: Iterable[str] | None = None) -> None:
         """languages: use only these tables; other languages are answered `unknown`."""
-        known = covered()
-        wanted = known if languages is None else frozenset(languages)
-        if missing := sorted(wanted - known):
+        supported = covered()
+        wanted = supported if languages is None else frozenset(languages)
+        if missing := sorted(wanted - supported):
             raise ConfigError(
-                f"No refusal rules for {', '.join(missing)}. Rules exist for {', '.join(sorted(known))}; "
+                f"No refusal rules for {', '.join(missing)}. Rules exist for {', '.join(sorted(supported))}; "
                 "use a guard or a judge for other languages."
             )
         self._languages = wanted
@@ -180,8 +180,8 @@ def _quoted(text: str) -> list[tuple[int, int]]:
 def _hits(phrases: Iterable[Phrase], text: str, limit: int) -> list[list[re.Match[str]]]:
     """For each phrase that occurs in `text` before `limit`, its matches there."""
     text = text[: limit + LONGEST_HIT]
-    found = ([*_before(phrase.pattern, text, limit)] for phrase in phrases if phrase.possible(text))
-    return [matches for matches in found if matches]
+    hits = ([*_before(phrase.pattern, text, limit)] for phrase in phrases if phrase.possible(text))
+    return [matches for matches in hits if matches]
 
 
 def _occurs(phrases: Iterable[Phrase], text: str, limit: int) -> bool:

@@ -41,8 +41,8 @@ def spoken_language(answer: str, row_language: str) -> str:
 
 def _latin(opening: str, row_language: str) -> bool:
     own_words = rules_of(row_language).words
-    known = sum(word in own_words for word in NO_LETTER.sub(" ", normalised(opening, row_language)).split())
-    if known >= WORDS:
+    own = sum(word in own_words for word in NO_LETTER.sub(" ", normalised(opening, row_language)).split())
+    if own >= WORDS:
         return True
     letters = sum(map(str.isalpha, opening))
     latin = len(_LATIN.findall(opening))

@@ -102,10 +102,10 @@ def made_aside(out: Path, kind: str) -> list[Path]:
 def is_own_folder(path: Path) -> bool:
     """Is `path` a folder that this user made, and no link?"""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except FileNotFoundError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def sweep(folders: Iterable[Path]) -> None:

@@ -32,8 +32,8 @@ def constants_hash(*modules: str) -> str:
 
     Code, paths and objects are left out: a refactoring changes nothing, another pattern, word list or limit does.
     """
-    known = {name: _constants(vars(import_module(name))) for name in modules}
-    return _short(json.dumps(known, sort_keys=True, ensure_ascii=True).encode())
+    by_module = {name: _constants(vars(import_module(name))) for name in modules}
+    return _short(json.dumps(by_module, sort_keys=True, ensure_ascii=True).encode())
 
 
 def _constants(names: Mapping[str, Any]) -> dict[str, Any]:

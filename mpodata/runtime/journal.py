@@ -67,10 +67,10 @@ def _make_private(path: Path) -> None:
 def _restrict(path: Path, mode: int) -> None:
     """Take the rights of others away, where the path is there and this user's."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return
-    if found.st_uid == os.geteuid() and found.st_mode & 0o077:
+    if status.st_uid == os.geteuid() and status.st_mode & 0o077:
         path.chmod(mode)
 
 
@@ -219,8 +219,8 @@ class Journal:
         """How many of `inputs` need no work: what `mpodata plan` shows as cached."""
         prefix = _prefix(task, spec)
         keys = [_key(prefix, value) for value in inputs]
-        found = self.lookup(keys)
-        return sum(key in found for key in keys)
+        recorded = self.lookup(keys)
+        return sum(key in recorded for key in keys)
 
     def through(
         self,

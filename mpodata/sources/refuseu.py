@@ -74,16 +74,16 @@ class RefusEU:
     def columns(self) -> dict[str, str]:
         """field -> column; raises DataError when chosen or rejected cannot be found."""
         existing = self.upstream.columns
-        found = {
+        mapping = {
             field: next((name for name in names if name in existing), None) for field, names in _COLUMNS.items()
         }  # fmt: skip
-        missing = [field for field in ("chosen", "rejected") if found[field] is None]
+        missing = [field for field in ("chosen", "rejected") if mapping[field] is None]
         if missing:
             raise DataError(
                 f"{self.upstream.path} has no column for {', '.join(missing)}; its columns: {', '.join(existing)}. "
                 "Any other table: --set source.name=table --source-columns ..."
             )
-        return {field: column for field, column in found.items() if column is not None}
+        return {field: column for field, column in mapping.items() if column is not None}
 
     def rows(self) -> Iterator[SourceRow | Dropped]:
         for number, row in enumerate(self.upstream.rows()):

@@ -81,24 +81,24 @@ class ReleasedMPO:
             return self.given
         counts = Counter(code for _, code in self._spoken if code not in (UNDETERMINED, self.dominant))
         enough = max(1, len(self._spoken) // 100)
-        found = tuple(sorted(code for code, count in counts.items() if count >= enough))
-        if not found:
+        codes = tuple(sorted(code for code, count in counts.items() if count >= enough))
+        if not codes:
             raise DataError(
                 f"No target language can be recognised in {self.upstream.path}. Name them: languages=[...]."
             )
-        return found
+        return codes
 
     @cached_property
     def _spoken(self) -> list[tuple[str, str]]:
         """(hash of the English side, identified language of the target side) per row, in file order."""
         among = frozenset((*self.given, self.dominant)) if self.given else frozenset(known_languages())
-        found = []
+        spoken = []
         for row in self._rows():
             if isinstance(row, Dropped):
-                found.append(("", UNDETERMINED))
+                spoken.append(("", UNDETERMINED))
             else:
-                found.append((content_id(*map(str, _texts(row, "source"))), _language(_texts(row, "target"), among)))
-        return found
+                spoken.append((content_id(*map(str, _texts(row, "source"))), _language(_texts(row, "target"), among)))
+        return spoken
 
     @cached_property
     def _assigned(self) -> list[str]:

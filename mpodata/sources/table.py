@@ -81,18 +81,20 @@ class TableSource:
                 raise DataError(
                     f"{self.upstream.path} has no column {column!r} for {field}. Its columns: {', '.join(existing)}."
                 )
-        found = dict(self.wanted)
+        mapping = dict(self.wanted)
         by_name = {name.strip().casefold(): name for name in reversed(existing)}
         for field, usual in USUAL_COLUMNS.items():
-            likely = next((by_name[name] for name in usual if by_name.get(name, "") not in {"", *found.values()}), None)
-            if field not in found and likely:
-                found[field] = likely
-        if "prompt" not in found:
+            likely = next(
+                (by_name[name] for name in usual if by_name.get(name, "") not in {"", *mapping.values()}), None
+            )
+            if field not in mapping and likely:
+                mapping[field] = likely
+        if "prompt" not in mapping:
             raise DataError(
                 f"{self.upstream.path} has no column that looks like the prompt. Its columns: {', '.join(existing)}. "
                 "Name it: --source-columns prompt=COLUMN"
             )
-        return found
+        return mapping
 
     def _row(self, row: RawRow, number: int, columns: Mapping[str, str]) -> SourceRow | Dropped:
         cells = {field: row.get(column) for field, column in columns.items()}

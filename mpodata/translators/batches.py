@@ -51,17 +51,17 @@ def _cut(
     share: float = math.inf,
 ) -> list[list[int]]:
     """Sorted positions in batches that keep to the limits, and to about `share` of work each."""
-    found: list[list[int]] = []
+    groups: list[list[int]] = []
     done = 0.0
     for at in order:
-        first = found[-1][0] if found else at
-        fits = found and len(found[-1]) < rows and (len(found[-1]) + 1) * lengths[first] <= tokens
-        if fits and (apart is None or apart[first] == apart[at]) and done + work[at] / 2 <= share * len(found):
-            found[-1].append(at)
+        first = groups[-1][0] if groups else at
+        fits = groups and len(groups[-1]) < rows and (len(groups[-1]) + 1) * lengths[first] <= tokens
+        if fits and (apart is None or apart[first] == apart[at]) and done + work[at] / 2 <= share * len(groups):
+            groups[-1].append(at)
         else:
-            found.append([at])
+            groups.append([at])
         done += work[at]
-    return found
+    return groups
 
 
 def rows_of(vocabulary: int) -> int:

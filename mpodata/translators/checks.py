@@ -113,8 +113,8 @@ def lossy(text: str, translation: str) -> str | None:
     """A line, link, code span, placeholder or long number of the text is gone."""
     if len(translation.split("\n")) != len(text.split("\n")):
         return "lost-newlines"
-    wanted, found = Counter(kept_items(text)), Counter(kept_items(translation))
-    if any(translation.count(item) < count for item, count in (wanted - found).items()):
+    wanted, kept = Counter(kept_items(text)), Counter(kept_items(translation))
+    if any(translation.count(item) < count for item, count in (wanted - kept).items()):
         return "lost-item"
     numbers = kept_numbers(text)
     return "lost-number" if numbers and not set(numbers) <= values(translation) else None

@@ -108,8 +108,8 @@ class DocumentTranslator(Translator):
         """The distinct segments of `texts` that are still to be translated, and how many are not; loads no model."""
         wanted = _segments(self._plans(texts, source, target))
         keys = {segment: result_key(TASK, self._spec(source, target), segment) for segment in wanted}
-        known = self.journal.lookup(keys.values())
-        missing = [segment for segment, key in keys.items() if key not in known]
+        cached = self.journal.lookup(keys.values())
+        missing = [segment for segment, key in keys.items() if key not in cached]
         return missing, len(wanted) - len(missing)
 
     def _plans(self, texts: Sequence[str], source: str, target: str) -> list[list[Piece] | Dropped]:

@@ -96,7 +96,11 @@ class Icr(Translator):
         self, english: Sequence[str], judged: Sequence[Sequence[Candidate]], language: str
     ) -> list[list[Candidate]]:
         prefix = PREFIX.format(language=language_of(language).name)
-        flat = [(prefix + prompt, one.text) for prompt, many in zip(english, judged, strict=True) for one in many]
+        flat = [
+            (prefix + prompt, candidate.text)
+            for prompt, many in zip(english, judged, strict=True)
+            for candidate in many
+        ]
         rewards = iter(
             self.policy.journal.through(
                 "reward", self.reward.provenance(), flat, self.reward.rewards, block=8192, done=self.policy.progress
@@ -122,7 +126,9 @@ def pairs_at(
     rewarded: Sequence[Sequence[Candidate]], kinds: Sequence[AnswerRequest], alpha: float, *, guard: bool
 ) -> list[Chosen]:
     """The pair of every row at one alpha."""
-    controlled = [scored(many, [one.score - alpha * len(one.text) for one in many]) for many in rewarded]
+    controlled = [
+        scored(many, [candidate.score - alpha * len(candidate.text) for candidate in many]) for many in rewarded
+    ]
     if guard:
         return [chosen_and_rejected(many, kind, margin=0.0) for many, kind in zip(controlled, kinds, strict=True)]
     return [_extremes(many) for many in controlled]

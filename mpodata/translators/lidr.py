@@ -104,7 +104,7 @@ class Lidr(Translator):
         answers = [answers[0] for answers in self.policy.answers(list(native.values()), NATIVE)]
         for (at, prompt), answer in zip(native.items(), answers, strict=True):
             results[at] = self._native(prompt, answer, language)
-        helpful = [at for at, one in enumerate(wanted) if one == "compliance"]
+        helpful = [at for at, kind in enumerate(wanted) if kind == "compliance"]
         translated = self.translation.texts([sides[at].rejected for at in helpful], self.policy.dominant, language)
         for at, text in zip(helpful, translated, strict=True):
             results[at] = text

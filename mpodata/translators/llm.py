@@ -87,8 +87,8 @@ class ChatTranslation(SentenceTranslator):
         fallback: DocumentTranslator | None = None,
     ) -> None:
         if template not in TEMPLATES:
-            known = ", ".join(sorted(TEMPLATES))
-            raise ConfigError(f"translator.options.template must be one of {known}, got {template!r}.")
+            names = ", ".join(sorted(TEMPLATES))
+            raise ConfigError(f"translator.options.template must be one of {names}, got {template!r}.")
         self.engine, self.detector, self.name, self.fallback = engine, detector, template, fallback
         self.template = TEMPLATES[template]
         self.unit: Unit = self.template.unit
@@ -148,8 +148,8 @@ class ChatTranslation(SentenceTranslator):
         """What the model failed at twice, or translated with a fault, by the second translator."""
         if self.fallback is None:
             return results
-        found = [result if isinstance(result, str) else "" for result in results]
-        reasons = faults(texts, found, source, target)
+        texts_out = [result if isinstance(result, str) else "" for result in results]
+        reasons = faults(texts, texts_out, source, target)
         failed = [
             at
             for at, (result, reason) in enumerate(zip(results, reasons, strict=True))

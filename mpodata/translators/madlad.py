@@ -39,10 +39,10 @@ class Madlad(Seq2Seq):
         """The token of a target language: ISO 639-1 codes, in a few cases the older ones that Google uses ("iw")."""
         row = language_of(language)
         codes = [f"<2{code}>" for code in dict.fromkeys([row.code, row.google, *row.also.split("|")]) if code]
-        known = next((code for code in codes if self.tokenizer.token_to_id(code) is not None), None)
-        if known is None:
+        code_token = next((code for code in codes if self.tokenizer.token_to_id(code) is not None), None)
+        if code_token is None:
             raise ConfigError(f"{self.name} does not know the language {language!r} ({codes[0]}).")
-        return known
+        return code_token
 
 
 def _without_codes(text: str) -> str:

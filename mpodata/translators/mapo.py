@@ -121,17 +121,17 @@ class Mapo(Translator):
 
     def _references(self, sides: Sequence[Side], wanted: Sequence[AnswerRequest]) -> list[list[str]]:
         """The English answers to align with: the pair's own and, if asked, samples that are of its kind."""
-        found = [[side.chosen] for side in sides]
+        english = [[side.chosen] for side in sides]
         if self.references == 1:
-            return found
+            return english
         for own, side, kind, answers in zip(
-            found, sides, wanted, self.policy.answers([side.prompt for side in sides], self.sampling), strict=True
+            english, sides, wanted, self.policy.answers([side.prompt for side in sides], self.sampling), strict=True
         ):
             same = [
                 one.text for one in self.policy.judged(side.prompt, answers, self.policy.dominant) if one.is_what(kind)
             ]
             own.extend([text for text in same if text != side.chosen][: self.references - 1])
-        return found
+        return english
 
     def _ranked(
         self, judged: Sequence[Sequence[Candidate]], references: Sequence[Sequence[str]], language: str
@@ -152,7 +152,7 @@ class Mapo(Translator):
         wanted: Sequence[AnswerRequest],
         language: str,
     ) -> list[Side | Dropped]:
-        lacking = [at for at, one in enumerate(results) if wanted[at] == "compliance" and _lacks_rejected(one)]
+        lacking = [at for at, result in enumerate(results) if wanted[at] == "compliance" and _lacks_rejected(result)]
         refusals = self.policy.prompt_translator.texts(
             [sides[at].rejected for at in lacking], self.policy.dominant, language
         )
@@ -165,10 +165,10 @@ class Mapo(Translator):
 def _fields(
     candidates: Sequence[Candidate], wanted: AnswerRequest, margin: float
 ) -> tuple[str | Dropped, str | Dropped]:
-    found = chosen_and_rejected(candidates, wanted, margin=margin)
-    if isinstance(found, Dropped):
-        return found, found
-    chosen, rejected = found
+    pair = chosen_and_rejected(candidates, wanted, margin=margin)
+    if isinstance(pair, Dropped):
+        return pair, pair
+    chosen, rejected = pair
     return chosen.text, rejected.text if rejected else Dropped("no-rejected-candidate")
 
 

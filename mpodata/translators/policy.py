@@ -63,8 +63,8 @@ class TargetAnswers:
 
         spec = {**self.engine.provenance(), "sampling": asdict(sampling)}
         block = self.engine.block  # prompts journaled at once, as in a build's own answers
-        found = self.journal.through("answer", spec, prompts, draw, block=block, keep=_complete, done=self.progress)
-        return [[restored(answer) for answer in answers] for answers in found]
+        recorded = self.journal.through("answer", spec, prompts, draw, block=block, keep=_complete, done=self.progress)
+        return [[restored(answer) for answer in answers] for answers in recorded]
 
     def wanted(self, sides: Sequence[Side]) -> list[AnswerRequest]:
         """Refusal pairs and counterweight pairs, told apart by what their dominant chosen answer is."""
@@ -143,13 +143,13 @@ def chosen_and_rejected(
     rejected = next((candidate for candidate in below if candidate.is_against(wanted)), None)
     if rejected is None:
         far = chosen.score - margin * abs(chosen.score)
-        others = [one for one in below if one.sound and one.label != wanted and one.label != "refusal"]
-        rejected = next((one for one in others if one.score <= far), None)
+        others = [other for other in below if other.sound and other.label != wanted and other.label != "refusal"]
+        rejected = next((other for other in others if other.score <= far), None)
     return chosen, rejected
 
 
 def scored(candidates: Sequence[Candidate], scores: Sequence[float]) -> list[Candidate]:
-    return [replace(one, score=score) for one, score in zip(candidates, scores, strict=True)]
+    return [replace(candidate, score=score) for candidate, score in zip(candidates, scores, strict=True)]
 
 
 def _sound(answer: Answer, text: str, in_language: bool) -> bool:

@@ -126,21 +126,21 @@ def pieces(text: str, language: str, *, longest: int, unit: Unit = "sentence") -
     limit = limit_of(longest, language)
     if unit == "text" and len(text) <= limit:
         return list(trimmed(text))
-    found: list[Piece] = []
+    cut: list[Piece] = []
     fence = ""
     for line in text.splitlines(keepends=True):
         marker = FENCE.match(line)
         if fence or marker:
-            found.append(Piece(line, translate=False))
+            cut.append(Piece(line, translate=False))
             if not fence and marker:
                 fence = marker[1]
             elif marker and marker[1].startswith(fence) and not line[marker.end() :].strip():
                 fence = ""
         elif not has_words(line):
-            found.append(Piece(line, translate=False))
+            cut.append(Piece(line, translate=False))
         else:
-            found.extend(_line(line, language, limit, unit))
-    return found
+            cut.extend(_line(line, language, limit, unit))
+    return cut
 
 
 def limit_of(longest: int, language: str) -> int:
@@ -281,13 +281,13 @@ def kept_numbers(text: str) -> list[str]:
 def around_items(text: str) -> list[Piece]:
     """`text` cut at its items and numbers, which stay as they are; joining gives it back."""
     spans = sorted([m.span() for m in items(text)] + [m.span() for m in NUMBER.finditer(text)])
-    found: list[Piece] = []
+    parts: list[Piece] = []
     position = 0
     for start, end in spans:
         if start < position:  # a number inside a link
             continue
-        found.extend(trimmed(text[position:start]))
-        found.append(Piece(text[start:end], translate=False))
+        parts.extend(trimmed(text[position:start]))
+        parts.append(Piece(text[start:end], translate=False))
         position = end
-    found.extend(trimmed(text[position:]))
-    return found
+    parts.extend(trimmed(text[position:]))
+    return parts

@@ -74,7 +74,7 @@ class SelfTranslation(SentenceTranslator):
         judged = [
             [
                 verdict.label == "refusal"
-                for verdict in self.detector.verdicts([Exchange(code, "", one) for one in many])
+                for verdict in self.detector.verdicts([Exchange(code, "", reply) for reply in many])
             ]
             for code, many in ((target, bare), (source, bare), (source, texts))
         ]

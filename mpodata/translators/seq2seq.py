@@ -84,8 +84,8 @@ class Seq2Seq(SentenceTranslator):
             raise ModelError(f"translator.options.device {self.device!r} cannot be used here: {error}") from error
         if self._compute_type != "auto":
             if self._compute_type not in supported:
-                known = ", ".join(sorted(supported))
-                raise ConfigError(f"{self.device} cannot compute in {self._compute_type!r}. It can in: {known}.")
+                types = ", ".join(sorted(supported))
+                raise ConfigError(f"{self.device} cannot compute in {self._compute_type!r}. It can in: {types}.")
             return self._compute_type
         wanted = ("int8",) if self.device == "cpu" else ("int8_float16", "bfloat16", "float16")
         return next((kind for kind in wanted if kind in supported), "float32")

@@ -153,7 +153,9 @@ def _build(manifest: Manifest, key: str, facts: Mapping[str, Any]) -> dict[str, 
         "parts": provenance_lines(facts),
         "dropped": {cell(stage): _escaped(counts) for stage, counts in facts["dropped"].items()},
         "licences": _escaped(facts["licences"]),
-        "decontamination": {cell(name): contamination_line(found) for name, found in facts["decontamination"].items()},
+        "decontamination": {
+            cell(name): contamination_line(result) for name, result in facts["decontamination"].items()
+        },
     }
 
 

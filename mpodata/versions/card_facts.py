@@ -205,8 +205,8 @@ def _limits(manifest: Manifest) -> Iterator[str]:
         else:
             yield "Chosen answers are the source's own: they are off-policy for every model."
         for name, reasons in facts["checks"].get("flagged", {}).items():
-            found = cell(", ".join(f"{reason} {count}" for reason, count in reasons.items()))
-            yield f"`{name.replace('`', '')}` keeps rows that the quality checks find fault with: {found}."
+            counted = cell(", ".join(f"{reason} {count}" for reason, count in reasons.items()))
+            yield f"`{name.replace('`', '')}` keeps rows that the quality checks find fault with: {counted}."
     if not all(facts["decontamination"] for facts in manifest.builds.values()):
         yield "Not every build was checked against evaluation sets: look for overlaps before reporting results."
     for name, config in manifest.configs.items():

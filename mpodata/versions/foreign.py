@@ -98,9 +98,9 @@ def as_dataset_name(value: object) -> str:
 
 def refuse_unknown(raw: Mapping[str, Any], record: type, where: str) -> None:
     """Raise ValueError for keys that the dataclass `record` does not have, or lacks without a default."""
-    known = {field.name for field in fields(record)}
+    names = {field.name for field in fields(record)}
     needed = {field.name for field in fields(record) if field.default is MISSING and field.default_factory is MISSING}
-    for key in sorted(raw.keys() - known):
+    for key in sorted(raw.keys() - names):
         raise ValueError(f"{where} has an unknown key {key!r}")
     for key in sorted(needed - raw.keys()):
         raise ValueError(f"{where} lacks {key!r}")
@@ -138,8 +138,8 @@ def check_build(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         as_counts(reasons, f"flagged rows of {config} of {where}")
     for name, digest in as_mapping(facts.get("dominant_texts", {}), f"dominant_texts of {where}").items():
         as_sha256(digest, f"dominant_texts {name} of {where}")
-    for name, found in facts["decontamination"].items():
-        as_counts(as_mapping(found, f"decontamination {name} of {where}").get("by", {}), f"decontamination of {where}")
+    for name, result in facts["decontamination"].items():
+        as_counts(as_mapping(result, f"decontamination {name} of {where}").get("by", {}), f"decontamination of {where}")
     check_depth(facts, where)
     return facts
 

@@ -99,10 +99,10 @@ class LoadedVersion:
                 "to join. Read the rows of a config, or train with a method that needs no dominant side (dpo)."
             )
         translator = self._translator(translator)
-        known = self.manifest.languages(translator)
-        for code in known if languages is None else languages:
-            if code not in known:
-                raise UnknownName(f"{translator} language", code, known)
+        available = self.manifest.languages(translator)
+        for code in available if languages is None else languages:
+            if code not in available:
+                raise UnknownName(f"{translator} language", code, available)
             yield from self._pairs(f"{translator}.{code}", split)
 
     def _pairs(self, config: str, split: str) -> Iterator[Pair]:
@@ -110,16 +110,16 @@ class LoadedVersion:
             yield Pair(target.pair_id, dominant.side, target.side, target.category, target.source_id, target.quality)
 
     def _translator(self, asked: str | None) -> str:
-        known = self.translators()
-        chosen = asked or self.translator or (known[0] if len(known) == 1 else None)
-        if not known:
+        available = self.translators()
+        chosen = asked or self.translator or (available[0] if len(available) == 1 else None)
+        if not available:
             raise VersionError(f"{self.reference} has the dominant side only: there are no pairs to join.")
         if chosen is None:
             raise VersionError(
-                f"{self.reference} holds {', '.join(known)}: pick one, for example {self.reference}#{known[0]}."
+                f"{self.reference} holds {', '.join(available)}: pick one, for example {self.reference}#{available[0]}."
             )
-        if chosen not in known:
-            raise UnknownName("translator", chosen, known)
+        if chosen not in available:
+            raise UnknownName("translator", chosen, available)
         return chosen
 
 
@@ -142,7 +142,7 @@ def load_from(store: Store, wanted: Reference) -> LoadedVersion:
     if version is None:
         raise VersionError(f"{store.name} has no published version in {store.place}. Publish one first.")
     if version not in tags:
-        raise UnknownName(f"version of {store.name}:", version.tag, [known.tag for known in sorted(tags)])
+        raise UnknownName(f"version of {store.name}:", version.tag, [tag_of.tag for tag_of in sorted(tags)])
     commit = tags[version]
     manifest = manifest_at(store, commit)
     if manifest is None:
@@ -176,8 +176,8 @@ def check_file(folder: Path, path: str, sha256: str) -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise VersionError(f"{folder} lacks {path}: the version is incomplete. Fetch or build it again.") from error
     try:
-        found = file.stat()
-        state = (str(file), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        status = file.stat()
+        state = (str(file), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if state not in _checked:
             _checked[state] = hash_file(file)
     except OSError as error:

@@ -51,9 +51,9 @@ def other_configs(card: str, head: Manifest | None, ours: Iterable[str]) -> tupl
     Raises VersionError where one of them has the name of a config of ours.
     """
     listed = parse_front_matter(card).get("configs") or []
-    found = [dict(entry) for entry in listed if isinstance(entry, dict) and "config_name" in entry]
+    entries = [dict(entry) for entry in listed if isinstance(entry, dict) and "config_name" in entry]
     made = set(head.configs) if head else set()
-    others = [entry for entry in found if entry["config_name"] not in made]
+    others = [entry for entry in entries if entry["config_name"] not in made]
     for entry in others:
         entry.pop("default", None)  # there is one default: our dominant side
         if entry["config_name"] in set(ours):

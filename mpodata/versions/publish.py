@@ -211,7 +211,7 @@ def reload(store: Store, version: SemVer, fresh: Collection[str] | None = None) 
     for path, sha256 in expected.items():
         if path not in listed:
             raise VersionError(f"{store.name}@{version.tag} lacks {path}.")
-        known = listed[path] if fresh is not None and path not in fresh else None
-        if (known or store.digest(commit, path)) != sha256:
+        stated = listed[path] if fresh is not None and path not in fresh else None
+        if (stated or store.digest(commit, path)) != sha256:
             raise VersionError(f"{store.name}@{version.tag}: {path} is not what was published. Do not use it.")
     return commit

@@ -71,10 +71,10 @@ def next_release(
 
 def next_version(look: RemoteState, step: VersionDiff | None, wanted: SemVer | None) -> SemVer:
     """The smallest version that is honest about the step, or the wanted one where that is large enough."""
-    known = list(look.tags)
+    published = list(look.tags)
     if look.manifest is not None and look.manifest.version is not None:
-        known.append(SemVer.parse(look.manifest.version))
-    newest = max(known, default=None)
+        published.append(SemVer.parse(look.manifest.version))
+    newest = max(published, default=None)
     if newest is None:
         return wanted or FIRST
     name = look.store.name

@@ -133,10 +133,10 @@ def read_groups(path: Path, columns: Iterable[str] | None = None) -> Iterator[pa
     """The row groups of one Parquet file of this schema; raises VersionError where it is none."""
     try:
         with pq.ParquetFile(path) as file:
-            found = file.schema_arrow.remove_metadata()
-            if not found.equals(COLUMNS):
+            stored = file.schema_arrow.remove_metadata()
+            if not stored.equals(COLUMNS):
                 raise VersionError(
-                    f"{path} does not have the columns of schema {SCHEMA_VERSION}: {differences(found)}."
+                    f"{path} does not have the columns of schema {SCHEMA_VERSION}: {differences(stored)}."
                 )
             for group in range(file.num_row_groups):
                 yield file.read_row_group(group, columns=None if columns is None else list(columns))

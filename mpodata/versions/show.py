@@ -26,10 +26,10 @@ def rows_of_pair(version: LoadedVersion, pair: str) -> list[Shown]:
     wanted = {None, version.translator} if version.translator else {None, *version.translators()}
     kept = [name for name in names if version.manifest.configs[name].translator in wanted]
     pair_id = _pair_id(version, int(pair)) if pair.isdecimal() and len(pair) < 16 else pair
-    found = [shown for name in kept for shown in _find(version, name, pair_id)]
-    if not found:
+    sides = [shown for name in kept for shown in _find(version, name, pair_id)]
+    if not sides:
         raise VersionError(f"{version.reference} has no pair {pair_id}. Name one by pair_id, or by number from 1.")
-    return found
+    return sides
 
 
 def _pair_id(version: LoadedVersion, number: int) -> str:

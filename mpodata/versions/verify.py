@@ -55,9 +55,9 @@ def problems(folder: Path, manifest: Manifest, done: Callable[[str], None] = lam
     yield from _card(folder, manifest)
     sound = set()
     for path, file in manifest.parquet_files().items():
-        found = list(_file(folder, path, file))
-        yield from found
-        if not found:
+        faults = list(_file(folder, path, file))
+        yield from faults
+        if not faults:
             sound.add(path)
         done(path)
     yield from _equal_answers(folder, manifest, sound)

@@ -128,16 +128,16 @@ class VersionWriter:
         return manifest
 
     def _manifest(self, facts: BuildFacts) -> Manifest:
-        known = redacted(asdict(facts))
-        dropped = known.pop("dropped")
-        known["licences"] = facts.licences()
+        recorded = redacted(asdict(facts))
+        dropped = recorded.pop("dropped")
+        recorded["licences"] = facts.licences()
         configs = {name: _config(written, "", dropped) for name, written in self._configs.items()}
-        known["dropped"] = {stage: dict(counts) for stage, counts in dropped.items() if stage not in configs}
+        recorded["dropped"] = {stage: dict(counts) for stage, counts in dropped.items() if stage not in configs}
         if self._parallel and facts.dominant in self._configs:
-            known[DOMINANT_TEXTS] = self._dominant_texts(facts.dominant, configs)
-        build = build_id(known)
+            recorded[DOMINANT_TEXTS] = self._dominant_texts(facts.dominant, configs)
+        build = build_id(recorded)
         configs = {name: replace(config, build=build) for name, config in configs.items()}
-        builds: dict[str, Mapping[str, Any]] = {build: known}
+        builds: dict[str, Mapping[str, Any]] = {build: recorded}
         if self._base is not None:
             kept = self._keep_base(facts.dominant)
             configs = {**{name: kept.configs[name] for name in kept.configs if name not in configs}, **configs}

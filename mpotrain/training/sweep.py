@@ -80,9 +80,9 @@ def walk(folder: Path, plan: Sequence[Point], arguments: Sequence[str]) -> Itera
 
 def ranking(results: Sequence[tuple[Point, Mapping[str, Any]]], metric: str, *, lowest: bool) -> list[dict[str, Any]]:
     """One entry per run, best first; raises UnknownName where no run has `metric`."""
-    known = sorted({name for _, run in results for name in run["metrics"]})
-    if metric not in known:
-        raise UnknownName("metric", metric, known)
+    names = sorted({name for _, run in results for name in run["metrics"]})
+    if metric not in names:
+        raise UnknownName("metric", metric, names)
     entries = [{"run": p.name, **dict(p.flags), metric: run["metrics"].get(metric)} for p, run in results]
     return sorted(entries, key=lambda e: (e[metric] is None, e[metric] if lowest else -e[metric]))
 

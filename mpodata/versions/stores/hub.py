@@ -68,8 +68,8 @@ class HubStore:
         if is_offline_mode():
             return self._cached_tags()
         refs = self._read("read the versions of", lambda: self._api.list_repo_refs(self.name, repo_type=KIND))
-        found = ((SemVer.of_tag(tag.name), tag.target_commit) for tag in refs.tags)
-        return {version: commit for version, commit in found if version is not None}
+        tagged = ((SemVer.of_tag(tag.name), tag.target_commit) for tag in refs.tags)
+        return {version: commit for version, commit in tagged if version is not None}
 
     def _cached_tags(self) -> dict[SemVer, str]:
         try:
