@@ -22,7 +22,7 @@ from mpodata.runtime.terminal import LINE_BREAK, printable
 ABOUT = "Multilingual refusal preference data: build, check, version, publish."
 
 COMMANDS = {
-    "build": "build refusal preference pairs and carry them into other languages",
+    "build": "build refusal preference pairs and translate them into other languages",
     "plan": "say what a build would do, cost and be licensed as, before it does it",
     "audit": "run the quality checks over any multilingual preference data",
     "publish": "publish a built version to the Hub or to a folder registry",

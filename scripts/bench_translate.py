@@ -88,7 +88,7 @@ def headline(folder: Path, rows: dict[str, str], args: argparse.Namespace) -> di
     texts = list(rows)[:256]
     ours = Forced(folder, args.length, args.beam, rows)
     warm = time.perf_counter()
-    carried = DocumentTranslator(ours)
+    document = DocumentTranslator(ours)
     assert ours.translator is not None  # converted and loaded before the clock starts
     print(f"converted and loaded in {time.perf_counter() - warm:.0f} s")
     plain = plain_translator(ours, inter=1, intra=cores())
@@ -98,7 +98,7 @@ def headline(folder: Path, rows: dict[str, str], args: argparse.Namespace) -> di
         "ours, end to end": (256, lambda: DocumentTranslator(ours).texts(texts, SOURCE, TARGET)),
     }
     same = outputs_alike(plain, ours, texts[:64], args)
-    assert carried.texts(texts[:2], SOURCE, TARGET) == [rows[text] for text in texts[:2]]
+    assert document.texts(texts[:2], SOURCE, TARGET) == [rows[text] for text in texts[:2]]
     rates, cpu = in_turns(alternatives, args.rounds)
     ratios = {
         "ours / transformers": rates["ours, end to end"] / rates["transformers fp32, 16"],

@@ -22,7 +22,7 @@ from mpodata.versions.load import load
 from mpodata.versions.manifest import Manifest
 from mpodata.versions.publish import publish
 
-HELP = "Build refusal preference pairs and carry them into other languages."
+HELP = "Build refusal preference pairs and translate them into other languages."
 EXAMPLE = (
     "mpodata build --source PKU-Alignment/PKU-SafeRLHF --model meta-llama/Llama-3.1-8B-Instruct --engine vllm \\\n"
     "      --translator nllb-3.3b --languages zh,ja,ko,ar,bn,sw --samples 100 --out refusals\n"
@@ -37,7 +37,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--push-to-hub", metavar="USER/NAME", help="publish to the Hub when built (private and gated)")
     parser.add_argument("--version", metavar="X.Y.Z", help="with --push-to-hub: raise the version")
     parser.add_argument("--public", action="store_true", help="with --push-to-hub: a public dataset")
-    parser.add_argument("--no-gated", dest="gated", action="store_false", help="with --push-to-hub: readable unasked")
+    parser.add_argument(
+        "--no-gated", dest="gated", action="store_false", help="with --push-to-hub: do not require access requests"
+    )
     parser.add_argument("--scale", choices=["local", "ray"], default="local", help="where the stages run")
     parser.add_argument(
         "--workers",

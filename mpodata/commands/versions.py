@@ -1,4 +1,4 @@
-"""`mpodata versions`: what there is of a dataset."""
+"""`mpodata versions`: list a dataset's versions."""
 
 import argparse
 import json

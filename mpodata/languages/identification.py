@@ -20,7 +20,7 @@ MIN_LETTERS: Final = 2  # fewer letters say nothing; two are enough where the sc
 MIN_LATIN_LETTERS: Final = 4  # "OK" and "Yes" are words of many languages
 MAX_CHARACTERS: Final = 1000  # the model gains nothing from more, and its time grows with the text
 CLEAR_LETTERS: Final = 20  # fewer letters do not tell two languages of one script apart
-CLEAR_BELIEF: Final = 0.98  # belief from which a language of the same script counts as another one
+CLEAR_BELIEF: Final = 0.98  # minimum confidence to accept another language of the same script
 SCRIPT_SHARE: Final = 0.5  # share of letters in another script that names a short text's language
 RECENT: Final = 512  # texts remembered: many answers are the same refusal
 

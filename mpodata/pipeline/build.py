@@ -129,8 +129,8 @@ def _made(
     yield recipe.dominant, dominant
     for language in recipe.languages:
         config = config_name(recipe.translator.name, language)
-        carried = progress.over(runner.translate(dominant.read(), language), f"{config}: translation", dominant.rows)
-        yield config, work.file(config, carried)
+        translated = progress.over(runner.translate(dominant.read(), language), f"{config}: translation", dominant.rows)
+        yield config, work.file(config, translated)
 
 
 def _imported(

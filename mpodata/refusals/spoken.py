@@ -10,7 +10,7 @@ from mpodata.refusals.tables import covered, normalised, rules_of
 
 LOOKED_AT: Final = 200  # characters of an answer's opening
 WORDS: Final = 3  # frequent words of a language that settle that an answer is in it
-BELIEF: Final = 0.8  # share of belief from which an identified language replaces the row's
+BELIEF: Final = 0.8  # minimum confidence for an identified language to replace the row's
 LETTERS: Final = 4  # a Latin answer with fewer is taken to be in the row's language
 
 NO_LETTER: Final = re.compile(r"[^\w\s]+")

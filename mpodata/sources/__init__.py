@@ -31,7 +31,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class ParallelSource(Protocol):
-    """Pairs that somebody carried into other languages already: nothing is left to answer or to translate."""
+    """Finished pairs in several languages: nothing is left to answer or to translate."""
 
     @property
     def translator(self) -> str:

@@ -1,4 +1,4 @@
-"""The files the MPO authors released (Zhao et al. 2025, github.com/circle-hit/MPO): pairs that are carried already.
+"""The files the MPO authors released (Zhao et al. 2025, github.com/circle-hit/MPO): pairs that are translated already.
 
 Each row holds one English exchange and one translation of it, and does not say into which language. The language is
 identified per row from its three texts together. A row that is untranslated as a whole says nothing of the language it
@@ -21,7 +21,7 @@ from mpodata.readers.conversation import answer_text, prompt_text
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, Pair, Side, content_id
 
-TRANSLATOR: Final = "released"  # the translator's name in the version: how the rows were carried is not known
+TRANSLATOR: Final = "released"  # the translator's name in the version: how the rows were translated is not known
 
 COLUMNS: Final = tuple(
     f"{side}_{part}" for side in ("source", "target") for part in ("conversations", "chosen", "rejected")

@@ -1,14 +1,17 @@
 """How sentences are put into batches, so that nobody has to tune it.
 
-A decoding step costs the weights read once, worth about a dozen sentences' own work on a CPU, plus a little for every
-sentence: small batches pay the reading too often. Large ones need blocks of memory that malloc does not keep but asks
-of the system anew at every step, page by page, which from some size on costs more than the reading saves. Measured on
-two cores: 128 rows (sentences x beams) of NLLB's 256,206 words take a third more CPU time than 32 to 64. So a batch on
-a CPU has as many rows as have 64 MiB of scores, one float32 for each row and word, and as many tokens as have 32 MiB in
-the widest layer.
+On a CPU two costs decide the size of a batch:
 
-Sentences of one length go together, since attention pays for padding. Every worker gets as many batches, the longest
-sentences first and fewer to a batch, so that the workers end together.
+1. Each decoding step reads all weights once, about the cost of 12 sentences. Small batches read them too often.
+2. Large batches need blocks of memory that malloc returns to the system after every step. Faulting their pages in again
+   costs more than the reading saves: 128 rows (sentences x beams) of NLLB's 256,206 words take a third more CPU time
+   than 32 to 64, measured on two cores.
+
+So a batch has as many rows as fit 64 MiB of scores (one float32 for each row and word) and as many tokens as fit 32 MiB
+in the widest layer.
+
+Sentences of one length go together, since attention pays for padding. Every worker gets the same number of batches, the
+longest sentences first and fewer to a batch, so that the workers end together.
 """
 
 import math

@@ -34,7 +34,7 @@ from mpodata.translators.seq2seq import Device
 CERTAIN: Final = 1e-6  # nats a token; a cross-entropy below it is a rounding of 0
 LONGEST: Final = 1000  # tokens of an answer or reference that are scored; NLLB has 1,024 positions
 BATCH: Final = 4096  # tokens with padding
-SCORING: Final = 1  # raise when the score changes: it is part of every journal key
+SCORING: Final = 1  # bump when the score changes; part of every journal key
 
 
 class Aligner:

@@ -50,7 +50,7 @@ def token_log_probs(head: nn.Module, states: Tensor, targets: Tensor, shape: Log
     if len(targets) == 0:
         return states.new_zeros(0, dtype=torch.promote_types(states.dtype, torch.float32))
     usual, own = head.forward, head.__dict__.get("forward")
-    # What subclasses of Linear that shard it keep, and those that quantise it or add LoRA to it replace.
+    # True for nn.Linear and sharded subclasses; False for quantised or LoRA layers, which override forward.
     plain = isinstance(head, nn.Linear) and type(head).forward is nn.Linear.forward
     setattr(head, "forward", _linear(head) if plain else _any_head(usual))  # noqa: B010
     try:
