@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def audit_data(
     data: str | Path,
     *,
-    dominant: str = "en",
+    dominant: str | None = None,
     format: str | None = None,
     split: str | None = None,
     config: str | None = None,
@@ -27,12 +27,13 @@ def audit_data(
     """Run every check over every row of a file, a Hub dataset or a version.
 
     Args:
-        dominant: code of the language the others are compared with.
+        dominant: code of the language the others are compared with; by default what the data says.
         format: a key of `mpodata.audit.preferences.FORMATS`; by default told from the columns.
         split, config, revision: of a Hub dataset.
         against: evaluation files whose prompts must not be inside.
         refusals: whether chosen should refuse and rejected comply; False for data about something else.
-    Returns: counts per language and reason. Raises: DataError for data that cannot be read.
+    Returns: counts by language and reason, conclusions of the file, ids of all rows with findings.
+    Raises: DataError for data that cannot be read.
     """
     from mpodata.audit.findings import audit
     from mpodata.audit.preferences import preferences

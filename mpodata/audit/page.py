@@ -1,5 +1,6 @@
 """An audit as one self-contained HTML page and as a table for the terminal; texts only when asked for."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mpodata.about import __version__
-from mpodata.audit.findings import TRANSLATION, Audit, Example
+from mpodata.audit.record import Audit, Example
 from mpodata.languages import languages
 from mpodata.quality.measures import size
 from mpodata.records import FIELDS
@@ -24,8 +25,9 @@ MEANINGS: Final = {
     "unterminated": "The text breaks off in mid-sentence: often an answer cut at the token limit.",
     "incomplete": "The end of the dominant text is missing.",
     "length-ratio": "Far shorter or longer than a translation of this text would be.",
-    "shuffled": "Names, numbers, marks and lengths say that the two sides are not of one row.",
+    "shuffled": "Words, names, numbers, marks and lengths say that the two sides are not of one row.",
     "duplicate": "The same prompt and answers in the same language as an earlier row.",
+    "duplicate-across-languages": "The same prompt and answer as an earlier row that is called another language.",
     "same-answers": "Chosen and rejected are the same text.",
     "contaminated": "The prompt is in an evaluation set.",
     "not-a-refusal": "A chosen answer (counterweight rows: a rejected one) that does not refuse, by phrase rules.",
@@ -33,7 +35,7 @@ MEANINGS: Final = {
 }
 
 
-def render(audit: Audit, *, dominant: str, reveal: bool = False) -> str:
+def render(audit: Audit, *, reveal: bool = False) -> str:
     """The page. Without `reveal` it holds counts, places and measures, and no text of the data."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -48,14 +50,12 @@ def render(audit: Audit, *, dominant: str, reveal: bool = False) -> str:
         reveal=reveal,
         languages=[_language(audit, code) for code in codes],
         reasons=[_reason(audit, reason, codes, reveal) for reason in audit.all_reasons()],
-        correlations=[
-            {"name": name, "cells": [audit.correlations.get((code, name)) for code in _compared(audit)]}
-            for name in FIELDS
-            if audit.correlations
-        ],
-        correlation_languages=_compared(audit),
-        threshold=TRANSLATION,
-        dominant=dominant,
+        comparisons=_comparisons(audit),
+        fields=FIELDS,
+        conclusions=audit.conclusions,
+        reliability=sorted(audit.reliability.items()),
+        rests_on_rules=bool({"not-a-refusal", "is-a-refusal"} & set(audit.all_reasons())),
+        dominant=audit.dominant,
         contamination=audit.contamination,
         unreadable=sorted(audit.unreadable.items()),
         unjudged=sorted(audit.unjudged.items()),
@@ -73,9 +73,27 @@ def summary(audit: Audit) -> str:
     worst = max(audit.languages(), key=lambda code: audit.faulty[code] / audit.rows[code])
     share = audit.faulty[worst] / audit.rows[worst]
     return (
-        f"{faulty:,} of {total:,} rows ({faulty / total:.0%}) have at least one finding, most often {reasons[0]}. "
-        f"Most affected: {_name(worst)} ({share:.0%})."
+        f"{faulty:,} of {total:,} rows ({faulty / total:.0%}) have at least one finding; "
+        f"the most severe is {reasons[0]} ({audit.total(reasons[0]):,}). Most affected: {_name(worst)} ({share:.0%})."
     )
+
+
+def report(audit: Audit) -> Iterator[str]:
+    """The audit for the terminal: summary, table, conclusions, what was not checked."""
+    yield summary(audit)
+    if audit.rows:
+        yield from table(audit)
+    yield from audit.conclusions
+    untranslated = [comparison for comparison in audit.comparisons.values() if not comparison.translation]
+    for comparison in untranslated:
+        yield f"{comparison.language} {comparison.field} is compared with nothing: {comparison.why}."
+    if {"not-a-refusal", "is-a-refusal"} & set(audit.all_reasons()):
+        for code, note in sorted(audit.reliability.items()):
+            yield f"Refusal rules, {code}: {note}"
+    for entry in audit.contamination:
+        yield f"{entry['set']}: {entry['contaminated']} rows hold one of its {entry['prompts']:,} prompts"
+    for reason, count in sorted(audit.unreadable.items()):
+        yield f"{count} rows could not be read: {reason}"
 
 
 def table(audit: Audit) -> Iterator[str]:
@@ -132,8 +150,14 @@ def _example(example: Example, reveal: bool) -> dict[str, Any]:
     }
 
 
-def _compared(audit: Audit) -> list[str]:
-    return sorted({code for code, _ in audit.correlations})
+def _comparisons(audit: Audit) -> list[dict[str, Any]]:
+    """One row a language: is each field a translation, and how far do its length ratios spread?"""
+    codes = sorted({code for code, _ in audit.comparisons})
+    cells = {
+        key: {"translation": comparison.translation, "factor": math.exp(comparison.spread)}
+        for key, comparison in audit.comparisons.items()
+    }
+    return [{"code": code, "cells": [cells.get((code, name)) for name in FIELDS]} for code in codes]
 
 
 def _name(code: str) -> str:

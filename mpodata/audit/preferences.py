@@ -2,29 +2,35 @@
 
 Formats, told from the columns: released MPO files; TRL preference types (text or messages, prompt given or implicit);
 LLaMA-Factory's ranking formats (sharegpt: conversations, chosen, rejected; alpaca: instruction, input, chosen and
-rejected); versions of mpodata. A row's language is its `language` or `lang` column, else identified from its texts.
-Rows that share an id (`pair_id`, or `id` beside a language column) with a row in the dominant language are compared
-with it.
+rejected); hh-rlhf's transcripts; versions of mpodata. A row's language is its `language` or `lang` column, by any label
+that `mpodata.languages` knows, else identified from its texts. Rows that share an id (`pair_id`, or `id` beside a
+language column) with a row in the dominant language are compared with it. Rows with earlier turns or a system prompt
+are no pairs of one prompt: each is counted as `multi-turn`.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from mpodata.errors import DataError, UnknownName
 from mpodata.languages import languages
-from mpodata.languages.identification import UNDETERMINED, identify
+from mpodata.languages.identification import UNDETERMINED, dominant_language_of, identify
 from mpodata.languages.labels import language_code
 from mpodata.readers.cells import clean_text
+from mpodata.readers.conversation import prompt_text
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import COUNTERWEIGHT, Dropped, Pair, Side
 from mpodata.sources.exchange import LANGUAGE_COLUMNS, Texts, alpaca, preference, sharegpt
 from mpodata.sources.released_mpo import COLUMNS as RELEASED_COLUMNS
-from mpodata.sources.released_mpo import released_mpo
+from mpodata.sources.released_mpo import ReleasedMPO, released_mpo
 
 ANSWERS: Final = ("chosen", "rejected")
+NAMED: Final = "as named"  # why a language is the dominant one
+SAMPLE: Final = 200  # prompts that a file's dominant language is told from
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class Entry:
     side: Side
     dominant: Side | None = None  # the same pair in the dominant language, where the data has it
     told: bool = True  # the language is stated by the data; else it was identified from the texts
+    identity: str | None = None  # the row's own id, where the data has one
     counterweight: bool = False  # chosen helps, rejected refuses
 
 
@@ -45,6 +52,8 @@ class Preferences:
     name: str  # what was read, as the user named it
     format: str
     read: Callable[[], Iterator[Entry | Dropped]]
+    dominant: str = "en"  # the language the others are compared with
+    dominant_reason: str = "by default"
 
     def entries(self) -> Iterator[Entry | Dropped]:
         """Every row, and a Dropped in the place of each that cannot be read."""
@@ -55,21 +64,27 @@ def preferences(
     path: str,
     *,
     format: str | None = None,
-    dominant: str = "en",
+    dominant: str | None = None,
     split: str | None = None,
     config: str | None = None,
     revision: str | None = None,
 ) -> Preferences:
-    """The preference data behind a file, a Hub dataset id or a reference to a version of mpodata."""
+    """The preference data behind a file, a Hub dataset id or a reference to a version of mpodata.
+
+    `dominant`: the language the others are compared with; by default what the data itself says.
+    """
     if format is not None and format not in FORMATS:
         raise UnknownName("format", format, FORMATS)
     if format == "mpodata" or (format is None and _is_version(path)):
-        return Preferences(path, "mpodata", lambda: _version_entries(path, split))
+        return _version(path, split)
     upstream = Upstream(path, split, config, revision)
     format = format or _format_of(upstream)
     if format == "released-mpo":
-        return Preferences(path, format, lambda: _released_entries(upstream, dominant))
-    return Preferences(path, format, _EntryReader(upstream, _ROW_FORMATS[format], dominant).entries)
+        code, reason = (dominant, NAMED) if dominant else _released_dominant(upstream)
+        source = released_mpo(path=path, dominant=code, split=split, config=config, revision=revision)
+        return Preferences(path, format, lambda: _released_entries(source), code, reason)
+    reader = _EntryReader(upstream, _ROW_FORMATS[format], dominant)
+    return Preferences(path, format, reader.entries, *reader.dominant_and_reason)
 
 
 def _is_version(path: str) -> bool:
@@ -89,7 +104,7 @@ def _format_of(upstream: Upstream) -> str:
     if {"instruction", *ANSWERS} <= columns:
         return "alpaca"
     if set(ANSWERS) <= columns:
-        return "trl"
+        return "trl"  # HH-RLHF's transcripts, too
     raise DataError(
         f"{upstream.path} holds no preferences known here: it needs chosen and rejected; "
         f"its columns: {', '.join(upstream.columns)}."
@@ -110,15 +125,34 @@ class _EntryReader:
 
     upstream: Upstream
     texts: Callable[[RawRow], Texts | Dropped]
-    dominant: str
+    named: str | None  # the dominant language, where the user named it
 
     def entries(self) -> Iterator[Entry | Dropped]:
+        dominant, _ = self.dominant_and_reason
         for place, row, side, told in self._sides():
             if isinstance(side, Dropped):
                 yield side
                 continue
-            original = None if side.language == self.dominant else self._originals.get(self._identity(row))
-            yield Entry(place, side, original, told, str(row.get("category")) == COUNTERWEIGHT)
+            original = None if side.language == dominant else self._originals.get(self._identity(row))
+            shown = row.get("pair_id", row.get("id"))
+            counterweight = str(row.get("category")) == COUNTERWEIGHT
+            yield Entry(place, side, original, told, None if shown is None else str(shown), counterweight)
+
+    @cached_property
+    def dominant_and_reason(self) -> tuple[str, str]:
+        """The language whose rows most others share their ids with, English where several do."""
+        if self.named is not None:
+            return self.named, NAMED
+        languages_of: defaultdict[str, set[str]] = defaultdict(set)
+        if {"pair_id", "id"} & set(self.upstream.columns):
+            for _, row, side, _ in self._sides():
+                if isinstance(side, Side) and (identity := self._identity(row)):
+                    languages_of[identity].add(side.language)
+        shared = Counter(code for codes in languages_of.values() if len(codes) > 1 for code in codes)
+        if not shared:
+            return "en", "no rows of two languages share an id"
+        code = min(shared, key=lambda code: (-shared[code], code != "en", code))
+        return code, f"{shared[code]:,} of {len(languages_of):,} ids stand in it and in another language"
 
     def _sides(self) -> Iterator[tuple[str, RawRow, Side | Dropped, bool]]:
         for number, row in enumerate(self.upstream.rows()):
@@ -126,25 +160,23 @@ class _EntryReader:
             if isinstance(row, Dropped):
                 yield place, {}, row, True
                 continue
-            found = self.texts(row)
-            if isinstance(found, Dropped):
-                yield place, row, Dropped(found.reason, place), True
-                continue
-            strange = next((value for value in found if not isinstance(value, str | None)), None)
-            if strange is not None:
-                yield place, row, Dropped("not-text", f"{place}: a {type(strange).__name__}"), True
-                continue
-            texts = [clean_text(value or "") for value in found]
-            told = self._told(row)
-            if isinstance(told, Dropped):
-                yield place, row, Dropped(told.reason, place), True
-                continue
-            yield place, row, Side(told or _spoken(texts), *texts), told is not None
+            side, told = self._side(row, place)
+            yield place, row, side, told
 
-    def _told(self, row: RawRow) -> str | Dropped | None:
-        """The language that a row's own column names; a Dropped where its label is in no table."""
+    def _side(self, row: RawRow, place: str) -> tuple[Side | Dropped, bool]:
+        """The row's side, and whether its language was stated."""
+        texts = self.texts(row)
+        if isinstance(texts, Dropped):
+            return Dropped(texts.reason, place), True
+        strange = next((value for value in texts if not isinstance(value, str | None)), None)
+        if strange is not None:
+            return Dropped("not-text", f"{place}: a {type(strange).__name__}"), True
+        cleaned = [clean_text(value or "") for value in texts]
         label = next((row[name] for name in LANGUAGE_COLUMNS if row.get(name)), None)
-        return None if label is None else language_code(label) or Dropped("unknown-language")
+        if label is None:
+            return Side(_spoken(cleaned), *cleaned), False
+        code = language_code(label)
+        return (Side(code, *cleaned) if code else Dropped("unknown-language", place)), True
 
     def _identity(self, row: RawRow) -> str | None:
         value = row.get("pair_id", row.get("id") if "language" in row or "lang" in row else None)
@@ -155,10 +187,11 @@ class _EntryReader:
         """The dominant rows by id."""
         if not {"pair_id", "id"} & set(self.upstream.columns):
             return {}
+        dominant, _ = self.dominant_and_reason
         return {
             identity: side
             for _, row, side, _ in self._sides()
-            if isinstance(side, Side) and side.language == self.dominant and (identity := self._identity(row))
+            if isinstance(side, Side) and side.language == dominant and (identity := self._identity(row))
         }
 
 
@@ -168,10 +201,7 @@ def _spoken(texts: list[str]) -> str:
     return next((code for code, _ in found if code != UNDETERMINED), UNDETERMINED)
 
 
-def _released_entries(upstream: Upstream, dominant: str) -> Iterator[Entry | Dropped]:
-    source = released_mpo(
-        path=upstream.path, dominant=dominant, split=upstream.split, config=upstream.config, revision=upstream.revision
-    )
+def _released_entries(source: ReleasedMPO) -> Iterator[Entry | Dropped]:
     seen: set[str] = set()
     for pair in source.pairs(keep_empty=True):
         if isinstance(pair, Dropped):
@@ -179,8 +209,27 @@ def _released_entries(upstream: Upstream, dominant: str) -> Iterator[Entry | Dro
             continue
         if pair.pair_id not in seen:
             seen.add(pair.pair_id)
-            yield Entry(pair.source_id, pair.dominant)
-        yield Entry(pair.source_id, pair.target, pair.dominant)
+            yield Entry(pair.source_id, pair.dominant, identity=pair.pair_id)
+        yield Entry(pair.source_id, pair.target, pair.dominant, identity=pair.pair_id)
+
+
+def _released_dominant(upstream: Upstream) -> tuple[str, str]:
+    """The language that most source prompts of a released file are in."""
+    rows = (row for row in upstream.rows() if not isinstance(row, Dropped))
+    prompts = [prompt_text(row.get("source_conversations")) for row in islice(rows, SAMPLE)]
+    code, share = dominant_language_of(prompt for prompt in prompts if isinstance(prompt, str))
+    if code == UNDETERMINED:
+        return "en", "by default: its prompts are too short to tell"
+    return code, f"{share:.0%} of {len(prompts)} source prompts are in it"
+
+
+def _version(reference: str, split: str | None) -> Preferences:
+    from mpodata.versions.load import load
+
+    dominant = load(reference).dominant
+    return Preferences(
+        reference, "mpodata", lambda: _version_entries(reference, split), dominant, "as its manifest says"
+    )
 
 
 def _version_entries(reference: str, split: str | None) -> Iterator[Entry | Dropped]:
@@ -190,13 +239,13 @@ def _version_entries(reference: str, split: str | None) -> Iterator[Entry | Drop
     translators = [version.translator] if version.translator else list(version.translators())
     for part in [split] if split else version.splits():
         for row in version.rows(version.dominant, part):
-            yield Entry(
-                f"{version.dominant}/{part} {row.pair_id}", row.side, counterweight=row.category == COUNTERWEIGHT
-            )
+            place = f"{version.dominant}/{part} {row.pair_id}"
+            yield Entry(place, row.side, identity=row.pair_id, counterweight=row.category == COUNTERWEIGHT)
         for translator in translators:
             for pair in version.pairs(part, translator):
                 yield _paired(pair, f"{translator}.{pair.target.language}/{part} {pair.pair_id}")
 
 
 def _paired(pair: Pair, place: str) -> Entry:
-    return Entry(place, pair.target, pair.dominant, counterweight=pair.category == COUNTERWEIGHT)
+    counterweight = pair.category == COUNTERWEIGHT
+    return Entry(place, pair.target, pair.dominant, identity=pair.pair_id, counterweight=counterweight)

@@ -5,17 +5,19 @@ import json
 import sys
 from pathlib import Path
 
+from mpodata.audit.export import SUFFIXES, write_rows
 from mpodata.audit.preferences import FORMATS
 from mpodata.errors import ConfigError
 
 HELP = "Run the quality checks over any multilingual preference data; counts by language and reason."
 EXAMPLE = "mpodata audit preferences.jsonl --against multijail.csv --html audit.html"
+SERIAL_ROWS = 1_000  # rows checked in this process before others are started, which takes seconds
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="FILE|REF", help="a file, a Hub dataset id, or a version: user/name@v1.2.0")
     parser.add_argument("--format", choices=sorted(FORMATS), help="default: told from the columns")
-    parser.add_argument("--dominant", default="en", help="language the others are compared with (default: %(default)s)")
+    parser.add_argument("--dominant", help="language the others are compared with (default: what the data says)")
     parser.add_argument("--split", help="of a Hub dataset or a version")
     parser.add_argument("--config", help="of a Hub dataset")
     parser.add_argument("--revision", help="of a Hub dataset")
@@ -26,46 +28,61 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", type=Path, metavar="OUT", help="write a page with a few examples for each reason")
     parser.add_argument("--examples", type=int, default=5, help="examples for each reason (default: %(default)s)")
     parser.add_argument("--reveal", action="store_true", help="put the texts of the examples on the page")
-    parser.add_argument("--json", action="store_true", help="print counts as JSON")
+    parser.add_argument(
+        "--rows", type=Path, metavar="OUT", help="write the id of every row with a finding: .csv, .json or .jsonl"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes for the checks (default: one for each core)"
+    )
+    parser.add_argument("--json", action="store_true", help="print counts, conclusions and row ids as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     from mpodata.audit.findings import audit
-    from mpodata.audit.page import render, summary, table
+    from mpodata.audit.page import render, report
     from mpodata.audit.preferences import preferences
     from mpodata.languages import language
     from mpodata.refusals.rules import RuleDetector
+    from mpodata.runtime.processes import ProcessMapper, usual_workers
     from mpodata.selection.decontamination import evaluation_sets
 
-    language(args.dominant)
-    if args.html is not None and not args.html.resolve().parent.is_dir():
-        raise ConfigError(f"--html {args.html}: the folder {args.html.resolve().parent} does not exist. Make it first.")
+    if args.dominant is not None:
+        language(args.dominant)
+    for option, path in (("--html", args.html), ("--rows", args.rows)):
+        if path is not None and not path.resolve().parent.is_dir():
+            raise ConfigError(f"{option} {path}: the folder {path.resolve().parent} does not exist. Make it first.")
+    if args.rows is not None and args.rows.suffix not in SUFFIXES:
+        raise ConfigError(f"--rows {args.rows}: name a file that ends in {', '.join(SUFFIXES)}.")
     if args.reveal and args.html is None:
         raise ConfigError("--reveal puts texts on the HTML page: give --html OUT as well.")
-    found = audit(
-        preferences(
-            args.data,
-            format=args.format,
-            dominant=args.dominant,
-            split=args.split,
-            config=args.config,
-            revision=args.revision,
-        ),
-        detector=None if args.no_refusals else RuleDetector(),
-        evaluations=evaluation_sets(args.against) if args.against else None,
-        examples=max(args.examples, 0),
+    if args.workers is not None and args.workers < 1:
+        raise ConfigError(f"--workers must be at least 1, got {args.workers}.")
+    data = preferences(
+        args.data,
+        format=args.format,
+        dominant=args.dominant,
+        split=args.split,
+        config=args.config,
+        revision=args.revision,
     )
+    with ProcessMapper(args.workers or usual_workers(), alone=SERIAL_ROWS) as mapper:
+        result = audit(
+            data,
+            detector=None if args.no_refusals else RuleDetector(),
+            evaluations=evaluation_sets(args.against) if args.against else None,
+            examples=max(args.examples, 0),
+            mapper=mapper,
+        )
     if args.html is not None:
-        args.html.write_text(render(found, dominant=args.dominant, reveal=args.reveal), encoding="utf-8")
+        args.html.write_text(render(result, reveal=args.reveal), encoding="utf-8")
+    if args.rows is not None:
+        write_rows(args.rows, result)
     if args.json:
-        json.dump(found.as_dict(), sys.stdout, ensure_ascii=False, indent=2)
+        json.dump(result.as_dict(), sys.stdout, ensure_ascii=False, indent=2)
         print()
         return 0
-    print(summary(found), *table(found), sep="\n")
-    for one in found.contamination:
-        print(f"{one['set']}: {one['contaminated']} rows hold one of its {one['prompts']:,} prompts")
-    for reason, count in sorted(found.unreadable.items()):
-        print(f"{count} rows could not be read: {reason}")
-    if args.html is not None:
-        print(f"Examples: {args.html}")
+    print(*report(result), sep="\n")
+    for option, path in (("Examples", args.html), ("Row ids", args.rows)):
+        if path is not None:
+            print(f"{option}: {path}")
     return 0

@@ -41,15 +41,17 @@ def normalised(text: str) -> str:
     if folded.isascii() and not _ASCII_SYMBOLS.intersection(folded):
         return _ASCII_SEPARATORS.sub(" ", folded).strip()
     attached = {place for match in _NAME_SYMBOLS.finditer(folded) for place in range(*match.span())}
-    kept = [
-        character if place in attached else _compared(character, folded[place - 1 : place])
-        for place, character in enumerate(folded)
-    ]
-    return " ".join("".join(kept).split())
+
+    def compared(match: re.Match[str]) -> str:
+        place = match.start()
+        return match[0] if place in attached else _compared(match[0], folded[place - 1 : place])
+
+    return " ".join(_NEITHER_LETTER_NOR_DIGIT.sub(compared, folded).split())
 
 
 _ASCII_SYMBOLS: Final = frozenset("+#<=>$%")
 _ASCII_SEPARATORS: Final = re.compile(r"[\W_]+")
+_NEITHER_LETTER_NOR_DIGIT: Final = re.compile(r"[^\w ]|_")
 
 
 def _compared(character: str, before: str) -> str:

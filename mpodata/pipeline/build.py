@@ -18,8 +18,9 @@ from mpodata.pipeline.scratch import KeptFile, blocks, read_source_rows, write_s
 from mpodata.pipeline.select import Selection, select
 from mpodata.pipeline.stages import check, choose, import_pairs, translate
 from mpodata.pipeline.workspace import Workspace
+from mpodata.quality.comparison import compare_fields, translated_fields
 from mpodata.recipe import Recipe
-from mpodata.records import SourceRow
+from mpodata.records import Pair, SourceRow
 from mpodata.runtime.journal import Journal
 from mpodata.runtime.processes import ProcessMapper
 from mpodata.runtime.progress import Progress, Silent
@@ -139,6 +140,11 @@ def _imported(
     """A source of finished pairs taken apart: the dominant sides, each stored once, and a config per language."""
     files: dict[str, list[Kept | Lost]] = {components.recipe.dominant: []}
     seen: set[str] = set()
+    # A first reading: which fields translate the dominant side? Others are not compared with it.
+    assert selection.finished is not None
+    comparisons = compare_fields(
+        (pair.dominant, pair.target) for pair in selection.finished.pairs() if isinstance(pair, Pair)
+    )
     for pairs in blocks(work.paired(selection.pairs()), BLOCK):
         dominants = import_pairs(pairs, components)
         for kept in dominants:
@@ -146,8 +152,11 @@ def _imported(
                 files[components.recipe.dominant].append(kept)
                 seen.add(kept.row.pair_id)
         targets = [(kept, pair.target) for kept, pair in zip(dominants, pairs, strict=True)]
-        for pair, result in zip(pairs, check(targets, translator, components), strict=True):
-            files.setdefault(config_name(translator, pair.target.language), []).append(result)
+        for language in dict.fromkeys(side.language for _, side in targets):
+            own = [(kept, side) for kept, side in targets if side.language == language]
+            compared = translated_fields(comparisons, language)
+            results = files.setdefault(config_name(translator, language), [])
+            results.extend(check(own, translator, components, compared))
     if not seen:
         raise DataError(f"No usable pair is left: {work.reasons()}. Check the source and the options that select.")
     for config, results in files.items():

@@ -8,9 +8,12 @@ from mpodata.runtime.fingerprint import constants_hash, file_hash
 from mpodata.translators.document import RULES as SEGMENT_RULES
 
 PACKAGE: Final = Path(__file__).parents[1]
-FOLDERS: Final = ("quality", "refusals/phrases", "languages")  # of the package, that hold tables
+FOLDERS: Final = ("quality", "quality/words", "refusals/phrases", "languages")  # of the package, that hold tables
+QUALITY_MODULES: Final = (
+    "alignment", "checks", "comparison", "completeness", "cues", "measures", "quotations", "words",
+)  # fmt: skip
 RULES: Final = {  # what a rule is called in the manifest -> the modules whose constants it is made of
-    "quality": tuple(f"mpodata.quality.{name}" for name in ("alignment", "checks", "completeness", "cues", "measures")),
+    "quality": tuple(f"mpodata.quality.{name}" for name in QUALITY_MODULES),
     "segments": SEGMENT_RULES,
     "languages": ("mpodata.languages.identification", "mpodata.languages.text"),
     "refusals": REFUSAL_RULES,

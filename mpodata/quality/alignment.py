@@ -1,9 +1,10 @@
-"""Do two texts say the same? Evidence without a dictionary or a model, added up over their sentences.
+"""Do two texts say the same? Evidence without a model, added up over their sentences.
 
 Each pair of sentences gets a log-likelihood ratio (translation of each other : two sentences of one collection) from a
-logistic regression over the anchors; sentences are taken as independent and added. The weights are in
-`agreement.tsv`, one set for languages in Latin letters (names and cognates keep their spelling) and one for all others;
-`scripts/calibrate_quality.py` fits them. One short sentence proves little; ten decide nearly always.
+logistic regression over words that go together (`words.py`), numbers, names, marks and lengths; sentences are taken as
+independent and added. The weights are in `alignment.tsv`, one set for languages in Latin letters (names and cognates
+keep their spelling) and one for all others, each with and without a table of words; `scripts/calibrate_quality.py` fits
+them. One short sentence proves little; three decide nearly always.
 """
 
 import csv
@@ -12,13 +13,18 @@ from pathlib import Path
 from typing import Final
 
 from mpodata.languages import languages
-from mpodata.quality.cues import MARKS, CrossLingualCues, cross_lingual_cues, sentences, sounds_of
+from mpodata.quality.cues import MARKS, cross_lingual_cues, sentences, sounds_of
 from mpodata.quality.thresholds import Thresholds
+from mpodata.quality.words import has_words, word_evidence
 
 TABLE: Final = Path(__file__).with_name("alignment.tsv")
+MOST_WORDS: Final = 12.0
+STRONGEST: Final = 8.0  # evidence of one sentence
 
 FEATURES: Final = (
     "bias",
+    "words_for",  # evidence of the table of words (`words.py`), 0 to 12 nats
+    "words_against",
     "deviation",  # |z| of the length ratio, at most 4
     "deviation_squared",
     "numbers_shared",
@@ -34,19 +40,33 @@ FEATURES: Final = (
 )
 
 
-def alignment_evidence(dominant: str, target: str, limits: Thresholds) -> tuple[float, int]:
-    """The summed evidence that `target` translates `dominant` (below 0 speaks against), and of how many sentences."""
-    weights = _weights("latin" if _latin(limits.language) else "other")
-    ratios = [
-        sum(
-            weight * value
-            for weight, value in zip(
-                weights, features(cross_lingual_cues(a), cross_lingual_cues(b), limits), strict=True
-            )
-        )
-        for a, b in matched(dominant, target)
-    ]
-    return sum(ratios), len(ratios)
+def alignment_evidence(dominant: str, target: str, limits: Thresholds) -> float:
+    """The evidence that `target` translates `dominant`, in nats; below 0 speaks against, 0 where nothing is said.
+
+    Sentences beside sentences are the sharper comparison, whole texts the one that holds where a translator joined or
+    split sentences: the better of both counts.
+    """
+    pairs = matched(dominant, target)
+    if not pairs:
+        return 0.0
+    evidence = sum(_sentence_evidence(a, b, limits) for a, b in pairs)
+    if len(pairs) == 1 or evidence > 0:
+        return evidence
+    return max(evidence, _sentence_evidence(dominant, target, limits))
+
+
+def _sentence_evidence(dominant: str, target: str, limits: Thresholds) -> float:
+    """One log-likelihood ratio, cut at +-STRONGEST: a single sentence, however odd, decides little of a long text."""
+    values = features(dominant, target, limits)
+    weights = _weights(weights_name(limits.language, has_words(limits.dominant, limits.language)))
+    ratio = sum(weight * value for weight, value in zip(weights, values, strict=True))
+    return max(-STRONGEST, min(STRONGEST, ratio))
+
+
+def weights_name(language: str, with_words: bool) -> str:
+    """The column of `alignment.tsv` for a language, with or without a table of words."""
+    writing = "latin" if _latin(language) else "other"
+    return writing if with_words else f"{writing}_without_words"
 
 
 def matched(dominant: str, target: str) -> list[tuple[str, str]]:
@@ -62,14 +82,18 @@ def _lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def features(a: CrossLingualCues, b: CrossLingualCues, limits: Thresholds) -> tuple[float, ...]:
+def features(dominant: str, target: str, limits: Thresholds) -> tuple[float, ...]:
     """What speaks for and against one sentence translating another, in the order of FEATURES."""
+    a, b = cross_lingual_cues(dominant), cross_lingual_cues(target)
+    word_score = word_evidence(dominant, target, (limits.dominant, limits.language)) or 0.0
     deviation = min(abs(limits.z(a.size, b.size)), 4.0) if a.size and b.size else 0.0
     sounds = sounds_of(b, limits.language)
     heard = sum(name in sounds for name in a.names)
     marks = list(zip(a.marks, b.marks, strict=True))
     return (
         1.0,
+        min(max(word_score, 0.0), MOST_WORDS),
+        min(max(-word_score, 0.0), MOST_WORDS),
         deviation,
         deviation**2,
         min(len(a.numbers & b.numbers), 3),

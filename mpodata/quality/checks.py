@@ -11,6 +11,7 @@ from mpodata.quality import measures
 from mpodata.quality.alignment import alignment_evidence
 from mpodata.quality.completeness import incompleteness
 from mpodata.quality.cues import sentences
+from mpodata.quality.quotations import without_kept_quotations
 from mpodata.quality.thresholds import Thresholds, thresholds
 from mpodata.records import FIELDS, Pair
 
@@ -58,7 +59,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Shuffled:
-    """The target side belongs to another row: names, numbers, marks and lengths of all its fields speak against it."""
+    """A field, or the whole target side, belongs to another row: words, names, numbers, marks and lengths say so."""
 
     reason: str = "shuffled"
     compares: bool = True
@@ -67,17 +68,21 @@ class Shuffled:
         return self.reason if self.where(pair, limits, translated) else None
 
     def where(self, pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> list[str]:
-        """All translated fields, or none."""
-        total, count = row_agreement(pair, limits, translated)
-        against = total < limits.agreement + count * limits.agreement_sentence
-        return list(translated) if against else []
+        """The fields that are out of step; all of them where only their sum says so."""
+        evidence = row_evidence(pair, limits, translated)
+        alone = [name for name, value in evidence.items() if value < limits.field_evidence]
+        if alone:
+            return alone
+        return list(evidence) if sum(evidence.values()) < limits.row_evidence else []
 
 
-def row_agreement(pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> tuple[float, int]:
-    """The evidence that both sides of a row belong together, and of how many sentences it is."""
-    looked_at = [field for field in fields(pair) if field.name in translated]
-    evidence = [alignment_evidence(field.dominant, field.target, limits) for field in looked_at]
-    return sum(one for one, _ in evidence), sum(count for _, count in evidence)
+def row_evidence(pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> dict[str, float]:
+    """Field -> the evidence that its two sides belong together, in nats; below 0 speaks against."""
+    return {
+        field.name: alignment_evidence(field.dominant, field.target, limits)
+        for field in fields(pair)
+        if field.name in translated
+    }
 
 
 @lru_cache(maxsize=1)  # every check asks
@@ -119,12 +124,13 @@ def empty(field: Field, _: Thresholds) -> bool:
 
 
 def copied(field: Field, _: Thresholds) -> bool:
-    """The translator handed the original back, or a good part of its sentences."""
-    original = normalised(field.dominant)
-    if len(original) >= SHORTEST_COPY and original == normalised(field.target):
+    """The translator handed the original back, or a good part of its sentences; quotations may stay as they are."""
+    whole = normalised(field.dominant)
+    if len(whole) >= SHORTEST_COPY and whole == normalised(field.target):
         return True
-    same = [part for part in sentences(field.dominant) if len(part) >= SHORTEST_SENTENCE and part in field.target]
-    return sum(map(len, same)) > COPIED_SHARE * len(field.target)
+    original, translation = without_kept_quotations(field.dominant, field.target)
+    same = [part for part in sentences(original) if len(part) >= SHORTEST_SENTENCE and part in translation]
+    return sum(map(len, same)) > COPIED_SHARE * len(translation.strip())
 
 
 def wrong_language(field: Field, _: Thresholds) -> bool:

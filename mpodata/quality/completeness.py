@@ -1,8 +1,8 @@
-"""Is the end of the original in its translation? Evidence without a dictionary or a model.
+"""Is the end of the original in its translation? Evidence without a model.
 
-One logistic regression a language over what a translation that lost its second half shows: it is short, breaks off in
+One logistic regression a language over what a translation that lost its end shows: it is short, breaks off in
 mid-sentence or in mid-quotation or on letters that sentences of this language seldom end on, has fewer sentences, and
-the numbers, names and question mark of the original's second half are not in it. The weights are in `completeness.tsv`,
+the words, numbers, names and question mark of the original's end are not in it. The weights are in `completeness.tsv`,
 the endings in `endings.tsv`; `scripts/calibrate_quality.py` fits them on real text.
 """
 
@@ -17,10 +17,12 @@ from typing import Final
 from mpodata.quality import measures
 from mpodata.quality.cues import MARKS, cross_lingual_cues, sentences, sounds_of
 from mpodata.quality.thresholds import DEFAULT, Thresholds
+from mpodata.quality.words import word_table, words
 
 TABLE: Final = Path(__file__).with_name("completeness.tsv")
 ENDINGS: Final = Path(__file__).with_name("endings.tsv")
 LONGEST_ENDING: Final = 4  # characters, spaces among them
+MOST_WORDS: Final = 8.0
 USUAL: Final = -0.5  # z of the length from which a text that ends as it should is not looked into
 
 FEATURES: Final = (
@@ -41,6 +43,11 @@ FEATURES: Final = (
     "first_names_lost",  # of its first half: this language spells names another way
     "asks_no_more",  # the original ends with a question mark, the translation does not
     "unbalanced",  # quotes and brackets that are opened and not closed
+    "words_of_end_lost",  # evidence of the table of words that the last third is not there, 0 to 8 nats
+    "words_of_end_kept",
+    "words_of_half_lost",  # ... and the second half
+    "words_of_half_kept",
+    "words_of_start_lost",  # the first half: this translation is free
     *(f"{mark}_lost" for mark in MARKS),
 )
 _PAIRS: Final = ("()", "[]", "（）", "「」", "『』", "《》", "“”", "«»")
@@ -92,8 +99,30 @@ def features(dominant: str, target: str, limits: Thresholds) -> tuple[float, ...
         min(sum(name not in heard for name in first.names), 3),
         float(_asks(dominant) and not _asks(target)),
         min(max(_unbalanced(target) - _unbalanced(dominant), 0), 2),
+        *_words_of_parts(dominant, target, limits),
         *(float(max(-2, min(a - b, 2))) for a, b in marks),
     )
+
+
+def _words_of_parts(dominant: str, target: str, limits: Thresholds) -> tuple[float, ...]:
+    """The five features of words that only the last third, the second half or the first half of the original has.
+
+    Zeros where the original is not English, or its translation's language has no table.
+    """
+    table = word_table(limits.language) if limits.dominant == "en" else None
+    if table is None:
+        return (0.0,) * 5
+    translated = words(target)
+    third, middle = len(dominant) * 2 // 3, len(dominant) // 2
+    end, half, start = (
+        max(-MOST_WORDS, min(MOST_WORDS, table.evidence(words(part) - words(rest), translated)))
+        for part, rest in (
+            (dominant[third:], dominant[:third]),
+            (dominant[middle:], dominant[:middle]),
+            (dominant[:middle], dominant[middle:]),
+        )
+    )
+    return max(-end, 0.0), max(end, 0.0), max(-half, 0.0), max(half, 0.0), max(-start, 0.0)
 
 
 def odd_ending(text: str, known: Mapping[str, float]) -> float:

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final
 
-from mpodata.quality.measures import RECENT, character_class, size
+from mpodata.languages.numbers import ascii_digits, numbers
+from mpodata.quality.measures import RECENT, size
+from mpodata.quality.words import vowel_signs
 
 MIN_CONSONANTS: Final = 3  # of a name; two are found anywhere
 PREFIX: Final = 4  # letters that cognates and inflected names share
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?。！？؟।॥…])[\s\"'”’」』）)]*|\n+")
-_NUMBER: Final = re.compile(r"\d+(?:[.,٫٬،:]\d+)*")
+_MYRIADS: Final = {"万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억": 8}
+_MYRIAD: Final = re.compile(rf"(\d+)(?:\.(\d{{1,3}}))?\s?([{''.join(_MYRIADS)}])")  # 1.5万 is 15,000
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _LATIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]+")
 _CLASSES: Final = str.maketrans("bfvgcqxlmzjd", "pppkkkkrnsst")  # p b f v; k g c q x; r l; n m; s z j; t d
@@ -82,12 +85,12 @@ def sentences(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=RECENT)
 def cross_lingual_cues(text: str) -> CrossLingualCues:
     """The anchors of one sentence."""
-    words = _WORD.findall(text if text.isascii() else _signs().sub("", text))
+    words = _WORD.findall(text if text.isascii() else vowel_signs().sub("", text))
     spoken = [(word, c) for word in words if len(c := consonants(word)) >= MIN_CONSONANTS]
     found = "".join(_MARK.findall(text))
     return CrossLingualCues(
         size=size(text),
-        numbers=frozenset(_number(found) for found in _NUMBER.findall(text)),
+        numbers=numbers_of(text),
         names=tuple(c for word, c in spoken if word[0].isupper()),
         sounds=tuple(c for _, c in spoken),
         latin=frozenset(word.lower() for word in _LATIN.findall(text)),
@@ -101,12 +104,6 @@ def cross_lingual_cues(text: str) -> CrossLingualCues:
 def sounds_of(found: CrossLingualCues, language: str) -> str:
     """All its words by their consonants: where a name is looked for. Thai and its like write words together."""
     return ("" if language in ("th", "km", "my", "lo") else " ").join(found.sounds)
-
-
-@cache
-def _signs() -> re.Pattern[str]:
-    """Vowel signs and other marks of category M, which would tear words apart."""
-    return character_class(lambda c: unicodedata.category(c)[0] == "M")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -146,6 +143,12 @@ def _plain(word: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFD", word.lower()) if not unicodedata.combining(c))
 
 
-def _number(text: str) -> str:
-    """A number with ASCII digits and without separators."""
-    return "".join(str(unicodedata.digit(c)) for c in text if c.isdigit()).lstrip("0") or "0"
+def numbers_of(text: str) -> frozenset[str]:
+    """The numbers of a text by their digits, 0-9 and without separators: "১,২৩,৪৫৬" is "123456", "1.5万" "15000"."""
+    written = numbers(_MYRIAD.sub(_expanded, text) if _MYRIAD.search(text) else text)
+    return frozenset(ascii_digits(number).lstrip("0") or "0" for number in written)
+
+
+def _expanded(found: re.Match[str]) -> str:
+    whole, decimals, myriad = found.groups(default="")
+    return f"{whole}{decimals}{'0' * (_MYRIADS[myriad] - len(decimals))} "

@@ -7,12 +7,10 @@ dictionary is needed, a few hundred sentences are enough, and a tenth of shuffle
 For each sentence pair: the pointwise mutual information of every word of one with its best partner in the other,
 averaged, the pair itself left out of the counts. More words find better partners by chance, so what the file's own
 pairs score and what random ones score are two lines over the numbers of words; between them a score becomes a
-log-likelihood ratio, which adds to that of `agreement.py`.
+log-likelihood ratio, which adds to that of `alignment.py`.
 """
 
 import math
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -21,17 +19,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mpodata.quality.words import words
+
 MIN_SENTENCES: Final = 100  # distinct sentence pairs; fewer teach nothing
 MAX_SENTENCES: Final = 20_000  # more teach nothing new
 VOCABULARY: Final = 3000  # most frequent words of each side
 RARE, COMMON = 3, 0.3  # a word stands in at least so many sentences, and in at most such a share of them
-STEM: Final = 5  # letters of a word; inflection varies at the end
 SMOOTHING: Final = 0.5  # of a co-occurrence
 STRONGEST: Final = 4.0  # evidence of one sentence
 CHUNK: Final = 1000  # sentences counted at once
-
-_SPACELESS: Final = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+")
-_WORD: Final = re.compile(r"[^\W_]+")
 
 Floats = NDArray[np.float32]
 SentencePair = tuple[str, str]
@@ -103,14 +99,6 @@ def learn(pairs: Iterable[SentencePair]) -> Lexicon | None:
     return _scaled(lexicon, distinct)
 
 
-def words(text: str) -> set[str]:
-    """What counts as a word: stems; pairs of characters where there are no spaces; combining marks left out."""
-    plain = "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if unicodedata.category(c)[0] != "M")
-    runs = _SPACELESS.findall(plain)
-    pairs = {run[start : start + 2] for run in runs for start in range(len(run) - 1)}
-    return pairs | {word[:STEM] for word in _WORD.findall(_SPACELESS.sub(" ", plain))}
-
-
 def _scaled(lexicon: Lexicon, pairs: Sequence[SentencePair]) -> Lexicon | None:
     """The lexicon with what its scores are, measured on at most 2,000 of its own pairs and as many random ones."""
     sample = pairs[:: max(1, len(pairs) // 2000)]
@@ -134,13 +122,13 @@ def _line(scores: Sequence[tuple[float, Sizes]]) -> tuple[Sizes, float]:
     return (float(line[0]), float(line[1]), float(line[2])), deviation
 
 
-def _vocabulary(side: Sequence[set[str]]) -> dict[str, int]:
+def _vocabulary(side: Sequence[frozenset[str]]) -> dict[str, int]:
     counts = Counter(word for sentence in side for word in sentence)
     telling = [word for word, count in counts.most_common() if RARE <= count <= COMMON * len(side)]
     return {word: place for place, word in enumerate(telling[:VOCABULARY])}
 
 
-def _presence(side: Sequence[set[str]], vocabulary: dict[str, int]) -> Floats:
+def _presence(side: Sequence[frozenset[str]], vocabulary: dict[str, int]) -> Floats:
     present = np.zeros((len(side), len(vocabulary)), dtype=np.float32)
     for place, sentence in enumerate(side):
         present[place, [vocabulary[word] for word in sentence if word in vocabulary]] = 1

@@ -7,7 +7,8 @@ from functools import cache, lru_cache
 from typing import Final
 
 from mpodata.languages.identification import UNDETERMINED, identify, known_languages, without_noise
-from mpodata.records import Quality, Side
+from mpodata.quality.quotations import without_kept_quotations
+from mpodata.records import FIELDS, Quality, Side
 
 # Characters of a run that recurs: longer in longer texts, where short runs recur by chance; fewer in scripts without
 # spaces, where a character says more than a letter.
@@ -36,8 +37,10 @@ def measure_many(dominants: Sequence[Side], targets: Sequence[Side], among: Coll
 
 
 def _measure(dominant: Side, target: Side, among: frozenset[str]) -> Quality:
-    texts = (target.prompt, target.chosen, target.rejected)
-    prompt, chosen, rejected = (spoken(text, target.language, among) for text in texts)
+    prompt, chosen, rejected = (
+        spoken(without_kept_quotations(getattr(dominant, name), getattr(target, name))[1], target.language, among)
+        for name in FIELDS
+    )
     return Quality(
         prompt_language=prompt,
         chosen_language=chosen,

@@ -16,6 +16,7 @@ class Thresholds:
     """One target language beside one dominant language."""
 
     language: str
+    dominant: str  # the original's language
     ratio: float  # characters of a translation per character of its original, median
     spread: float  # standard deviation of log(ratio) that length does not remove
     spread_short: float  # ... and what short texts add: divided by the root of the original's characters
@@ -24,8 +25,8 @@ class Thresholds:
     incomplete: float  # evidence (`completeness.py`) above which the second half is missing
     repetition: float  # repeated share above the original's
     lines: float  # lines kept, as a share of the original's
-    agreement: float  # summed evidence (`agreement.py`) of a row below which its sides are not of one row ...
-    agreement_sentence: float  # ... plus this for each sentence compared
+    field_evidence: float  # evidence (`alignment.py`) of a field below which it belongs to another row
+    row_evidence: float  # ... and that of all fields of a row together
 
     def z(self, dominant: int, target: int) -> float:
         """How many standard deviations log(target / dominant) is from the usual; sizes in characters, both > 0."""
@@ -38,10 +39,10 @@ def thresholds(target: str, dominant: str = "en") -> Thresholds:
     """The thresholds of `target` where the original is in `dominant`; measured from English, scaled for others."""
     table = _table()
     row = table.get(target, table[DEFAULT])
-    values = {key: float(value) for key, value in row.items() if key in Thresholds.__slots__ and key != "language"}
+    values = {key: float(value) for key, value in row.items() if key != "language"}
     if dominant != "en":
         values["ratio"] /= float(table.get(dominant, table[DEFAULT])["ratio"])
-    return Thresholds(language=target, **values)
+    return Thresholds(language=target, dominant=dominant, **values)
 
 
 @cache

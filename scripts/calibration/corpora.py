@@ -1,131 +1,177 @@
-"""Real parallel text as (English, translation) sentences and as rows that look like the product's.
+"""Real parallel text as (English, translation) sentences, in two parts that share no document and no publisher.
 
-Blocks of twenty consecutive sentences alternate between the half that thresholds are fitted on and the half that the
-table is measured on, so that no sentence serves both.
+Fitting: NTREX documents of eleven publishers, every second block of 20 Tatoeba sentences, NusaX's training file
+(Javanese). Held out, read by the measuring alone: NTREX documents of seven other publishers, the other Tatoeba blocks
+(for Javanese, too), and whole collections that the fit never opens: Alpagasus, UltraFeedback, MultiJail, PolyRefuse,
+MGSM and Alpaca-safe.
 """
 
+import csv
 import json
-import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-
-import numpy as np
-
-from mpodata.quality.measures import size
-from mpodata.records import Pair, Side, content_id
 
 Sentences = list[tuple[str, str]]  # (English, translation)
 
-SHORTEST = 20  # characters, of the English sentence
-BLOCK = 20  # sentences
+SHORTEST = 20  # characters of the English sentence, of Tatoeba and prompts
+BLOCK = 20  # consecutive sentences that stay together
+HELD_OUT_LINES = Path(__file__).with_name("ntrex_held_out.tsv")
 
-# language -> the codes of NTREX and Tatoeba
-FILES = {
-    "ar": ("arb", "ara"),
-    "bn": ("ben", "ben"),
-    "it": ("ita", "ita"),
-    "ja": ("jpn", "jpn"),
-    "jv": (None, "jav"),
-    "ko": ("kor", "kor"),
-    "sw": ("swa", "swh"),
-    "th": ("tha", "tha"),
-    "vi": ("vie", "vie"),
-    "zh": ("zho-CN", "cmn"),
-}
+NTREX = {
+    "ar": "arb", "bn": "ben", "it": "ita", "ja": "jpn", "ko": "kor", "sw": "swa", "th": "tha", "vi": "vie",
+    "zh": "zho-CN", "yo": "yor", "de": "deu", "fr": "fra", "es": "spa", "pt": "por", "pl": "pol", "cs": "ces",
+    "sk": "slk", "sl": "slv", "lt": "lit", "lv": "lav", "nl": "nld", "ru": "rus", "uk": "ukr", "bg": "bul",
+    "el": "ell", "hu": "hun", "ro": "ron", "fi": "fin", "sv": "swe", "da": "dan", "no": "nob", "et": "est",
+    "tr": "tur", "he": "heb", "fa": "fas", "ur": "urd", "hi": "hin", "mr": "mar", "ta": "tam", "te": "tel",
+    "id": "ind", "ms": "msa", "tl": "fil", "am": "amh", "ha": "hau", "ig": "ibo", "zu": "zul", "so": "som",
+    "km": "khm", "my": "mya", "ne": "nep",
+}  # fmt: skip
+TATOEBA = {
+    "ar": "ara", "bn": "ben", "it": "ita", "ja": "jpn", "jv": "jav", "ko": "kor", "sw": "swh", "th": "tha",
+    "vi": "vie", "zh": "cmn",
+}  # fmt: skip
+LANGUAGES = tuple(sorted({*NTREX, *TATOEBA}))
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """One collection in one language, in two halves."""
+    """One collection in one language: either fitted on or held out, never both."""
 
     name: str
     language: str
-    fitting: Sentences
-    measuring: Sentences
+    sentences: Sentences
 
 
-def read_corpora(folder: Path) -> list[Corpus]:
-    """NTREX, Tatoeba and Alpaca-safe prompts. Aya is left out: see `aya_is_parallel`."""
-    corpora = []
-    for language, (ntrex, tatoeba) in FILES.items():
-        if ntrex:
-            lines = (
-                _lines(folder / "ntrex/newstest2019-src.eng.txt"),
-                _lines(folder / f"ntrex/newstest2019-ref.{ntrex}.txt"),
-            )
-            corpora.append(_corpus("ntrex", language, *lines))
-        stem = folder / f"tatoeba/tatoeba.{tatoeba}-eng"
-        corpora.append(_corpus("tatoeba", language, _lines(Path(f"{stem}.eng")), _lines(Path(f"{stem}.{tatoeba}"))))
-    alpaca = json.loads((folder / "language_pull_alpaca_safe_200.json").read_text(encoding="utf-8"))["Instances"]
-    for language in FILES:
-        if f"input_{language}" in alpaca[0]:
-            texts = [row["input_en"] for row in alpaca], [row[f"input_{language}"] for row in alpaca]
-            corpora.append(_corpus("alpaca", language, *texts))
-    return corpora
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the text is."""
+
+    data: Path  # with parallel/, instructions/, safety/, utility/
+    ntrex: Path  # NTREX-128 of the full release: newstest2019-ref.*.txt
+    nusax: Path | None  # datasets/mt of NusaX: train.csv
+
+    def ntrex_file(self, code: str) -> Path:
+        full = self.ntrex / f"newstest2019-ref.{code}.txt"
+        return full if full.is_file() else self.data / f"parallel/ntrex/newstest2019-ref.{code}.txt"
 
 
-def aya_correlation(folder: Path) -> dict[str, float]:
-    """Correlation of log-lengths, English against each language of the Aya file: translations have .8 or more."""
-    rows = [json.loads(line) for line in (folder / "aya_en_zh_ja_ar_ko_bn_sw_300.jsonl").open(encoding="utf-8")]
-    english = np.log([size(row["en"]) + 1 for row in rows])
-    return {
-        code: float(np.corrcoef(english, np.log([size(row[code]) + 1 for row in rows]))[0, 1])
-        for code in rows[0]
-        if code != "en"
+def fitting(folders: Folders, language: str) -> list[Corpus]:
+    """What may be fitted on; opens no held-out collection."""
+    parts = {"ntrex": _ntrex(folders, language)[0], "tatoeba": _tatoeba(folders, language)[0]}
+    if language == "jv":
+        parts["nusax"] = _nusax(folders)
+    return [Corpus(name, language, sentences) for name, sentences in parts.items() if sentences]
+
+
+def held_out(folders: Folders, language: str) -> list[Corpus]:
+    """What the tables are measured on."""
+    parts = {
+        "ntrex": _ntrex(folders, language)[1],
+        "tatoeba": _tatoeba(folders, language)[1],
+        "alpagasus": _instructions(folders, "alpagasus_id_0_1000", "id", language),
+        "ultrafeedback": _instructions(folders, "uf_random_1000", "instruction_id", language),
+        "multijail": _multijail(folders, language),
+        "polyrefuse": _polyrefuse(folders, language),
+        "mgsm": _mgsm(folders, language),
+        "alpaca-safe": _alpaca(folders, language),
     }
+    return [Corpus(name, language, sentences) for name, sentences in parts.items() if sentences]
 
 
-def aya_texts(folder: Path, language: str) -> list[str]:
-    """Genuine texts of one language, for the checks that need no original."""
-    rows = [json.loads(line) for line in (folder / "aya_en_zh_ja_ar_ko_bn_sw_300.jsonl").open(encoding="utf-8")]
-    return [row[language] for row in rows if row.get(language)]
-
-
-def sentence_rows(corpus: Corpus, sentences: Sentences) -> list[Pair]:
-    """One row a sentence: the prompt is the sentence; the answers are no translations and say nothing wrong."""
-    return [_pair(corpus.language, (a, a, a), (b, b, b)) for a, b in sentences]
-
-
-def answer_rows(corpus: Corpus, sentences: Sentences, count: int, seed: int = 0) -> list[Pair]:
-    """Rows as the product has them, of ten sentences: prompt 1; chosen 3, one a line; rejected 6, on two lines.
-
-    They begin at random places and overlap, `count` of them at most one for each sentence.
-    """
-    random_places = random.Random(seed)
-    last = len(sentences) - 10
-    starts = sorted(random_places.sample(range(last), min(count, last))) if last > 0 else []
-    return [_answer_row(corpus, sentences[start : start + 10]) for start in starts]
-
-
-def separate_rows(corpus: Corpus, sentences: Sentences) -> list[Pair]:
-    """Answer rows that share no sentence, as a file has them."""
-    return [_answer_row(corpus, sentences[start : start + 10]) for start in range(0, len(sentences) - 9, 10)]
-
-
-def _answer_row(corpus: Corpus, ten: Sentences) -> Pair:
-    return _pair(corpus.language, _answer([a for a, _ in ten]), _answer([b for _, b in ten]))
-
-
-def _answer(ten: Sequence[str]) -> tuple[str, str, str]:
-    return ten[0], "\n".join(ten[1:4]), " ".join(ten[4:7]) + "\n" + " ".join(ten[7:10])
-
-
-def _pair(language: str, dominant: tuple[str, str, str], target: tuple[str, str, str]) -> Pair:
-    return Pair(content_id(*dominant), Side("en", *dominant), Side(language, *target))
-
-
-def _corpus(name: str, language: str, english: Sequence[str], translation: Sequence[str]) -> Corpus:
-    kept = [
-        (a.strip(), b.strip())
-        for a, b in zip(english, translation, strict=True)
-        if len(a.strip()) >= SHORTEST and b.strip()
-    ]
+def _ntrex(folders: Folders, language: str) -> tuple[Sentences, Sentences]:
+    path = folders.ntrex_file(NTREX[language]) if language in NTREX else None
+    if path is None or not path.is_file():
+        return [], []
+    english = _lines(folders.data / "parallel/ntrex/newstest2019-src.eng.txt")
     halves: tuple[Sentences, Sentences] = ([], [])
-    for place, sentence in enumerate(kept):
-        halves[place // BLOCK % 2].append(sentence)
-    return Corpus(name, language, *halves)
+    for number, (a, b) in enumerate(zip(english, _lines(path), strict=True), start=1):
+        if a.strip() and b.strip():
+            halves[number in _held_out_lines()].append((a.strip(), b.strip()))
+    return halves
 
 
-def _lines(path: Path) -> list[str]:
+@cache
+def _held_out_lines() -> frozenset[int]:
+    """Numbers of lines, from 1."""
+    ranges = [line.split("\t") for line in _lines(HELD_OUT_LINES) if line and not line.startswith("#")]
+    return frozenset(n for first, last, _ in ranges for n in range(int(first), int(last) + 1))
+
+
+def _tatoeba(folders: Folders, language: str) -> tuple[Sentences, Sentences]:
+    if language not in TATOEBA:
+        return [], []
+    stem = folders.data / f"parallel/tatoeba/tatoeba.{TATOEBA[language]}-eng"
+    halves: tuple[Sentences, Sentences] = ([], [])
+    pairs = zip(_lines(Path(f"{stem}.eng")), _lines(Path(f"{stem}.{TATOEBA[language]}")), strict=True)
+    for place, pair in enumerate(_long_enough(pairs)):
+        halves[place // BLOCK % 2].append(pair)
+    return halves
+
+
+def _nusax(folders: Folders) -> Sentences:
+    if folders.nusax is None:
+        return []
+    with (folders.nusax / "train.csv").open(encoding="utf-8", newline="") as lines:
+        return list(_long_enough((row["english"], row["javanese"]) for row in csv.DictReader(lines)))
+
+
+def _instructions(folders: Folders, name: str, key: str, language: str) -> Sentences:
+    path = folders.data / f"instructions/{name}_{language}.jsonl"
+    if not path.is_file():
+        return []
+    english = {row[key]: row["instruction"] for row in _json_lines(path.with_name(f"{name}_en.jsonl"))}
+    return list(
+        _long_enough((english[row[key]], row["instruction"]) for row in _json_lines(path) if row[key] in english)
+    )
+
+
+def _multijail(folders: Folders, language: str) -> Sentences:
+    with (folders.data / "safety/multijail.csv").open(encoding="utf-8-sig", newline="") as lines:
+        return list(_long_enough((row["en"], row.get(language, "")) for row in csv.DictReader(lines)))
+
+
+def _polyrefuse(folders: Folders, language: str) -> Sentences:
+    path = folders.data / f"safety/polyrefuse/harmful_train_translated_{language}.json"
+    if not path.is_file():
+        return []
+    rows = zip(_json(path.with_name("harmful_train.json")), _json(path), strict=True)
+    return list(_long_enough((a["instruction"], b.get("instruction_translated", b["instruction"])) for a, b in rows))
+
+
+def _mgsm(folders: Folders, language: str) -> Sentences:
+    path = folders.data / f"utility/mgsm/mgsm_{language}.tsv"
+    if not path.is_file():
+        return []
+    pairs = zip(_lines(path.with_name("mgsm_en.tsv")), _lines(path), strict=True)
+    return list(_long_enough((a.split("\t")[0], b.split("\t")[0]) for a, b in pairs))
+
+
+def _alpaca(folders: Folders, language: str) -> Sentences:
+    rows = _json(folders.data / "parallel/language_pull_alpaca_safe_200.json")["Instances"]
+    return list(_long_enough((row["input_en"], row.get(f"input_{language}", "")) for row in rows))
+
+
+def aya_texts(folders: Folders, language: str) -> list[str]:
+    """Genuine texts of one language that translate nothing, for the checks that need no original."""
+    path = folders.data / "parallel/aya_en_zh_ja_ar_ko_bn_sw_300.jsonl"
+    return [row[language] for row in _json_lines(path) if row.get(language)]
+
+
+def _long_enough(pairs: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for a, b in pairs:
+        if len(a.strip()) >= SHORTEST and b.strip():
+            yield a.strip(), b.strip()
+
+
+def _lines(path: Path) -> Sequence[str]:
     return path.read_text(encoding="utf-8").split("\n")
+
+
+def _json(path: Path):  # type: ignore[no-untyped-def]
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _json_lines(path: Path):  # type: ignore[no-untyped-def]
+    return [json.loads(line) for line in _lines(path) if line]

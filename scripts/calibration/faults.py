@@ -1,5 +1,6 @@
 """The faults that real translations have, injected into correct rows. One field of a row is hit, chosen at random."""
 
+import math
 import random
 import re
 from collections.abc import Callable, Sequence
@@ -37,18 +38,24 @@ def wrong_language(pair: Pair, draw: random.Random, material: Material) -> Pair:
 def half_missing(pair: Pair, draw: random.Random, material: Material) -> Pair:
     """The second half is gone: whole sentences where there are several, else cut in mid-sentence."""
     name = draw.choice(material.fields)
-    return _with(pair, name, cut(getattr(pair.target, name)))
+    return _with(pair, name, cut(getattr(pair.target, name), 1 / 2))
 
 
-def cut(text: str) -> str:
-    """The first half of a text."""
+def third_missing(pair: Pair, draw: random.Random, material: Material) -> Pair:
+    """The last third is gone."""
+    name = draw.choice(material.fields)
+    return _with(pair, name, cut(getattr(pair.target, name), 2 / 3))
+
+
+def cut(text: str, kept: float) -> str:
+    """The first part of a text: whole sentences where there are enough, else words, else characters."""
     parts = sentences(text)
-    if len(parts) > 1:
-        kept = text[: text.index(parts[len(parts) // 2])].rstrip()
+    if len(parts) * min(kept, 1 - kept) >= 0.9:
+        whole = text[: text.index(parts[math.floor(len(parts) * kept + 1 / 3)])].rstrip()
     else:
         words = text.split(" ")
-        kept = " ".join(words[: len(words) // 2]) if len(words) > 5 else text[: len(text) // 2]
-    return kept.rstrip(" ,，、،")
+        whole = " ".join(words[: int(len(words) * kept)]) if len(words) > 5 else text[: int(len(text) * kept)]
+    return whole.rstrip(" ,，、،")
 
 
 def looping(pair: Pair, draw: random.Random, material: Material) -> Pair:
@@ -84,21 +91,32 @@ def leftover_entities(pair: Pair, draw: random.Random, material: Material) -> Pa
 
 def shuffled(pair: Pair, draw: random.Random, material: Material) -> Pair | None:
     """The whole target side is that of another row, which shares no sentence with this one."""
-    for _ in range(20):
-        other = draw.choice(material.rows)
-        if not set(sentences(other.dominant.rejected)) & set(sentences(pair.dominant.rejected)):
-            return replace(pair, target=other.target)
-    return None
+    other = _another(pair, draw, material)
+    return other and replace(pair, target=other.target)
+
+
+def chosen_shuffled(pair: Pair, draw: random.Random, material: Material) -> Pair | None:
+    """The chosen answer alone is that of another row."""
+    other = _another(pair, draw, material)
+    return other and _with(pair, "chosen", other.target.chosen)
+
+
+def _another(pair: Pair, draw: random.Random, material: Material) -> Pair | None:
+    own = set(sentences(pair.dominant.rejected))
+    candidates = (draw.choice(material.rows) for _ in range(20))
+    return next((other for other in candidates if not own & set(sentences(other.dominant.rejected))), None)
 
 
 FAULTS: dict[str, Inject] = {
     "untranslated": untranslated,
     "wrong-language": wrong_language,
     "half-missing": half_missing,
+    "third-missing": third_missing,
     "looping": looping,
     "lost-newlines": lost_newlines,
     "leftover-entities": leftover_entities,
     "shuffled": shuffled,
+    "chosen-shuffled": chosen_shuffled,
 }
 
 

@@ -1,17 +1,21 @@
 """What is wrong with a translated side, and that nothing is wrong with a good one. All texts are our own."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from mpodata.languages import languages
 from mpodata.quality import CHECKS, faults, first_reason, measure, measure_many
 from mpodata.quality.alignment import alignment_evidence, matched
+from mpodata.quality.comparison import compare_fields, translated_fields
 from mpodata.quality.completeness import FEATURES, endings, features, incompleteness, odd_ending
-from mpodata.quality.cues import consonants
+from mpodata.quality.cues import consonants, numbers_of
 from mpodata.quality.lexicon import learn
 from mpodata.quality.measures import leftovers, length_ratio, lines, repetition, spoken, terminated
 from mpodata.quality.thresholds import thresholds
+from mpodata.quality.words import word_evidence, word_table, words
 from mpodata.records import Pair, Side
 
 AMONG = ("en", "sw", "bn", "zh", "vi")
@@ -144,10 +148,9 @@ def test_names_sound_alike_in_every_script() -> None:
 
 def test_evidence_speaks_for_a_translation_and_against_another_text() -> None:
     limits = thresholds("sw")
-    right, sentences = alignment_evidence(ENGLISH.rejected, SWAHILI.rejected, limits)
-    wrong, _ = alignment_evidence(ENGLISH.rejected, SWAHILI.chosen, limits)
-    assert sentences == 2
-    assert right > 0 > wrong
+    right = alignment_evidence(ENGLISH.rejected, SWAHILI.rejected, limits)
+    assert right > 0 > alignment_evidence(ENGLISH.rejected, SWAHILI.chosen, limits)
+    assert alignment_evidence(ENGLISH.rejected, "", limits) == 0
 
 
 def test_sentences_are_compared_one_by_one_where_they_are_as_many() -> None:
@@ -180,8 +183,8 @@ def test_a_short_file_teaches_nothing() -> None:
 
 def test_thresholds_hold_from_any_dominant_language() -> None:
     assert thresholds("sw", "zh").ratio == pytest.approx(thresholds("sw").ratio / thresholds("zh").ratio)
-    assert thresholds("ig").language == "ig"  # measured or not, every language has limits
-    assert thresholds("ig").spread > thresholds("sw").spread
+    assert thresholds("cy").language == "cy"  # measured or not, every language has limits
+    assert thresholds("cy").spread > thresholds("sw").spread
 
 
 def test_what_a_cut_text_shows() -> None:
@@ -204,5 +207,183 @@ def test_an_ending_is_looked_up_without_its_punctuation() -> None:
 
 def test_every_language_has_weights_and_those_measured_have_endings() -> None:
     assert endings("th")
-    assert not endings("ig")
-    assert math.isfinite(incompleteness("Take the book to the school today.", "Were akwụkwọ", thresholds("ig")))
+    assert not endings("cy")
+    assert math.isfinite(incompleteness("Take the book to the school today.", "Ewch â'r llyfr", thresholds("cy")))
+
+
+ROUTE = Side(
+    "en",
+    prompt="Which people crossed the river between the two countries last year, and why did they leave?",
+    chosen="The police did not say why. They found 14 people near the border on Monday morning.\n"
+    "Three of them were children, and the oldest was a woman of 72.\nThe government wants a new law before winter.",
+    rejected="First you go to the market. Then you wait until the water is low.",
+)
+ROUTES = {
+    "de": Side(
+        "de",
+        prompt="Welche Menschen überquerten letztes Jahr den Fluss zwischen den beiden Ländern, und warum gingen sie?",
+        chosen="Die Polizei sagte nicht, warum. Sie fand am Montagmorgen 14 Menschen nahe der Grenze.\n"
+        "Drei von ihnen waren Kinder, und die älteste war eine Frau von 72 Jahren.\n"
+        "Die Regierung will vor dem Winter ein neues Gesetz.",
+        rejected="Zuerst gehst du zum Markt. Dann wartest du, bis das Wasser niedrig ist.",
+    ),
+    "sw": Side(
+        "sw",
+        prompt="Ni watu gani walivuka mto kati ya nchi hizo mbili mwaka jana, na kwa nini waliondoka?",
+        chosen="Polisi hawakusema kwa nini. Walipata watu 14 karibu na mpaka Jumatatu asubuhi.\n"
+        "Watatu kati yao walikuwa watoto, na mkubwa zaidi alikuwa mwanamke wa miaka 72.\n"
+        "Serikali inataka sheria mpya kabla ya majira ya baridi.",
+        rejected="Kwanza unaenda sokoni. Kisha unasubiri hadi maji yapungue.",
+    ),
+    "ru": Side(
+        "ru",
+        prompt="Какие люди перешли реку между двумя странами в прошлом году и почему они ушли?",
+        chosen="Полиция не сказала почему. Они нашли 14 человек возле границы в понедельник утром.\n"
+        "Трое из них были дети, а самой старшей была женщина 72 лет.\nПравительство хочет новый закон до зимы.",
+        rejected="Сначала вы идёте на рынок. Потом ждёте, пока вода не станет низкой.",
+    ),
+    "pl": Side(
+        "pl",
+        prompt="Jacy ludzie przekroczyli w zeszłym roku rzekę między tymi dwoma krajami i dlaczego odeszli?",
+        chosen="Policja nie powiedziała dlaczego. W poniedziałek rano znaleźli 14 osób w pobliżu granicy.\n"
+        "Troje z nich to dzieci, a najstarsza była kobieta w wieku 72 lat.\nRząd chce nowego prawa przed zimą.",
+        rejected="Najpierw idziesz na targ. Potem czekasz, aż woda będzie niska.",
+    ),
+}
+
+RECIPES = {
+    "de": "Mischen Sie zuerst Mehl mit Wasser und Salz. Lassen Sie den Teig eine Stunde ruhen.\n"
+    "Backen Sie das Brot, bis es braun ist.\nEssen Sie es mit Käse.",
+    "sw": "Kwanza changanya unga na maji na chumvi. Acha unga upumzike kwa saa moja.\n"
+    "Oka mkate hadi uwe wa kahawia.\nKula pamoja na jibini.",
+    "ru": "Сначала смешайте муку с водой и солью. Дайте тесту отдохнуть один час.\n"
+    "Пеките хлеб, пока он не станет коричневым.\nЕшьте его с сыром.",
+    "pl": "Najpierw wymieszaj mąkę z wodą i solą. Daj ciastu odpocząć przez godzinę.\n"
+    "Piecz chleb, aż będzie brązowy.\nJedz go z serem.",
+}
+
+
+@pytest.mark.parametrize("language", ROUTES)
+def test_one_answer_of_another_row_is_found_in_that_row_alone(language: str) -> None:
+    own = ROUTES[language]
+    other = replace(own, chosen=RECIPES[language])
+    pair = Pair("0", ROUTE, own, quality=measure(ROUTE, own, ("en", language)))
+    assert first_reason(pair) is None
+    reasons = {(fault.reason, fault.field) for fault in faults(replace(pair, target=other))}
+    assert ("shuffled", "chosen") in reasons
+    assert ("shuffled", "prompt") not in reasons
+
+
+@pytest.mark.parametrize("language", ROUTES)
+def test_an_answer_without_its_second_half_or_last_third_is_incomplete(language: str) -> None:
+    own = ROUTES[language]
+    lines = own.chosen.splitlines()
+    for kept in (lines[:1], lines[:2]):
+        side = replace(own, chosen="\n".join(kept))
+        assert first_reason(Pair("0", ROUTE, side, quality=measure(ROUTE, side, ("en", language)))) is not None
+
+
+CLAIM = 'The sign said "No entry without a written permit from the harbour office" in large letters.'
+CLAIMS = {
+    "sw": 'Bango lilisema "No entry without a written permit from the harbour office" kwa herufi kubwa.',
+    "zh": "牌子上用大字写着“No entry without a written permit from the harbour office”。",
+    "ru": "На табличке крупно было написано «No entry without a written permit from the harbour office».",
+}
+
+
+@pytest.mark.parametrize("language", CLAIMS)
+def test_a_quotation_may_stay_as_it_is(language: str) -> None:
+    original = replace(ENGLISH, prompt=CLAIM)
+    target = Side(language, CLAIMS[language], "", "")
+    pair = Pair("0", original, target, quality=measure(original, target, ("en", language)))
+    about_prompt = {fault.reason for fault in faults(pair) if fault.field == "prompt"}
+    assert not {"copied", "wrong-language"} & about_prompt
+
+
+def test_a_text_that_is_one_quotation_can_be_copied() -> None:
+    quotation = '"No entry without a written permit from the harbour office."'
+    pair = measured(replace(SWAHILI, prompt=quotation), replace(ENGLISH, prompt=quotation))
+    assert ("copied", "prompt") in {(fault.reason, fault.field) for fault in faults(pair)}
+
+
+def test_quotation_marks_around_a_whole_answer_hide_no_copy() -> None:
+    answer = "Put the heavy box on the table and open it slowly."
+    pair = measured(replace(SWAHILI, rejected=answer), replace(ENGLISH, rejected=f'"{answer}"'))
+    assert ("copied", "rejected") in {(fault.reason, fault.field) for fault in faults(pair)}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("১২,৩৪,৫৬৭ টাকা", {"1234567"}),
+        ("₹12,34,567 and 1,200", {"1234567", "1200"}),
+        ("١٢٣ و ٤٥", {"123", "45"}),
+        ("๑๒๓ บาท", {"123"}),
+        ("1.5万人と3億円", {"15000", "300000000"}),
+        ("12만 명", {"120000"}),
+        ("in 2019 300 people", {"2019", "300"}),
+        ("1 200 000 Kč", {"1200000"}),
+        ("1. one\n2. two", {"1", "2"}),
+        ("007", {"7"}),
+    ],
+)
+def test_a_number_is_the_same_however_a_language_writes_it(text: str, expected: set[str]) -> None:
+    assert numbers_of(text) == expected
+
+
+def sides(count: int, text: Callable[[int], str]) -> list[tuple[Side, Side]]:
+    originals = [f"The {n}th letter is {'very ' * (n % 9)}long, says the man at door {n}." for n in range(count)]
+    return [(Side("en", a, a, a), Side("sw", text(n), text(n), text(n))) for n, a in enumerate(originals)]
+
+
+def translated(n: int) -> str:
+    return f"Barua ya {n} ni ndefu {'sana ' * (n % 9)}, asema mtu wa mlango wa {n}."
+
+
+def test_lengths_that_keep_one_ratio_are_translations_and_others_are_not() -> None:
+    of_file = compare_fields(sides(60, translated))
+    assert translated_fields(of_file, "sw") == ("prompt", "chosen", "rejected")
+    assert "translation: 60 rows" in of_file["sw", "prompt"].why
+    sampled = compare_fields(sides(60, lambda n: "Sijui. " * (1 + n * 37 % 11)))
+    assert translated_fields(sampled, "sw") == ()
+    assert "no translation" in sampled["sw", "prompt"].why
+
+
+def test_texts_of_usual_lengths_about_something_else_are_no_translations() -> None:
+    others = compare_fields(
+        sides(60, lambda n: f"Mkate {'na maziwa ' * (n % 5)}ni chakula changu, lakini maji ni machafu.")
+    )
+    assert translated_fields(others, "sw") == ()
+    assert "little in common" in others["sw", "prompt"].why
+
+
+def test_translations_of_uneven_length_are_told_by_what_they_say() -> None:
+    uneven = compare_fields(sides(60, lambda n: translated(n) + " Na tena na tena." * (n % 3)))
+    field = uneven["sw", "chosen"]
+    assert field.translation
+    assert field.belonging is None or field.belonging > 0.8
+
+
+def test_a_few_rows_say_nothing_of_a_file() -> None:
+    few = compare_fields(sides(19, lambda n: "Sijui."))
+    assert few == {}
+    assert translated_fields(few, "sw") == ("prompt", "chosen", "rejected")
+
+
+def test_every_language_of_the_table_has_limits_of_its_own_and_words() -> None:
+    rest = thresholds("xx")
+    for code in set(languages()) - {"en"}:
+        assert thresholds(code).ratio != rest.ratio or thresholds(code).spread < rest.spread, code
+        assert word_table(code) is not None, code
+
+
+def test_words_speak_for_a_translation_and_against_another_text() -> None:
+    table = word_table("sw")
+    assert table is not None
+    own, other = words(ROUTES["sw"].chosen), words(SWAHILI.chosen)
+    english = words(ROUTE.chosen)
+    assert table.evidence(english, own) > 5 > 0 > table.evidence(english, other)
+    assert table.evidence(english, frozenset()) == table.evidence(frozenset(), own) == 0
+    assert word_evidence("a", "b", ("zh", "sw")) is None
+    there = word_evidence(ROUTE.chosen, ROUTES["sw"].chosen, ("en", "sw"))
+    assert there == word_evidence(ROUTES["sw"].chosen, ROUTE.chosen, ("sw", "en"))

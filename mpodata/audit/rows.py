@@ -1,0 +1,49 @@
+"""The checks of single rows: functions of their arguments alone, which any process may run."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mpodata.audit.preferences import Entry
+from mpodata.audit.record import Finding
+from mpodata.languages import languages
+from mpodata.quality import faults, measure
+from mpodata.quality.checks import row_evidence
+from mpodata.quality.measures import ends_sentences, size, terminated
+from mpodata.quality.thresholds import thresholds
+from mpodata.records import FIELDS, Pair, Quality, Side
+
+SHORTEST_ANSWER = 40  # characters; shorter answers may end as they like
+
+
+@dataclass(frozen=True, slots=True)
+class RowChecks:
+    """What was measured of one row and what the quality checks say."""
+
+    quality: Quality
+    findings: tuple[Finding, ...]
+    evidence: Mapping[str, float]  # compared field -> the evidence that its two sides belong together, in nats
+
+
+def check_entries(
+    entries: Sequence[Entry], among: Collection[str], translated: Mapping[str, Sequence[str]]
+) -> list[RowChecks]:  # fmt: skip
+    """The quality checks of each row. `translated`: language -> the fields that are compared with the dominant side."""
+    return [_checked(entry, among, translated.get(entry.side.language, FIELDS)) for entry in entries]
+
+
+def _checked(entry: Entry, among: Collection[str], translated: Sequence[str]) -> RowChecks:
+    dominant = entry.dominant
+    compared = tuple(translated) if dominant is not None else ()
+    quality = measure(dominant or entry.side, entry.side, among)
+    pair = Pair("", dominant or Side(entry.side.language, "", "", ""), entry.side, quality=quality)
+    findings = [Finding(fault.reason, fault.field) for fault in faults(pair, translated=compared)]
+    evidence = row_evidence(pair, thresholds(pair.target.language, pair.dominant.language), compared)
+    return RowChecks(quality, (*dict.fromkeys(findings), *_unterminated(entry.side)), evidence)
+
+
+def _unterminated(side: Side) -> Iterator[Finding]:
+    if side.language in languages() and ends_sentences(side.language):
+        for name in ("chosen", "rejected"):
+            text = getattr(side, name)
+            if size(text) >= SHORTEST_ANSWER and not terminated(text):
+                yield Finding("unterminated", name)

@@ -1,0 +1,199 @@
+"""Fits and writes every table of `mpodata/quality`: words, thresholds, alignment, completeness, endings.
+
+Whatever is fitted on top of words and endings sees sentences that the words and endings were not counted on: both are
+counted on one half, read on the other, as in use; those written at last are counted on both halves.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, field, fields, replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from calibration import fit
+from calibration.corpora import BLOCK, LANGUAGES, Corpus, Folders, fitting
+from calibration.regression import Examples, Floats, logistic
+from calibration.word_tables import count_words, write_table
+from mpodata.languages import languages
+from mpodata.quality import alignment, completeness, words
+from mpodata.quality import thresholds as limits_table
+from mpodata.quality.thresholds import Thresholds
+
+NOTE = "Fitted by scripts/calibrate_quality.py --write"
+LOOSEST_IS_LARGEST = ("spread_short", "longest", "repetition", "incomplete")
+UNKNOWN_SPREAD = 0.35  # of a language whose length ratio is not known
+
+
+@dataclass
+class Language:
+    """One language's text for the fit, in two halves that share no block of sentences."""
+
+    code: str
+    corpora: list[Corpus]
+    limits: Thresholds
+    halves: list[list[Corpus]] = field(default_factory=list)
+
+
+def write_tables(folders: Folders) -> None:
+    """Fit everything on what may be fitted on and write the tables beside the checks."""
+    known = [_read(folders, code) for code in LANGUAGES]
+    print("lengths fitted", flush=True)
+    for language in known:
+        sentences = [pair for corpus in language.corpora for pair in corpus.sentences]
+        write_table(words.TABLES / f"{language.code}.tsv", count_words(sentences))
+        print(f"words: {language.code}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        _write_halves(known, Path(folder))
+        print("halves counted", flush=True)
+        _fit_alignment(known, Path(folder))
+        _fit_completeness(known, Path(folder))
+    _write_endings({language.code: _endings(language.corpora) for language in known}, completeness.ENDINGS)
+    _write_thresholds({language.code: language.limits for language in known})
+
+
+def _read(folders: Folders, code: str) -> Language:
+    corpora = fitting(folders, code)
+    language = Language(code, corpora, fit.fit_lengths(corpora))
+    for half in (0, 1):
+        parts = [[p for place, p in enumerate(c.sentences) if place // BLOCK % 2 == half] for c in corpora]
+        language.halves.append([replace(c, sentences=p) for c, p in zip(corpora, parts, strict=True) if p])
+    return language
+
+
+def _write_halves(known: list[Language], folder: Path) -> None:
+    """The tables that each half is read with: those of the other."""
+    for half in (0, 1):
+        for language in known:
+            others = [pair for corpus in language.halves[1 - half] for pair in corpus.sentences]
+            write_table(folder / f"words-{half}/{language.code}.tsv", count_words(others))
+        endings = {language.code: _endings(language.halves[1 - half]) for language in known}
+        _write_endings(endings, folder / f"endings-{half}.tsv")
+
+
+@contextmanager
+def _tables_of_half(folder: Path, half: int) -> Iterator[None]:
+    """Within, the checks read the words and endings counted on the other half."""
+    shipped = words.TABLES, completeness.ENDINGS
+    words.TABLES, completeness.ENDINGS = folder / f"words-{half}", folder / f"endings-{half}.tsv"  # type: ignore[misc]
+    _forget()
+    try:
+        yield
+    finally:
+        words.TABLES, completeness.ENDINGS = shipped  # type: ignore[misc]
+        _forget()
+
+
+def _forget() -> None:
+    for cached in (words.word_table, words._joining, completeness.endings, completeness._weights, alignment._weights):
+        cached.cache_clear()
+
+
+def _fit_alignment(known: list[Language], folder: Path) -> None:
+    """The weights for Latin and other scripts, with and without words; then each language's limits."""
+    examples: dict[str, list[Examples]] = {"latin": [], "other": []}
+    for half in (0, 1):
+        with _tables_of_half(folder, half):
+            for language in known:
+                writing = "latin" if languages()[language.code].script == "latin" else "other"
+                for corpus in language.halves[half]:
+                    examples[writing].append(fit.alignment_examples(corpus.sentences, language.limits))
+    weights: dict[str, Floats] = {}
+    for writing, parts in examples.items():
+        every = Examples.joined(parts)
+        weights[writing] = logistic(every)
+        weights[f"{writing}_without_words"] = logistic(_without_words(every))
+    _write_weights(alignment, weights, "log-likelihood ratio of one sentence translating another")
+    evidence: dict[str, list[dict[str, float]]] = {language.code: [] for language in known}
+    for half in (0, 1):
+        with _tables_of_half(folder, half):
+            for language in known:
+                evidence[language.code] += fit.evidence_of_correct(language.halves[half], language.limits)
+    for language in known:
+        language.limits = fit.fit_evidence(evidence[language.code], language.limits)
+        print(f"shuffled: {language.code}", flush=True)
+
+
+def _without_words(examples: Examples) -> Examples:
+    silent = [alignment.FEATURES.index(name) for name in ("words_for", "words_against")]
+    rows = examples.rows.copy()
+    rows[:, silent] = 0.0
+    return Examples(rows, examples.truths)
+
+
+def _fit_completeness(known: list[Language], folder: Path) -> None:
+    """One regression over all languages, one a language that stays near it; then each language's limit."""
+    examples: dict[str, list[Examples]] = {language.code: [] for language in known}
+    for half in (0, 1):
+        with _tables_of_half(folder, half):
+            for language in known:
+                for corpus in language.halves[half]:
+                    if len(corpus.sentences) >= 3:
+                        found = fit.completeness_examples(corpus.sentences, language.limits)
+                        examples[language.code].append(found)
+    joined = {code: Examples.joined(parts) for code, parts in examples.items()}
+    shared = logistic(Examples.joined(joined.values()))
+    weights = {code: logistic(found, near=shared) for code, found in joined.items()}
+    _write_weights(completeness, weights | {limits_table.DEFAULT: shared}, "log-odds that the end is missing")
+    evidence: dict[str, list[float]] = {language.code: [] for language in known}
+    for half in (0, 1):
+        with _tables_of_half(folder, half):
+            for language in known:
+                evidence[language.code] += fit.incompleteness_of_correct(language.halves[half], language.limits)
+    for language in known:
+        language.limits = fit.fit_incomplete(evidence[language.code], language.limits)
+        print(f"incomplete: {language.code}", flush=True)
+
+
+def _endings(corpora: list[Corpus]) -> dict[str, float]:
+    return fit.fit_endings([sentence for corpus in corpora for sentence in corpus.sentences])
+
+
+def _write_endings(endings: Mapping[str, Mapping[str, float]], path: Path) -> None:
+    lines = [f"# {NOTE}: log-odds that these letters stand inside of a sentence."]
+    lines += [f"{code}\t{ending}\t{value}" for code, odds in endings.items() for ending, value in odds.items()]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_weights(module: ModuleType, weights: Mapping[str, Floats], meaning: str) -> None:
+    """One line a feature, one column a regression."""
+    lines = [f"# {NOTE}: {meaning}.", "\t".join(["feature", *weights])]
+    for name, *values in zip(module.FEATURES, *weights.values(), strict=True):
+        lines.append("\t".join([name, *map(str, values)]))
+    module.TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    module._weights.cache_clear()
+
+
+def _write_thresholds(limits: Mapping[str, Thresholds]) -> None:
+    names = [column.name for column in fields(Thresholds) if column.name != "dominant"]
+    measured = [one for one in limits.values() if one.language != "jv"]  # from few short sentences
+    loosest = {
+        name: (max if name in LOOSEST_IS_LARGEST else min)(getattr(one, name) for one in measured)
+        for name in names
+        if name not in ("language", "ratio", "spread")
+    }
+    typical = float(np.median([one.spread for one in measured]))
+    english = replace(measured[0], language="en", ratio=1, spread=round(typical * 2**0.5, 4), **loosest)
+    rows = [
+        *(limits[code] for code in sorted(limits)),
+        english,
+        replace(english, language=limits_table.DEFAULT, spread=UNKNOWN_SPREAD),
+    ]
+    note = (
+        f"# {NOTE} on NTREX documents of eleven publishers, Tatoeba and, for Javanese,\n"
+        "# NusaX; English to each language. Columns: mpodata/quality/thresholds.py. `en` (as a target) and `*`\n"
+        "# (languages without text) have the loosest limits; `*` has a wide spread: its length ratio is not known.\n"
+    )
+    table = "\n".join(
+        "\t".join(str(value) for name, value in zip(_all_names(), astuple(row), strict=True) if name != "dominant")
+        for row in rows
+    )
+    limits_table.TABLE.write_text(note + "\t".join(names) + "\n" + table + "\n", encoding="utf-8")
+    limits_table._table.cache_clear()
+    limits_table.thresholds.cache_clear()
+
+
+def _all_names() -> list[str]:
+    return [column.name for column in fields(Thresholds)]

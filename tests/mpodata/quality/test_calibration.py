@@ -1,0 +1,98 @@
+"""The protocol that fits and measures the checks: what is measured on is never fitted on. Small texts are our own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from calibration import corpora
+from calibration.corpora import HELD_OUT_LINES, Folders, fitting, held_out
+from calibration.faults import FAULTS, Material, cut
+from calibration.regression import Examples, logistic
+from calibration.word_tables import count_words, write_table
+
+from mpodata.quality import words
+from mpodata.records import Pair, Side
+
+COLLECTIONS_NEVER_FITTED = ("instructions", "safety", "utility", "alpaca", "aya")
+
+
+@pytest.mark.parametrize("language", ["sw", "ja", "jv", "it"])
+def test_the_fit_shares_no_sentence_with_what_is_measured(shared_data: Path, language: str) -> None:
+    folders = Folders(shared_data, shared_data / "parallel/ntrex", None)
+    fitted = {pair for corpus in fitting(folders, language) for pair in corpus.sentences}
+    measured = [corpus for corpus in held_out(folders, language) if corpus.name in ("ntrex", "tatoeba")]
+    assert fitted
+    assert measured
+    for corpus in measured:  # a sentence may stand in a collection twice; documents may not
+        assert sum(pair in fitted for pair in corpus.sentences) < 0.01 * len(corpus.sentences)
+
+
+def test_the_fit_opens_no_held_out_collection(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    real = Path.open
+
+    def recording(path: Path, *args: object, **options: object) -> object:
+        opened.append(str(path))
+        return real(path, *args, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", recording)
+    fitting(Folders(shared_data, shared_data / "parallel/ntrex", None), "sw")
+    assert any("ntrex" in path for path in opened)
+    assert not [path for path in opened if any(name in path for name in COLLECTIONS_NEVER_FITTED)]
+
+
+def test_held_out_lines_are_whole_documents_of_seven_publishers() -> None:
+    ranges = [line.split("\t") for line in HELD_OUT_LINES.read_text().splitlines() if not line.startswith("#")]
+    assert len({publisher for _, _, publisher in ranges}) == 7
+    assert len(corpora._held_out_lines()) == sum(int(last) - int(first) + 1 for first, last, _ in ranges) == 544
+
+
+THINGS = {"bread": "mkate", "water": "maji", "book": "kitabu", "house": "nyumba", "tree": "mti", "child": "mtoto"}
+DEEDS = {"sees": "anaona", "buys": "ananunua", "sells": "anauza", "likes": "anapenda", "hides": "anaficha"}
+WHO = {"teacher": "mwalimu", "doctor": "daktari", "farmer": "mkulima", "driver": "dereva"}
+SENTENCES = [
+    (f"the {who} {deed} {thing}", f"{WHO[who]} {DEEDS[deed]} {THINGS[thing]}")
+    for who in WHO for deed in DEEDS for thing in THINGS
+]  # fmt: skip
+
+
+def test_words_that_go_together_are_counted_and_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = count_words(SENTENCES)
+    assert table.partners["bread"].words == {"mkate"}
+    assert table.partners["bread"].in_translations > 0.9 > 0.1 > table.partners["bread"].by_chance
+    assert "the" not in table.partners  # stands everywhere
+    assert table.sentence_words == 3
+    write_table(tmp_path / "xx.tsv", table)
+    monkeypatch.setattr(words, "TABLES", tmp_path)
+    assert words.word_table.__wrapped__("xx") == table
+
+
+def test_a_text_is_cut_at_sentences_words_or_characters() -> None:
+    assert cut("One is here. Two is here. Three is here. Four is here.", 1 / 2) == "One is here. Two is here."
+    assert cut("One is here. Two is here. Three is here.", 2 / 3) == "One is here. Two is here."
+    assert cut("one two three four five six seven eight", 1 / 2) == "one two three four"
+    assert cut("一二三四五六七八", 1 / 2) == "一二三四"
+
+
+def test_every_fault_changes_the_target_side_only() -> None:
+    import random
+
+    def row(n: int) -> Pair:
+        text, other = f"Line {n} says a.\nIt says {n} again.", f"Mstari {n} unasema a.\nUnasema {n} tena."
+        return Pair(str(n), Side("en", text, text, text), Side("sw", other, other, other))
+
+    rows = [row(n) for n in range(9)]
+    material = Material(rows, rows[5:], ("prompt", "chosen", "rejected"))
+    for name, inject in FAULTS.items():
+        bad = inject(rows[0], random.Random(1), material)
+        assert bad is not None, name
+        assert bad.dominant == rows[0].dominant, name
+        assert bad.target != rows[0].target, name
+
+
+def test_few_examples_stay_near_the_weights_of_all_languages() -> None:
+    few = Examples(np.array([[1.0, 2.0], [1.0, -2.0]]), np.array([1, -1]))
+    near = np.array([0.5, 3.0])
+    free, held = logistic(few), logistic(few, near=near, shrinkage=1.0)
+    assert free[1] > 1
+    assert np.abs(held - near).max() < 0.1
