@@ -75,6 +75,10 @@ class LoadedVersion:
         held = {split for config in self.manifest.configs.values() for split in config.splits}
         return tuple(split for split in SPLITS if split in held)
 
+    def measured_split(self) -> str:
+        """The split that measurements read: test, or train where the version has no test rows."""
+        return "test" if "test" in self.splits() else self.splits()[0]
+
     def rows(self, config: str, split: str = "train") -> Iterator[Row]:
         """The rows of one config in stored order; nothing where the config has no such split."""
         if config not in self.manifest.configs:

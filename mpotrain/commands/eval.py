@@ -18,7 +18,7 @@ from mpodata.registry import construct
 from mpodata.runtime.journal import Journal, cache_folder
 from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
 from mpotrain.evaluation.evaluate import EvaluationSuite, Extras, Settings, evaluate, prepare_suite
-from mpotrain.evaluation.folder import STATES, UTILITY, write_lines
+from mpotrain.evaluation.folder import STATES, UTILITY, bind, write_lines
 from mpotrain.evaluation.judges import JUDGES
 from mpotrain.evaluation.judges.choice import SHARED, make_judges
 from mpotrain.evaluation.model import EvaluatedModel, model_of_run
@@ -77,34 +77,56 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate the model, and with --baseline the one it was trained from; print where each language stands."""
+    """Evaluate, and print where each language stands."""
+    results = perform(args)
+    if args.json:
+        print(json.dumps(results, ensure_ascii=False, indent=2))
+    else:
+        out = _out(args)
+        print(
+            "\n".join([*lines(results), "", f"wrote {out}. Compare and plot: mpotrain report {out} --out report.html"])
+        )
+    return 0
+
+
+def perform(args: argparse.Namespace) -> dict[str, Any]:
+    """Evaluate the model, and with --baseline the one it was trained from; returns what results.json holds."""
     subject = _subject(args)
     base = subject.base() if args.baseline else None
     if args.baseline and base is None:
         raise ConfigError("--baseline needs a training run that names its base model: use --run RUN.")
-    out = args.out or (args.run / "eval" if args.run else None)
-    if out is None:
-        raise ConfigError("Where to write? Add --out DIR.")
+    out = _out(args)
     exam, errand = _asked(args, subject)
     options = _options(args.settings)
+    bind(out, _what_is_asked(args, subject))
     with Journal(cache_folder() / "evaluation.sqlite") as journal:
         settings = Settings(
             judges=make_judges(_list(args.judge), options, journal),
             sampling=Sampling(max_tokens=args.max_tokens, temperature=args.temperature, seed=args.seed),
-            command=shlex.join(["mpotrain", "eval", *sys.argv[2:]]),
+            command=shlex.join(args.words),
         )
         errand.check(settings.judges, args.engine)
         everything = (args, options, exam, errand, settings, journal)
         if base is not None:
             _evaluate(base, None, out / BASE, *everything)
-        results = _evaluate(subject, base, out, *everything)
-    if args.json:
-        print(json.dumps(results, ensure_ascii=False, indent=2))
-    else:
-        print(
-            "\n".join([*lines(results), "", f"wrote {out}. Compare and plot: mpotrain report {out} --out report.html"])
-        )
-    return 0
+        return _evaluate(subject, base, out, *everything)
+
+
+def _out(args: argparse.Namespace) -> Path:
+    """The folder to write; raises ConfigError where none is named."""
+    out: Path | None = args.out or (args.run / "eval" if args.run else None)
+    if out is None:
+        raise ConfigError("Where to write? Add --out DIR.")
+    return out
+
+
+def _what_is_asked(args: argparse.Namespace, subject: EvaluatedModel) -> dict[str, Any]:
+    """What an evaluation's folder is bound to: model and everything that decides its numbers."""
+    given = ("benchmarks", "utility", "data", "languages", "limit", "shots", "judge", "engine", "settings", "gap")
+    sampling = ("max_tokens", "temperature", "seed")
+    asked = {name: getattr(args, name) for name in (*given, *sampling)}
+    model = str(args.run.resolve()) if args.run else subject.model
+    return {"model": model, "revision": subject.revision, **asked, "baseline": args.baseline}
 
 
 def _evaluate(

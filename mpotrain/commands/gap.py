@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", help="model to compare with in DPO's form (default: the one a run started from)")
     parser.add_argument("--translator", help="whose translations; needed where a version has several")
     parser.add_argument("--languages", help="target languages: zh,sw (default: all)")
-    parser.add_argument("--split", default="test", help="which rows (default: test)")
+    parser.add_argument("--split", help="which rows (default: test, or train where the version has no test rows)")
     parser.add_argument("--kind", choices=("harmful", "harmless", "all"), default="harmful", help="which pairs")
     parser.add_argument("--beta", type=float, default=0.1, help="of DPO's form (default: 0.1)")
     parser.add_argument("--dtype", default="float32", help="float32, bfloat16, auto (default: float32)")
@@ -29,6 +29,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print a table or JSON, and write JSON where asked."""
+    record = perform(args)
+    print(json.dumps(record, indent=2) if args.json else table(record))
+    return 0
+
+
+def perform(args: argparse.Namespace) -> dict[str, Any]:
+    """Measure; returns the figures with what made them, and writes them to --out."""
     from trl import ModelConfig
 
     from mpodata.runtime.journal import Journal, cache_folder
@@ -36,14 +43,15 @@ def run(args: argparse.Namespace) -> int:
     from mpodata.versions.load import load
     from mpotrain.config import DataConfig
     from mpotrain.data import tokenise
-    from mpotrain.evaluation.gaps import as_json, by_language, reward_gaps
+    from mpotrain.evaluation.gaps import as_json, reward_gaps
     from mpotrain.model.loading import load_tokenizer
     from mpotrain.runs import base_of, write_json
     from mpotrain.training.run import select
 
     loaded = load(args.dataset)
     data = DataConfig(dataset=args.dataset, translator=args.translator, languages=args.languages)
-    pairs = [pair for pair in select(loaded, data, args.split) if args.kind in ("all", pair.kind)]
+    split = args.split or loaded.measured_split()
+    pairs = [pair for pair in select(loaded, data, split) if args.kind in ("all", pair.kind)]
     rows = tokenise(pairs, load_tokenizer(args.model), args.max_length)
     base = args.base or base_of(args.model)
     with Journal(cache_folder() / "reference.sqlite") as journal:
@@ -58,23 +66,23 @@ def run(args: argparse.Namespace) -> int:
     record: dict[str, Any] = {
         "model": args.model,
         "base": base,
-        "data": {"reference": loaded.reference, "commit": loaded.commit, "split": args.split, "kind": args.kind},
+        "data": {"reference": loaded.reference, "commit": loaded.commit, "split": split, "kind": args.kind},
         "dominant": rows.dominant_language,
         "beta": args.beta,
         "languages": as_json(gaps),
     }
     if args.out is not None:
         write_json(args.out, record)
-    print(json.dumps(record, indent=2) if args.json else table(by_language(gaps), rows.dominant_language))
-    return 0
+    return record
 
 
-def table(gaps: "list[Any]", dominant: str) -> str:
+def table(record: dict[str, Any]) -> str:
     """The figures for a person: dominant language first."""
-    lines = ["language  pairs  reward gap per token (95 %)   chosen likelier   DPO form"]
-    for gap in sorted(gaps, key=lambda gap: gap.language != dominant):
-        interval = gap.per_token
-        figure = f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
-        dpo = "" if gap.dpo is None else f"{gap.dpo.value:+.3f}"
-        lines.append(f"{gap.language:<8}  {interval.n:>5}  {figure:<28}  {gap.accuracy:>14.0%}   {dpo}")
+    lines = [f"{record['data']['kind']} pairs of the {record['data']['split']} split of {record['data']['reference']}"]
+    lines.append("language  pairs  reward gap per token (95 %)   chosen likelier   DPO form")
+    for code, gap in sorted(record["languages"].items(), key=lambda item: item[0] != record["dominant"]):
+        interval, dpo = gap["per_token"], gap["dpo"]
+        figure = f"{interval['value']:+.3f} [{interval['low']:+.3f}, {interval['high']:+.3f}]"
+        form = "" if dpo is None else f"{dpo['value']:+.3f}"
+        lines.append(f"{code:<8}  {interval['n']:>5}  {figure:<28}  {gap['accuracy']:>14.0%}   {form}")
     return "\n".join(lines)

@@ -24,14 +24,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def perform(args: argparse.Namespace) -> list[Path]:
+    """Write the page and its twins; returns their paths."""
+    from mpotrain.evaluation.report.comparison import gather
+    from mpotrain.evaluation.report.page import write_report
+
+    return write_report(gather(args.paths, args.against), args.out, paper=args.paper, texts=args.show_text)
+
+
 def run(args: argparse.Namespace) -> int:
     """Write the page; print what it says in words."""
     from mpotrain.evaluation.report.comparison import gather, summary
-    from mpotrain.evaluation.report.page import write_report
 
-    comparison = gather(args.paths, args.against)
-    written = write_report(comparison, args.out, paper=args.paper, texts=args.show_text)
-    for title, statements in summary(comparison):
+    written = perform(args)
+    for title, statements in summary(gather(args.paths, args.against)):
         print(title)
         for statement in statements:
             print(f"  - {statement.text}")

@@ -195,10 +195,15 @@ def _load(
     if not reference:
         raise DataError("Benchmark 'dataset' needs a dataset version: --run RUN, or --data dataset=NAME@v1.0.0.")
     version = mpodata.load(reference)
+    split = version.measured_split()
     benchmark = Benchmark(
-        DATASET, f"Test split of {version.reference}", version.reference, str(version.manifest.licence), version.commit
+        DATASET,
+        f"{split.title()} split of {version.reference}",
+        version.reference,
+        str(version.manifest.licence),
+        version.commit,
     )
-    return benchmark, pairs_prompts(DATASET, version.pairs(split="test")), {"path": version.reference}
+    return benchmark, pairs_prompts(DATASET, version.pairs(split=split)), {"path": version.reference, "split": split}
 
 
 def _reading_notes(name: str, origin: Mapping[str, Any]) -> list[str]:

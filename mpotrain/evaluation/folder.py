@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mpodata.errors import DataError
+from mpodata.errors import ConfigError, DataError
 from mpotrain.evaluation.outcomes import Outcome
 
 SCHEMA = 1
@@ -16,6 +16,7 @@ VERDICTS = "verdicts.jsonl"  # one row per judge and answer, without text
 RESPONSES = "responses.jsonl"  # prompts and answers: harmful text
 STATES = "states.npz"  # last-layer states of held-out responses
 UTILITY = "utility.jsonl"  # the score of every question of the utility tasks
+ASKED = "asked.json"  # what the folder is bound to; another evaluation is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,28 @@ class Evaluation:
     def title(self) -> str:
         """What reports call it."""
         return str(self.results["model"]["title"])
+
+
+def bind(out: Path, asked: Mapping[str, Any]) -> None:
+    """Bind the folder `out` to one evaluation: the same one continues it, another one is refused with ConfigError.
+
+    A finished evaluation of an earlier release, which does not say what was asked, is not overwritten either.
+    """
+    asked = json.loads(json.dumps(asked))
+    if (out / ASKED).is_file():
+        before = json.loads((out / ASKED).read_text(encoding="utf-8"))
+        changed = [name for name in asked if before.get(name) != asked[name]]
+        if changed:
+            told = "; ".join(f"{name} {_said(before.get(name))} (now {_said(asked[name])})" for name in changed)
+            raise ConfigError(f"{out} holds the evaluation of {told}. Choose another --out, or remove that folder.")
+    elif (out / RESULTS).exists():
+        raise ConfigError(f"{out} holds a finished evaluation. Choose another --out, or remove that folder.")
+    else:
+        write_json(out / ASKED, asked)
+
+
+def _said(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) and value else str(value or "none")
 
 
 def read_evaluation(path: Path) -> Evaluation:

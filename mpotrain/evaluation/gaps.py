@@ -1,8 +1,9 @@
 """The reward gap per language: how much likelier a model finds the chosen answers than the rejected ones.
 
-Two forms. Per token, `avg log pi(w) - avg log pi(l)`, is the paper's (Zhao et al. 2025, eqs. 6-7, Table 1). DPO's,
-`beta ((log pi - log pi_ref)(w) - (log pi - log pi_ref)(l))`, says what training changed, and needs the model it began
-with. The two models are measured one after the other, never both in memory.
+Two forms. Per token, `avg log pi(w) - avg log pi(l)`, is the paper's (Zhao et al. 2025, eq. 4, Table 1; eqs. 6-7 are
+the same gap in the loss). DPO's, `beta ((log pi - log pi_ref)(w) - (log pi - log pi_ref)(l))` (eq. 2, Table 6), says
+what training changed, and needs the model it began with. The two models are measured one after the other, never both
+in memory.
 """
 
 import functools

@@ -26,7 +26,7 @@ BETA = 0.1  # of the DPO form; the paper's baselines search 0.01 to 0.1
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Measured on the harmful pairs of the test split."""
+    """Measured on the harmful pairs of the test split, or of train where the version has no test rows."""
 
     gaps: Mapping[str, Any]  # as `mpotrain gap --json` prints
     states: States
@@ -44,18 +44,21 @@ def held_out(
     Raises DataError for a version without harmful test pairs in the `languages` asked for.
     """
     version = load(reference)
-    known = version.languages()
-    wanted = [code for code in known if not languages or code in languages]
-    pairs = [pair for pair in version.pairs(split="test", languages=wanted) if pair.kind == "harmful"] if wanted else []
+    split = version.measured_split()
+    translated = version.languages()
+    wanted = [code for code in translated if not languages or code in languages]
+    pairs = [pair for pair in version.pairs(split=split, languages=wanted) if pair.kind == "harmful"] if wanted else []
     if not pairs:
-        raise DataError(f"{reference} has no harmful test pair in {', '.join(languages or known)}: add --gap off.")
+        raise DataError(
+            f"{reference} has no harmful {split} pair in {', '.join(languages or translated)}: add --gap off."
+        )
     settings = _settings(subject)
     rows = tokenise(pairs, load_tokenizer(str(settings.model_name_or_path)), LONGEST)
     gaps = reward_gaps(
         settings, rows.trained("all"), base=None if base is None else _settings(base), beta=BETA, journal=journal
     )
     record = {
-        "data": {"reference": version.reference, "commit": version.commit, "split": "test", "kind": "harmful"},
+        "data": {"reference": version.reference, "commit": version.commit, "split": split, "kind": "harmful"},
         "dominant": rows.dominant_language,
         "base": None if base is None else base.title,
         "beta": BETA,
