@@ -18,7 +18,7 @@ from mpodata.registry import construct
 from mpodata.runtime.journal import Journal, cache_folder
 from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
 from mpotrain.evaluation.evaluate import EvaluationSuite, Extras, Settings, evaluate, prepare_suite
-from mpotrain.evaluation.folder import STATES, UTILITY, bind, write_lines
+from mpotrain.evaluation.folder import STATES, UTILITY, refuse_another, write_lines
 from mpotrain.evaluation.judges import JUDGES
 from mpotrain.evaluation.judges.choice import SHARED, make_judges
 from mpotrain.evaluation.model import EvaluatedModel, model_of_run
@@ -98,12 +98,14 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
     out = _out(args)
     exam, errand = _asked(args, subject)
     options = _options(args.settings)
-    bind(out, _what_is_asked(args, subject))
+    asked = _what_is_asked(args, subject)
+    refuse_another(out, asked)
     with Journal(cache_folder() / "evaluation.sqlite") as journal:
         settings = Settings(
             judges=make_judges(_list(args.judge), options, journal),
             sampling=Sampling(max_tokens=args.max_tokens, temperature=args.temperature, seed=args.seed),
             command=shlex.join(args.words),
+            asked=asked,
         )
         errand.check(settings.judges, args.engine)
         everything = (args, options, exam, errand, settings, journal)

@@ -55,6 +55,7 @@ class Settings:
     judges: tuple[Judge, ...]  # the first makes the numbers, the others show agreement
     sampling: Sampling = GREEDY
     command: str = ""  # what repeats it
+    asked: Mapping[str, Any] = field(default_factory=dict)  # what the folder is bound to: `folder.refuse_another`
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ def _results(
         "utility": as_json(list(extras.utility)),
         "warnings": [*suite.warnings, *_warnings(main, settings.judges, suite.languages)],
         "command": settings.command,
+        "asked": as_json(settings.asked),
         "mpotrain": mpodata.__version__,
     }
 

@@ -16,7 +16,6 @@ VERDICTS = "verdicts.jsonl"  # one row per judge and answer, without text
 RESPONSES = "responses.jsonl"  # prompts and answers: harmful text
 STATES = "states.npz"  # last-layer states of held-out responses
 UTILITY = "utility.jsonl"  # the score of every question of the utility tasks
-ASKED = "asked.json"  # what the folder is bound to; another evaluation is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +42,22 @@ class Evaluation:
         return str(self.results["model"]["title"])
 
 
-def bind(out: Path, asked: Mapping[str, Any]) -> None:
-    """Bind the folder `out` to one evaluation: the same one continues it, another one is refused with ConfigError.
+def refuse_another(out: Path, asked: Mapping[str, Any]) -> None:
+    """Raise ConfigError where the folder `out` holds a finished evaluation other than the one that is `asked` for.
 
-    A finished evaluation of an earlier release, which does not say what was asked, is not overwritten either.
+    The same one may be run again: its answers come from the journal. An evaluation of an earlier release, which does
+    not say what was asked, is not overwritten either.
     """
-    asked = json.loads(json.dumps(asked))
-    if (out / ASKED).is_file():
-        before = json.loads((out / ASKED).read_text(encoding="utf-8"))
-        changed = [name for name in asked if before.get(name) != asked[name]]
-        if changed:
-            told = "; ".join(f"{name} {_said(before.get(name))} (now {_said(asked[name])})" for name in changed)
-            raise ConfigError(f"{out} holds the evaluation of {told}. Choose another --out, or remove that folder.")
-    elif (out / RESULTS).exists():
+    if not (out / RESULTS).is_file():
+        return
+    before = json.loads((out / RESULTS).read_text(encoding="utf-8")).get("asked")
+    if before is None:
         raise ConfigError(f"{out} holds a finished evaluation. Choose another --out, or remove that folder.")
-    else:
-        write_json(out / ASKED, asked)
+    asked = json.loads(json.dumps(asked))
+    changed = [name for name in asked if before.get(name) != asked[name]]
+    if changed:
+        told = "; ".join(f"{name} {_said(before.get(name))} (now {_said(asked[name])})" for name in changed)
+        raise ConfigError(f"{out} holds the evaluation of {told}. Choose another --out, or remove that folder.")
 
 
 def _said(value: Any) -> str:
