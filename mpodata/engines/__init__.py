@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from mpodata.records import Message
 
@@ -29,6 +29,12 @@ class Sampling:
 
 # How an answer ended: complete; cut at a limit of tokens; withheld by the provider's content filter; never given.
 Finish = Literal["stop", "length", "blocked", "error"]
+
+# What providers call an answer that their filter withheld.
+BLOCKED: Final = frozenset({
+    "content_filter", "content_filtered", "safety", "prohibited_content", "blocklist", "recitation", "refusal", "spii",
+    "guardrail_intervened", "error_toxic",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from mpodata.engines import Answer, Sampling
+from mpodata.engines import BLOCKED, Answer, Sampling
 from mpodata.engines.reasoning import answer_of
 from mpodata.engines.sampler import row_seed
 from mpodata.errors import ConfigError, RemoteError
@@ -23,8 +23,6 @@ OPENAI = "https://api.openai.com/v1"
 GRACE = 2.0  # seconds that requests in flight have left after the first Ctrl-C
 NO_KEY = "none"  # what local servers are sent
 FAILED = Answer("", "error")
-# What providers call an answer that their filter withheld.
-BLOCKED = frozenset({"content_filter", "safety", "prohibited_content", "blocklist", "recitation", "refusal"})
 
 
 class RequestFailed(Exception):

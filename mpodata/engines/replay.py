@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from mpodata.engines import Answer, Finish, Sampling
+from mpodata.engines import BLOCKED, Answer, Finish, Sampling
 from mpodata.engines.reasoning import answer_of
 from mpodata.errors import DataError
 from mpodata.languages.text import storable
@@ -17,9 +17,12 @@ from mpodata.records import Dropped, Message, content_id
 
 PROMPTS = ("prompt", "instruction", "question", "messages", "input")
 ANSWERS = ("answers", "answer", "response", "completion", "output", "text")
-ENDS = {
-    "eos": "stop", "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "content_filter": "blocked",
-}  # fmt: skip
+ENDS = {  # OpenAI, Anthropic, Google, Bedrock, Cohere and TGI name them so
+    **dict.fromkeys(("eos", "end_turn", "stop_sequence", "eos_token", "complete", "completed"), "stop"),
+    **dict.fromkeys(("max_tokens", "max_length", "max_output_tokens"), "length"),
+    **dict.fromkeys(BLOCKED, "blocked"),
+}
+FINISH_COLUMNS = ("finish", "finish_reason", "finishReason", "stop_reason")
 FINISHES = get_args(Finish)
 MISSING = Answer("", "error")
 
@@ -28,7 +31,8 @@ class ReplayEngine:
     """Answers read from a file (JSON, JSONL, CSV, TSV, Parquet) or a Hub dataset, found by the prompt's text.
 
     A row has a prompt and an answer, or a list of answers; rows with the same prompt are its candidates in file order.
-    `finish` (or `finish_reason`) says how an answer ended; without it an answer counts as complete. A prompt without
+    `finish` (or `finish_reason`, `stop_reason`) says how an answer ended; without it an answer counts as complete.
+    A prompt without
     enough recorded answers gets `error` answers, which are dropped by name and never journaled. Sampling settings
     other than `candidates` are not looked at. The index lies on disk, so a million answers take little memory.
     """
@@ -118,7 +122,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _finish(row: RawRow) -> str:
-    value = str(row.get("finish") or row.get("finish_reason") or "stop")
+    value = str(next((row[name] for name in FINISH_COLUMNS if row.get(name)), "stop")).strip().casefold()
     value = ENDS.get(value, value)
     return value if value in FINISHES else "error"
 

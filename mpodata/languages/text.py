@@ -8,7 +8,7 @@ from typing import Final
 _INVISIBLE: Final = re.compile(  # soft hyphen, tatweel, joiners, direction marks, variation selectors, byte-order mark
     "[\u00ad\u0640\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
 )
-_NAME_SYMBOLS: Final = re.compile(r"(?<=\w)[+#]+(?!\w)")  # C++, C#, A+
+_NAME_SYMBOLS: Final = re.compile(r"(?<=\w)[+#]+(?!\w)|(?<!\S)\.(?=[^\W\d_])")  # C++, C#, A+; .NET
 _SPACED_PERCENT: Final = re.compile(r"(?<=\d)\s+%")
 _KEPT: Final = ("L", "M", "N", "Sc")  # letters, combining marks, numbers, currency signs
 _OPERATORS: Final = frozenset("+<=>±×÷−≤≥≠∞√")  # say something between two terms, however they are spaced
@@ -33,12 +33,12 @@ def normalised(text: str) -> str:
     """`text` as duplicates and contamination compare it.
 
     NFKC, case-folded, single spaces. Kept: letters and digits of any script with their combining marks (vowel signs of
-    Hindi, Bengali, Thai, ...), currency signs, arithmetic, the symbols of C++ and C#, a number's % sign. Invisible
-    characters (joiners, direction marks, soft hyphens) go; other punctuation and symbols separate words.
+    Hindi, Bengali, Thai, ...), currency signs, arithmetic, the symbols of C++, C# and .NET, a number's % sign.
+    Invisible characters (joiners, direction marks, soft hyphens) go; other punctuation and symbols separate words.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).replace("i\u0307", "i")
     folded = _SPACED_PERCENT.sub("%", _INVISIBLE.sub("", folded))
-    if folded.isascii() and not _ASCII_SYMBOLS.intersection(folded):
+    if folded.isascii() and not _ASCII_SYMBOLS.intersection(folded) and not _NAME_SYMBOLS.search(folded):
         return _ASCII_SEPARATORS.sub(" ", folded).strip()
     attached = {place for match in _NAME_SYMBOLS.finditer(folded) for place in range(*match.span())}
 

@@ -196,9 +196,8 @@ def open_source(*, choice: SourceChoice, dominant: str = "en", kind: str = "harm
     for key in ("path", "revision", "columns"):
         if value := getattr(choice, key):
             options[key] = value
-    name = choice.name or detect(
-        str(choice.path), **{k: options[k] for k in ("config", "split", "revision") if k in options}
-    )
+    placed = {key: options[key] for key in ("config", "split", "revision") if key in options}
+    name = choice.name or ("table" if choice.columns else detect(str(choice.path), **placed))
     if kind == "harmless" and "kind" not in signature(resolve("source", SOURCES, name)).parameters:
         raise RecipeError(
             f"counterweight.source {_name(choice)} is read as {name}, whose prompts are all harmful. "

@@ -10,6 +10,7 @@ Everything else that is wrong drops the row with a reason that names the field: 
 import re
 from typing import Any, Final
 
+from mpodata.readers.conversation import is_messages_as_text
 from mpodata.records import Dropped
 
 MAX_CHARACTERS: Final = 32_768  # a longer field is a broken export, and no policy model reads it within 2,048 tokens
@@ -33,6 +34,8 @@ def field(value: Any, name: str, *, limit: int = MAX_CHARACTERS) -> str | Droppe
         return Dropped(f"null-{name}")
     if not isinstance(value, str):
         return Dropped(f"not-text-{name}", f"a {type(value).__name__}")
+    if is_messages_as_text(value):
+        return Dropped(f"not-text-{name}", "messages written as text")
     if len(value) > limit:
         return Dropped(f"long-{name}", f"{len(value):,} characters; the limit is {limit:,}")
     text = clean_text(value)

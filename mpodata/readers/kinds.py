@@ -5,12 +5,19 @@ harmful. A bare 0, 1, true or false counts only in a column whose name says what
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any, Final
 
 from mpodata.records import Kind
 
 # Columns that say what kind of prompt a row holds, the most explicit first.
 KIND_COLUMNS: Final = ("kind", "prompt_harm_label", "prompt_label", "label", "harm_label")
+# Columns that affirm or deny a kind; `is_safe` beside a `response` speaks of that answer (BeaverTails).
+_AFFIRMING_COLUMNS: Final = (
+    "is_harmful", "harmful", "prompt_harmful", "is_malicious", "malicious", "is_toxic", "toxic", "toxicity",
+    "is_harmless", "harmless", "is_benign", "benign",
+)  # fmt: skip
+_OF_AN_ANSWER_TOO: Final = ("is_unsafe", "is_safe")
 
 _HARMFUL: Final = frozenset({
     "harmful", "unsafe", "toxic", "malicious", "not safe", "non safe", "nonsafe", "not harmless", "dangerous",
@@ -31,6 +38,14 @@ _AFFIRMS: Final[dict[str, Kind]] = {
     **dict.fromkeys(("safe", "issafe", "harmless", "isharmless", "benign", "isbenign", "unharmful"), "harmless"),
 }  # fmt: skip
 _OPPOSITE: Final[dict[Kind, Kind]] = {"harmful": "harmless", "harmless": "harmful"}
+
+
+def kind_column(columns: Iterable[str]) -> str | None:
+    """The column that says what kind of prompt a row holds, in whatever case and spacing; None where none does."""
+    by_name = {"_".join(name.casefold().replace("-", " ").split()): name for name in reversed(list(columns))}
+    answers = by_name.keys() & {"response", "answer", "completion", "output"}
+    known = (*KIND_COLUMNS, *_AFFIRMING_COLUMNS, *(() if answers else _OF_AN_ANSWER_TOO))
+    return next((by_name[name] for name in known if name in by_name), None)
 
 
 def is_unlabelled(value: Any) -> bool:

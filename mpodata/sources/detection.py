@@ -16,6 +16,7 @@ _HUB_IDS: Final = {
     hh_rlhf.HUB_ID.lower(): "hh-rlhf",
     refuseu.HUB_ID.lower(): "refuseu",
 }
+_QUESTIONS: Final = frozenset({"instruction", "question", "query", "goal", "behavior"})  # a prompt in its own column
 
 
 def detect(path: str, *, config: str | None = None, split: str | None = None, revision: str | None = None) -> str:
@@ -52,6 +53,7 @@ def _of_columns(columns: list[str], cells: RawRow) -> str:
             return "refuseu"
         if "prompt" not in names and transcript(cells.get("chosen")) is not None:
             return "hh-rlhf"
-        if names & {"prompt", "conversations"} or isinstance(cells.get("chosen"), list):
+        implicit = isinstance(cells.get("chosen"), list) and not names & _QUESTIONS
+        if implicit or names & {"prompt", "conversations"}:
             return "trl"
     return "table"

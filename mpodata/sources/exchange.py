@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from mpodata.languages.labels import language_code
 from mpodata.readers.account import RawRow
-from mpodata.readers.conversation import answer_text, turns
+from mpodata.readers.conversation import turns
 from mpodata.readers.kinds import is_unlabelled, kind_of
 from mpodata.records import COUNTERWEIGHT, Dropped, Kind
 
@@ -30,14 +30,18 @@ _MEANINGFUL: Final = {
     **dict.fromkeys(("image", "images", "video", "videos", "audio", "audios"), "needs-media"),
     **dict.fromkeys(("tools", "functions"), "needs-tools"),
 }  # fmt: skip
-_TURN: Final = re.compile(r"\n\n(Human|Assistant):")
+_WHOLE_CONVERSATIONS: Final = ("messages", "conversation", "conversations")  # of the row, beside its prompt
+_BLANK: Final = frozenset({"[]", "{}", "null", "none", "nan", "[[]]", "<noinput>"})  # how tables and alpaca write none
+_TURN: Final = re.compile(r"(?:^|\n\n)(Human|Assistant):")
+_KIND_CATEGORIES: Final = ("category", "type")  # may hold a kind: "benign"
 
 
 def transcript(value: Any) -> list[tuple[str, Any]] | None:
     """The turns of a `Human: ... Assistant: ...` transcript (HH-RLHF); None for anything else."""
-    if not (isinstance(value, str) and value.startswith("\n\nHuman:") and "\n\nAssistant:" in value):
+    text = value.replace("\r\n", "\n").lstrip("\n") if isinstance(value, str) else ""  # tables strip and mend lines
+    if not (text.startswith("Human:") and "\n\nAssistant:" in text):
         return None
-    parts = _TURN.split(value)[1:]  # speaker, text, speaker, text, ...
+    parts = _TURN.split(text)[1:]  # speaker, text, speaker, text, ...
     roles = {"Human": "user", "Assistant": "assistant"}
     return [(roles[speaker], text.strip()) for speaker, text in zip(parts[::2], parts[1::2], strict=True)]
 
@@ -45,16 +49,37 @@ def transcript(value: Any) -> list[tuple[str, Any]] | None:
 def unused_meaning(row: RawRow, used: Collection[str]) -> Dropped | None:
     """A Dropped where a column that changes what is asked is filled and not among the `used` ones."""
     for column, value in row.items():
-        reason = _MEANINGFUL.get(str(column).strip().casefold())
-        if reason is not None and column not in used and _is_filled(value):
+        name = "_".join(str(column).casefold().replace("-", " ").split())
+        if column in used:
+            continue
+        reason = _MEANINGFUL.get(name)
+        if reason is not None and _is_filled(value):
             return Dropped(reason)
+        if name in _WHOLE_CONVERSATIONS and isinstance(single_prompt(value), Dropped):
+            return Dropped(MULTI_TURN)
     return None
 
 
 def _is_filled(value: Any) -> bool:
     if isinstance(value, list | tuple | dict):
         return any(_is_filled(item) for item in (value.values() if isinstance(value, dict) else value))
-    return not is_unlabelled(value)
+    return value is not False and not is_unlabelled(value) and str(value).strip().casefold() not in _BLANK
+
+
+def answer_to(prompt: Any, value: Any) -> Any:
+    """The answer in a cell: text as it is, the one answer of a conversation; a Dropped for another conversation.
+
+    A conversation that repeats the user's turn must repeat this `prompt`.
+    """
+    messages = turns(value) or transcript(value)
+    if messages is None:
+        return value
+    roles = [role for role, _ in messages]
+    if roles not in (["assistant"], ["user", "assistant"]):
+        return Dropped("no-answer" if "assistant" not in roles else MULTI_TURN)
+    if len(roles) > 1 and isinstance(prompt, str) and str(messages[0][1]).strip() != prompt.strip():
+        return Dropped("different-prompts")
+    return messages[-1][1]
 
 
 def single_prompt(value: Any) -> Any:
@@ -83,8 +108,7 @@ def _preference(row: RawRow) -> Texts | Dropped:
     before = turns(row.get("prompt"))
     chosen, rejected = (turns(row.get(name)) or transcript(row.get(name)) for name in ("chosen", "rejected"))
     if chosen is None or rejected is None:
-        prompt = single_prompt(row.get("prompt"))
-        return prompt if isinstance(prompt, Dropped) else (prompt, row.get("chosen"), row.get("rejected"))
+        return _answered(single_prompt(row.get("prompt")), row)
     shared = 0
     while shared < min(len(chosen), len(rejected)) - 1 and chosen[shared] == rejected[shared]:
         shared += 1
@@ -108,11 +132,8 @@ def _preference(row: RawRow) -> Texts | Dropped:
 
 def alpaca(row: RawRow) -> Texts | Dropped:
     """(prompt, chosen, rejected) of LLaMA-Factory's alpaca ranking format."""
-    prompt = joined_prompt(row.get("instruction"), row.get("input"))
-    if isinstance(prompt, Dropped):
-        return prompt
     unused = unused_meaning(row, ("instruction", "input"))
-    return unused or (prompt, answer_text(row.get("chosen")), answer_text(row.get("rejected")))
+    return unused or _answered(joined_prompt(row.get("instruction"), row.get("input")), row)
 
 
 def sharegpt(row: RawRow) -> Texts | Dropped:
@@ -120,19 +141,26 @@ def sharegpt(row: RawRow) -> Texts | Dropped:
     messages = turns(row.get("conversations")) or []
     if [role for role, _ in messages] != ["user"]:
         return Dropped(MULTI_TURN if messages else "no-conversation")
-    unused = unused_meaning(row, ("conversations",))
-    return unused or (messages[0][1], answer_text(row.get("chosen")), answer_text(row.get("rejected")))
+    return unused_meaning(row, ("conversations",)) or _answered(messages[0][1], row)
+
+
+def _answered(prompt: Any, row: RawRow) -> Texts | Dropped:
+    """(prompt, chosen, rejected) with the answers of `row`."""
+    chosen, rejected = (answer_to(prompt, row.get(name)) for name in ("chosen", "rejected"))
+    fault = next((part for part in (prompt, chosen, rejected) if isinstance(part, Dropped)), None)
+    return fault or (prompt, chosen, rejected)
 
 
 def row_kind(row: RawRow, column: str | None, default: Kind) -> Kind | Dropped:
     """What kind of prompt a row holds: a counterweight by its category, else what its kind `column` says.
 
-    `default` counts where the table has no such column; a row that leaves its cell blank is harmful.
+    Where the table has no such column a category that is a kind ("benign") says it, or else `default`. A row that
+    leaves its cell blank is harmful.
     """
     if row.get("category") == COUNTERWEIGHT:
         return "harmless"
     if column is None:
-        return default
+        return next((kind for name in _KIND_CATEGORIES if (kind := kind_of(row.get(name)))), default)
     if is_unlabelled(row.get(column)):
         return "harmful"
     return kind_of(row[column], column) or Dropped("unknown-kind", f"{column} must say harmful or harmless")

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from mpodata.errors import DataError, RecipeError, UnknownName
 from mpodata.readers.cells import MENDED
-from mpodata.readers.conversation import answer_text
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, SourceRow
 from mpodata.sources.exchange import other_language, preference
@@ -100,8 +99,8 @@ class RefusEU:
         styled = [str(cells[name]) for name in ("category", "style") if cells.get(name) is not None]
         return source_row(
             prompt,
-            answer_text(rejected),
-            answer_text(chosen),
+            rejected,
+            chosen,
             source_id=f"row-{number}",  # row_id repeats, so it names nothing
             category="/".join(styled),
             needs_unsafe=True,

@@ -7,11 +7,17 @@ from typing import Any, Final
 
 from mpodata.errors import DataError, UnknownName
 from mpodata.readers.cells import MENDED
-from mpodata.readers.conversation import answer_text
-from mpodata.readers.kinds import KIND_COLUMNS, is_unlabelled
+from mpodata.readers.kinds import KIND_COLUMNS, is_unlabelled, kind_column
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, Kind, SourceRow
-from mpodata.sources.exchange import joined_prompt, other_language, row_kind, single_prompt, unused_meaning
+from mpodata.sources.exchange import (
+    answer_to,
+    joined_prompt,
+    other_language,
+    row_kind,
+    single_prompt,
+    unused_meaning,
+)
 from mpodata.sources.rows import place_of, source_row
 
 # What each field's column is usually called; the first that exists is taken where no map names one.
@@ -89,6 +95,9 @@ class TableSource:
             )
             if field not in mapping and likely:
                 mapping[field] = likely
+        labels = kind_column(existing)
+        if "kind" not in mapping and labels is not None and labels not in mapping.values():
+            mapping["kind"] = labels
         if "prompt" not in mapping:
             raise DataError(
                 f"{self.upstream.path} has no column that looks like the prompt. Its columns: {', '.join(existing)}. "
@@ -104,13 +113,14 @@ class TableSource:
         prompt, joined = self._prompt(row, columns["prompt"])
         kind = row_kind(row, columns.get("kind"), self.kind)
         used = {*joined, *columns.values()}
-        for fault in (other_language(row, self.dominant), prompt, unused_meaning(row, used), kind):
+        safe, unsafe = (answer_to(prompt, cells.get(name)) for name in ("safe", "unsafe"))
+        for fault in (other_language(row, self.dominant), prompt, unused_meaning(row, used), kind, safe, unsafe):
             if isinstance(fault, Dropped):
                 return place_of(fault, f"row-{number}")
         return source_row(
             prompt,
-            answer_text(cells.get("unsafe")),
-            answer_text(cells.get("safe")),
+            unsafe,
+            safe,
             source_id=place,
             category=cells.get("category"),
             kind=kind,  # type: ignore[arg-type]

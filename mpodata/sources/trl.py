@@ -12,7 +12,7 @@ from typing import Any
 
 from mpodata.errors import DataError
 from mpodata.readers.cells import MENDED
-from mpodata.readers.kinds import KIND_COLUMNS
+from mpodata.readers.kinds import kind_column
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, Kind, SourceRow
 from mpodata.sources.exchange import other_language, preference, row_kind, sharegpt
@@ -57,7 +57,7 @@ class TrlPreferences:
 
     @cached_property
     def _kind_column(self) -> str | None:
-        return next((name for name in KIND_COLUMNS if name in self.upstream.columns), None)
+        return kind_column(self.upstream.columns)
 
     def _row(self, row: RawRow, source_id: str) -> SourceRow | Dropped:
         exchange = sharegpt(row) if "conversations" in row and "prompt" not in row else preference(row)

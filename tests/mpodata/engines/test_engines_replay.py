@@ -100,3 +100,17 @@ def test_what_is_recorded_names_the_file_and_whose_answers_they_are(engine):
 def test_a_path_is_needed():
     with pytest.raises(ConfigError, match="needs path"):
         construct("engine", ENGINES, "replay", {}, model="x")
+
+
+@pytest.mark.parametrize("column", ["finish", "finish_reason", "finishReason", "stop_reason"])
+@pytest.mark.parametrize(
+    ("said", "finish"),
+    [
+        ("STOP", "stop"), ("end_turn", "stop"), ("COMPLETE", "stop"), ("MAX_TOKENS", "length"),
+        ("content_filter", "blocked"), ("SAFETY", "blocked"), ("refusal", "blocked"),
+        (None, "stop"), ("something else", "error"),
+    ],
+)  # fmt: skip
+def test_every_providers_word_for_an_end_is_known(tmp_path, column, said, finish):
+    path = written(tmp_path / "a.jsonl", [{"prompt": "bread?", "answer": "flour", column: said}])
+    assert ReplayEngine(path=path).answers([user_turn("bread?")], Sampling()) == [[Answer("flour", finish)]]

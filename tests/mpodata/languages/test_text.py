@@ -19,6 +19,7 @@ DIFFERENT = [
     ("C", "C#"),
     ("learn C++ fast", "learn C# fast"),
     ("F#", "F"),
+    ("learn .NET fast", "learn net fast"),
     ("$5", "€5"),
     ("5", "5%"),
     ("a < b", "a > b"),
