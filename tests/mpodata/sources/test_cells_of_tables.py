@@ -34,7 +34,7 @@ def read(
     else:
         path.write_text(json.dumps(row), encoding="utf-8")
     source = open_source(choice=SourceChoice(path=str(path), columns=columns or {}), **options)
-    (found,) = source.rows()  # type: ignore[union-attr]
+    (found,) = source.rows()
     return (
         (found.reason,)
         if isinstance(found, Dropped)
