@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from mpodata.engines import ENGINES, Engine, Sampling
 from mpodata.errors import ConfigError
+from mpodata.hub import redact_command
 from mpodata.registry import construct
 from mpodata.runtime.journal import Journal, cache_folder
 from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
@@ -104,7 +105,7 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
         settings = Settings(
             judges=make_judges(_list(args.judge), options, journal),
             sampling=Sampling(max_tokens=args.max_tokens, temperature=args.temperature, seed=args.seed),
-            command=shlex.join(args.words),
+            command=redact_command(shlex.join(args.words)),
             asked=asked,
         )
         errand.check(settings.judges, args.engine)
@@ -127,6 +128,7 @@ def _what_is_asked(args: argparse.Namespace, subject: EvaluatedModel) -> dict[st
     given = ("benchmarks", "utility", "data", "languages", "limit", "shots", "judge", "engine", "settings", "gap")
     sampling = ("max_tokens", "temperature", "seed")
     asked = {name: getattr(args, name) for name in (*given, *sampling)}
+    asked["settings"] = [redact_command(setting) for setting in args.settings]
     model = str(args.run.resolve()) if args.run else subject.model
     return {"model": model, "revision": subject.revision, **asked, "baseline": args.baseline}
 

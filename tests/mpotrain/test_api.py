@@ -1,8 +1,10 @@
 """The public functions of mpotrain, as a notebook uses them, on the pocket models."""
 
+import argparse
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import mpodata
 import mpotrain
 from mpodata.errors import ConfigError
+from mpotrain.evaluation.model import EvaluatedModel
 from tests.mpodata.small_versions import facts
 
 TEXTS = {
@@ -58,6 +61,16 @@ def test_a_model_is_trained_measured_and_reported_from_python(version: Path, tmp
         mpotrain.evaluate(tmp_path / "eval", run=tmp_path / "run", **{**options, "limit": 3})
     pages = mpotrain.report([tmp_path / "eval"], tmp_path / "report.html")
     assert [page.suffix for page in pages] == [".html", ".md", ".json"]
+
+
+def test_what_a_folder_is_bound_to_holds_no_key() -> None:
+    command = import_module("mpotrain.commands.eval")
+    parser = argparse.ArgumentParser()
+    command.arguments(parser)
+    args = parser.parse_args(["--model", "m", "--set", "judge.api_key=sk-planted0123456789abcdef"])
+    asked = command._what_is_asked(args, EvaluatedModel("m", "m"))
+    assert "planted" not in json.dumps(asked)
+    assert "judge.api_key" in asked["settings"][0]
 
 
 def test_a_wrong_option_is_one_sentence(version: Path, tmp_path: Path) -> None:
