@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--nusax", type=Path, help="datasets/mt of NusaX")
     parser.add_argument("--languages", default="", help="measure these only: sw,jv")
     parser.add_argument("--write", action="store_true", help="fit, and write the tables of mpodata/quality")
+    parser.add_argument("--rows", type=int, default=100, help="rows of a collection that each fault is put in")
     options = parser.parse_args()
     folders = Folders(options.data, options.ntrex, options.nusax)
     if options.write:
@@ -39,7 +40,7 @@ def main() -> None:
     chosen = options.languages.split(",") if options.languages else LANGUAGES
     measured = {}
     for code in chosen:
-        measured[code] = measure_language(folders, code)
+        measured[code] = measure_language(folders, code, options.rows)
         for line in measured[code].lines():
             print(line, flush=True)
     if not options.languages:

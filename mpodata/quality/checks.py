@@ -123,12 +123,12 @@ def empty(field: Field, _: Thresholds) -> bool:
     return not field.target.strip()
 
 
-def copied(field: Field, _: Thresholds) -> bool:
+def copied(field: Field, limits: Thresholds) -> bool:
     """The translator handed the original back, or a good part of its sentences; quotations may stay as they are."""
     whole = normalised(field.dominant)
     if len(whole) >= SHORTEST_COPY and whole == normalised(field.target):
         return True
-    original, translation = without_kept_quotations(field.dominant, field.target)
+    original, translation = without_kept_quotations(field.dominant, field.target, limits.dominant)
     same = [part for part in sentences(original) if len(part) >= SHORTEST_SENTENCE and part in translation]
     return sum(map(len, same)) > COPIED_SHARE * len(translation.strip())
 

@@ -38,8 +38,7 @@ def measure_many(dominants: Sequence[Side], targets: Sequence[Side], among: Coll
 
 def _measure(dominant: Side, target: Side, among: frozenset[str]) -> Quality:
     prompt, chosen, rejected = (
-        spoken(without_kept_quotations(getattr(dominant, name), getattr(target, name))[1], target.language, among)
-        for name in FIELDS
+        spoken(_translated_part(dominant, target, name), target.language, among) for name in FIELDS
     )
     return Quality(
         prompt_language=prompt,
@@ -51,6 +50,10 @@ def _measure(dominant: Side, target: Side, among: frozenset[str]) -> Quality:
         chosen_repetition=round(repetition(target.chosen), 4),
         rejected_repetition=round(repetition(target.rejected), 4),
     )
+
+
+def _translated_part(dominant: Side, target: Side, name: str) -> str:
+    return without_kept_quotations(getattr(dominant, name), getattr(target, name), dominant.language)[1]
 
 
 SURE: Final = 0.75  # belief from which a language outside the dataset is believed

@@ -12,7 +12,7 @@ from mpodata.languages import languages
 from mpodata.quality import checks, measure_many
 from mpodata.records import Pair
 
-ROWS = 300  # rows measured of each collection and shape
+CORRECT = 3  # correct rows for each row that a fault is put in
 SHAPES = ("1 sentence", "answers")
 OTHERS = {"latin": "th", "other": "vi"}  # whose text stands for a wrong language
 
@@ -50,38 +50,39 @@ def _percent(dropped: int, rows: int) -> str:
     return f"{100 * dropped / rows:.2f}" if rows else "-"
 
 
-def measure_language(folders: Folders, code: str) -> Measured:
-    """Every held-out collection of a language, one sentence a row and ten."""
+def measure_language(folders: Folders, code: str, count: int) -> Measured:
+    """Every held-out collection of a language, one sentence a row and ten; each fault in `count` rows of each."""
     measured = Measured(code)
     writing = "latin" if languages()[code].script == "latin" else "other"
     others = [row for corpus in held_out(folders, OTHERS[writing]) for row in answer_rows(corpus, 50)]
     for corpus in held_out(folders, code):
         for shape in SHAPES:
-            rows = _rows(shape, corpus)
+            rows = _rows(shape, corpus, CORRECT * count)
             if rows:
                 translated = ANSWERS if shape == "answers" else ANSWERS[:1]
-                counts, reasons = _counts(rows, Material(rows, others, translated), translated)
+                counts, reasons = _counts(rows, count, Material(rows, others, translated), translated)
                 measured.counts[shape, corpus.name] = counts
                 measured.reasons[shape, corpus.name] = reasons
     return measured
 
 
-def _rows(shape: str, corpus: Corpus) -> list[Pair]:
+def _rows(shape: str, corpus: Corpus, count: int) -> list[Pair]:
     if shape == "answers":
-        return answer_rows(corpus, ROWS, seed=1)
+        return answer_rows(corpus, count, seed=1)
     rows = sentence_rows(corpus)
-    return random.Random(3).sample(rows, min(len(rows), ROWS))
+    return random.Random(3).sample(rows, min(len(rows), count))
 
 
 def _counts(
-    correct: Sequence[Pair], material: Material, translated: Sequence[str]
+    correct: Sequence[Pair], count: int, material: Material, translated: Sequence[str]
 ) -> tuple[Counter[str], Counter[str]]:  # fmt: skip
     """Rows tried and dropped, correct and after each fault; and why correct rows were dropped."""
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     draw = random.Random(2)
+    hit = draw.sample(correct, min(count, len(correct)))
     trials = {"correct": list(correct)} | {
-        name: [bad for row in correct if (bad := inject(row, draw, material))]
+        name: [bad for row in hit if (bad := inject(row, draw, material))]
         for name, inject in FAULTS.items()
         if name != "chosen-shuffled" or len(translated) > 1
     }

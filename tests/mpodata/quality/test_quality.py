@@ -300,6 +300,21 @@ def test_a_quotation_may_stay_as_it_is(language: str) -> None:
     assert not {"copied", "wrong-language"} & about_prompt
 
 
+MARATHI = "मी उद्या सकाळी बाजारात जाईन आणि ताजी भाजी विकत घेईन."
+ITALIAN = "Domani mattina vado al mercato con mia sorella e compriamo della verdura fresca."
+
+
+@pytest.mark.parametrize("passage", [MARATHI, ITALIAN])
+def test_a_passage_in_a_third_language_may_stay_as_it_is(passage: str) -> None:
+    original = replace(ENGLISH, prompt=f"Say in one word whether this is polite.\nSentence: {passage}\nAnswer:")
+    kept = replace(SWAHILI, prompt=f"Sema kwa neno moja kama sentensi hii ina adabu.\nSentensi: {passage}\nJibu:")
+    other = replace(SWAHILI, prompt=f"{passage} {passage}")
+    for target, reasons in ((kept, set()), (other, {"wrong-language"})):
+        pair = Pair("0", original, target, quality=measure(original, target, ("en", "sw")))
+        about_prompt = {fault.reason for fault in faults(pair) if fault.field == "prompt"}
+        assert about_prompt & {"copied", "wrong-language"} == reasons
+
+
 def test_a_text_that_is_one_quotation_can_be_copied() -> None:
     quotation = '"No entry without a written permit from the harbour office."'
     pair = measured(replace(SWAHILI, prompt=quotation), replace(ENGLISH, prompt=quotation))
