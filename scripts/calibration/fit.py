@@ -25,10 +25,8 @@ SHORTEST_Z, LONGEST_Z = -5.0, 4.5  # no length limit is stricter: other text var
 RAREST_ENDING = 10  # times that an ending was seen
 TELLING_ENDING = 1.0  # smallest log-odds kept
 INCOMPLETE_BUDGET = 0.002  # correct rows of a language that `incomplete` may drop
-INCOMPLETE_MARGIN = 0.7  # of evidence: other text has faults that the fitting text has not
 SHUFFLED_BUDGET = 0.001  # correct rows that `shuffled` may drop
-SHUFFLED_MARGIN = 1.0  # of evidence
-FIELD_EVIDENCE, ROW_EVIDENCE = (-7.0, -4.0), (-7.0, -3.0)  # the limits of `shuffled` lie between these
+FIELD_EVIDENCE, ROW_EVIDENCE = (-6.0, -3.0), (-6.0, -2.0)  # the limits of `shuffled` lie between these
 KEPT = (2 / 3, 1 / 2)  # of a cut text
 REPETITION, LINES = 0.25, 0.7
 MOST_SENTENCES, MOST_ROWS = 400, 100  # looked at of each half of a collection
@@ -123,8 +121,8 @@ def evidence_of_correct(corpora: Sequence[Corpus], limits: Thresholds) -> list[d
 
 def fit_evidence(evidence: Sequence[dict[str, float]], limits: Thresholds) -> Thresholds:
     """The evidence below which a field or a row is called shuffled: that of few correct ones, less a margin."""
-    fields = float(np.quantile([min(row.values()) for row in evidence], SHUFFLED_BUDGET)) - SHUFFLED_MARGIN
-    rows = float(np.quantile([sum(row.values()) for row in evidence], SHUFFLED_BUDGET)) - SHUFFLED_MARGIN
+    fields = float(np.quantile([min(row.values()) for row in evidence], SHUFFLED_BUDGET))
+    rows = float(np.quantile([sum(row.values()) for row in evidence], SHUFFLED_BUDGET))
     return replace(
         limits,
         field_evidence=round(float(np.clip(fields, *FIELD_EVIDENCE)), 2),
@@ -144,5 +142,5 @@ def incompleteness_of_correct(corpora: Sequence[Corpus], limits: Thresholds) -> 
 
 def fit_incomplete(evidence: Sequence[float], limits: Thresholds) -> Thresholds:
     """The evidence that few correct rows exceed."""
-    needed = float(np.quantile(evidence, 1 - INCOMPLETE_BUDGET)) + INCOMPLETE_MARGIN
+    needed = float(np.quantile(evidence, 1 - INCOMPLETE_BUDGET))
     return replace(limits, incomplete=round(max(needed, 1.5), 2))

@@ -17,8 +17,8 @@ GOALS = {  # the worst rate that is not marked, of rows of ten sentences
 INTRODUCTION = """Measured on {date} on text that the fit never reads: NTREX documents of publishers it has not seen,
 Tatoeba blocks it has not seen, and collections it never opens (Alpagasus, UltraFeedback, MultiJail, PolyRefuse, MGSM,
 Alpaca-safe; which of them depends on the language). `correct` is the share of correct rows that were dropped; every
-other column is the share of rows dropped after that fault was put in, each in a third of those rows. In percent; **bold**: worse than the goal
-({goals}).
+other column is the share of rows dropped after that fault was put in, each in a third of those rows. In percent;
+**bold**: worse than the goal ({goals}).
 """
 
 
