@@ -1,5 +1,6 @@
 """The protocol that fits and measures the checks: what is measured on is never fitted on. Small texts are our own."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from calibration import corpora
 from calibration.corpora import HELD_OUT_LINES, Folders, fitting, held_out
 from calibration.faults import FAULTS, Material, cut
+from calibration.measure import Measured
+from calibration.page import BEGIN, END, PAGE, write_page
 from calibration.regression import Examples, logistic
 from calibration.word_tables import count_words, write_table
 
@@ -96,3 +99,16 @@ def test_few_examples_stay_near_the_weights_of_all_languages() -> None:
     free, held = logistic(few), logistic(few, near=near, shrinkage=1.0)
     assert free[1] > 1
     assert np.abs(held - near).max() < 0.1
+
+
+def test_the_page_marks_what_misses_its_goal_and_leaves_the_rest_alone(tmp_path: Path) -> None:
+    page = tmp_path / "results.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+    counts = Counter({"correct rows": 200, "correct dropped": 1, "half-missing rows": 50, "half-missing dropped": 40})
+    write_page({"sw": Measured("sw", {("answers", "ntrex"): counts})}, page)
+    written = page.read_text(encoding="utf-8")
+    assert "| Swahili | 200 | 0.5 |  |  | **80.0** |" in written
+    assert written.startswith(f"before\n{BEGIN}\n")
+    assert written.endswith(f"{END}\nafter\n")
+    assert "old" not in written
+    assert PAGE.read_text(encoding="utf-8").count(BEGIN) == PAGE.read_text(encoding="utf-8").count(END) == 1
