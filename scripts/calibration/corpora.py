@@ -128,6 +128,8 @@ def _instructions(folders: Folders, name: str, key: str, language: str) -> Sente
 
 
 def _multijail(folders: Folders, language: str) -> Sentences:
+    if language == "id":  # the column of that name numbers the rows
+        return []
     with (folders.data / "safety/multijail.csv").open(encoding="utf-8-sig", newline="") as lines:
         return list(_long_enough((row["en"], row.get(language, "")) for row in csv.DictReader(lines)))
 

@@ -44,6 +44,12 @@ def test_the_fit_opens_no_held_out_collection(shared_data: Path, monkeypatch: py
     assert not [path for path in opened if any(name in path for name in COLLECTIONS_NEVER_FITTED)]
 
 
+def test_a_column_of_row_numbers_is_not_indonesian(shared_data: Path) -> None:
+    folders = Folders(shared_data, shared_data / "parallel/ntrex", None)
+    assert "multijail" in {corpus.name for corpus in held_out(folders, "sw")}
+    assert "multijail" not in {corpus.name for corpus in held_out(folders, "id")}
+
+
 def test_held_out_lines_are_whole_documents_of_seven_publishers() -> None:
     ranges = [line.split("\t") for line in HELD_OUT_LINES.read_text().splitlines() if not line.startswith("#")]
     assert len({publisher for _, _, publisher in ranges}) == 7
@@ -103,12 +109,12 @@ def test_few_examples_stay_near_the_weights_of_all_languages() -> None:
 
 def test_the_page_marks_what_misses_its_goal_and_leaves_the_rest_alone(tmp_path: Path) -> None:
     page = tmp_path / "results.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+    page.write_text(f"before\n{BEGIN}\nWhat stood here before.\n{END}\nafter\n", encoding="utf-8")
     counts = Counter({"correct rows": 200, "correct dropped": 1, "half-missing rows": 50, "half-missing dropped": 40})
     write_page({"sw": Measured("sw", {("answers", "ntrex"): counts})}, page)
     written = page.read_text(encoding="utf-8")
     assert "| Swahili | 200 | 0.5 |  |  | **80.0** |" in written
     assert written.startswith(f"before\n{BEGIN}\n")
     assert written.endswith(f"{END}\nafter\n")
-    assert "old" not in written
+    assert "stood here" not in written
     assert PAGE.read_text(encoding="utf-8").count(BEGIN) == PAGE.read_text(encoding="utf-8").count(END) == 1
