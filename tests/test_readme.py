@@ -14,7 +14,7 @@ def test_the_python_example_runs_as_it_stands(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(EXAMPLE, "README.md", "exec"), {"__name__": "readme"})
-    harmful, steps, gaps = re.match(r"(\d+) (\d+) (\{.*\})", capsys.readouterr().out.splitlines()[-1]).groups()  # type: ignore[union-attr]
+    harmful, steps, gaps = re.match(r"(\d+) (\d+) (\{.*\})", capsys.readouterr().out.splitlines()[-1]).groups()
     assert int(harmful) > 5
     assert steps == "4"
     assert "'en'" in gaps
