@@ -15,6 +15,7 @@ from mpodata.errors import RecipeError, UnknownName
 from mpodata.languages import language
 from mpodata.refusals import DETECTORS
 from mpodata.registry import check_name
+from mpodata.runtime.yaml_text import parse_yaml
 from mpodata.sources import SOURCES
 from mpodata.translators import TRANSLATORS
 
@@ -101,7 +102,11 @@ def read_recipe(
         key, equals, text = setting.partition("=")
         if not equals:
             raise RecipeError(f"--set takes key=value, got {setting!r}. Example: --set sampling.temperature=0.7")
-        _put(values, places, key.strip(), yaml.safe_load(text), f"--set {key.strip()}")
+        try:
+            value = parse_yaml(text)
+        except ValueError as error:
+            raise RecipeError(f"--set {key.strip()} is not valid YAML: {error}. Put text in quotes.") from error
+        _put(values, places, key.strip(), value, f"--set {key.strip()}")
     for key, value in (flags or {}).items():
         _put(values, places, key, value, f"--{key.split('.')[0].replace('_', '-')}")
     result: Recipe = _convert(values, Recipe, "", places)
@@ -130,9 +135,10 @@ def shipped_recipes() -> list[str]:
 
 def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+        values = parse_yaml(text) or {}
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except ValueError as error:
         raise RecipeError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{path} must hold `key: value` lines, found {type(values).__name__}.")

@@ -11,11 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from trl import TrlParser
 
 from mpodata.errors import ConfigError, MissingPackage, UnknownName
+from mpodata.runtime.yaml_text import parse_yaml
 
 RENAMED = {"model": "model_name_or_path", "out": "output_dir"}  # what the documentation says -> what TRL says
 TRACKERS = {"tensorboard": "train", "wandb": "trackers", "trackio": "trackers"}  # package -> our extra that has it
@@ -157,8 +157,8 @@ def read_config(path: Path) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file that holds a mapping; raises ConfigError."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        content = parse_yaml(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold a mapping of flags to values.")
