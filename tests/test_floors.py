@@ -96,3 +96,8 @@ def test_a_package_root_holds_few_files(package: str) -> None:
 def test_the_plan_names_no_room_twice() -> None:
     names = [name for rooms in FLOORS for name in rooms.split()]
     assert len(names) == len(set(names))
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    names = [file.name for file in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names)), sorted(name for name in set(names) if names.count(name) > 1)

@@ -197,8 +197,8 @@ class _EntryReader:
 
 def _spoken(texts: list[str]) -> str:
     """The language of the longest answer, else of the prompt."""
-    found = identify(sorted(texts, key=len, reverse=True), frozenset(languages()))
-    return next((code for code, _ in found if code != UNDETERMINED), UNDETERMINED)
+    identified = identify(sorted(texts, key=len, reverse=True), frozenset(languages()))
+    return next((code for code, _ in identified if code != UNDETERMINED), UNDETERMINED)
 
 
 def _released_entries(source: ReleasedMPO) -> Iterator[Entry | Dropped]:

@@ -110,8 +110,8 @@ def features(dominant: str, target: str, limits: Thresholds) -> tuple[float, ...
 
 
 def _latin(code: str) -> bool:
-    known = languages()
-    return code in known and known[code].script == "latin"
+    table = languages()
+    return code in table and table[code].script == "latin"
 
 
 @cache

@@ -92,8 +92,8 @@ def _combining() -> re.Pattern[str]:
 
 def character_class(belongs: Callable[[str], bool]) -> re.Pattern[str]:
     """A pattern for the characters of the basic plane that belong; a class is far faster than asking each."""
-    found = [code for code in range(0x80, 0x10000) if not 0xD800 <= code < 0xE000 and belongs(chr(code))]
-    return re.compile("[" + "".join(f"\\u{code:04x}" for code in found) + "]")
+    points = [code for code in range(0x80, 0x10000) if not 0xD800 <= code < 0xE000 and belongs(chr(code))]
+    return re.compile("[" + "".join(f"\\u{code:04x}" for code in points) + "]")
 
 
 @lru_cache(maxsize=RECENT)

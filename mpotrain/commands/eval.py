@@ -92,14 +92,14 @@ def run(args: argparse.Namespace) -> int:
 
 def perform(args: argparse.Namespace) -> dict[str, Any]:
     """Evaluate the model, and with --baseline the one it was trained from; returns what results.json holds."""
-    subject = _subject(args)
-    base = subject.base() if args.baseline else None
+    evaluated = _evaluated_model(args)
+    base = evaluated.base() if args.baseline else None
     if args.baseline and base is None:
         raise ConfigError("--baseline needs a training run that names its base model: use --run RUN.")
     out = _out(args)
-    exam, errand = _asked(args, subject)
+    suite_asked, utility_tasks = _asked(args, evaluated)
     options = _options(args.settings)
-    asked = _what_is_asked(args, subject)
+    asked = _what_is_asked(args, evaluated)
     refuse_another(out, asked)
     with Journal(cache_folder() / "evaluation.sqlite") as journal:
         settings = Settings(
@@ -108,11 +108,11 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
             command=redact_command(shlex.join(args.words)),
             asked=asked,
         )
-        errand.check(settings.judges, args.engine)
-        everything = (args, options, exam, errand, settings, journal)
+        utility_tasks.check(settings.judges, args.engine)
+        everything = (args, options, suite_asked, utility_tasks, settings, journal)
         if base is not None:
             _evaluate(base, None, out / BASE, *everything)
-        return _evaluate(subject, base, out, *everything)
+        return _evaluate(evaluated, base, out, *everything)
 
 
 def _out(args: argparse.Namespace) -> Path:
@@ -123,50 +123,50 @@ def _out(args: argparse.Namespace) -> Path:
     return out
 
 
-def _what_is_asked(args: argparse.Namespace, subject: EvaluatedModel) -> dict[str, Any]:
+def _what_is_asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> dict[str, Any]:
     """What an evaluation's folder is bound to: model and everything that decides its numbers."""
     given = ("benchmarks", "utility", "data", "languages", "limit", "shots", "judge", "engine", "settings", "gap")
     sampling = ("max_tokens", "temperature", "seed")
     asked = {name: getattr(args, name) for name in (*given, *sampling)}
     asked["settings"] = [redact_command(setting) for setting in args.settings]
-    model = str(args.run.resolve()) if args.run else subject.model
-    return {"model": model, "revision": subject.revision, **asked, "baseline": args.baseline}
+    model = str(args.run.resolve()) if args.run else evaluated.model
+    return {"model": model, "revision": evaluated.revision, **asked, "baseline": args.baseline}
 
 
 def _evaluate(
-    subject: EvaluatedModel,
+    evaluated: EvaluatedModel,
     base: EvaluatedModel | None,
     out: Path,
     args: argparse.Namespace,
     options: dict[str, dict[str, Any]],
-    exam: EvaluationSuite,
-    errand: UtilityTasks,
+    suite_asked: EvaluationSuite,
+    utility_tasks: UtilityTasks,
     settings: Settings,
     journal: Journal,
 ) -> dict[str, Any]:
     engine: Engine = construct(
-        "engine", ENGINES, args.engine, options["engine"], model=subject.model, revision=subject.revision
+        "engine", ENGINES, args.engine, options["engine"], model=evaluated.model, revision=evaluated.revision
     )
-    progress = _progress(subject.title)
+    progress = _progress(evaluated.title)
     gaps: Mapping[str, Any] = {}
     if reference := _gap_reference(args):
         from mpotrain.evaluation.held_out import held_out
 
         with Journal(cache_folder() / "reference.sqlite") as measured:
-            found = held_out(subject, base, reference, _list(args.languages or ""), measured)
-        write_states(out / STATES, found.states)
-        gaps = found.gaps
+            measurements = held_out(evaluated, base, reference, _list(args.languages or ""), measured)
+        write_states(out / STATES, measurements.states)
+        gaps = measurements.gaps
     utility: list[Result] = []
-    if errand.tasks:
+    if utility_tasks.tasks:
         from mpotrain.evaluation.utility import suite
 
-        done = progress("utility", len(errand.tasks))
+        done = progress("utility", len(utility_tasks.tasks))
         utility, scores = suite.run(
-            errand, subject, engine, args.engine, settings.judges, settings.sampling, journal, done
+            utility_tasks, evaluated, engine, args.engine, settings.judges, settings.sampling, journal, done
         )
         write_lines(out / UTILITY, (asdict(score) for score in scores))
     extras = Extras(gaps=gaps, utility=[asdict(row) for row in utility], baseline=BASE if base is not None else None)
-    return evaluate(subject, engine, exam, settings, journal, out, extras=extras, progress=progress)
+    return evaluate(evaluated, engine, suite_asked, settings, journal, out, extras=extras, progress=progress)
 
 
 def _gap_reference(args: argparse.Namespace) -> str | None:
@@ -178,15 +178,15 @@ def _gap_reference(args: argparse.Namespace) -> str | None:
     return model_of_run(args.run).data.get("reference") if args.run else None
 
 
-def _subject(args: argparse.Namespace) -> EvaluatedModel:
+def _evaluated_model(args: argparse.Namespace) -> EvaluatedModel:
     if args.run:
-        subject = model_of_run(args.run)
+        evaluated = model_of_run(args.run)
     else:
-        subject = EvaluatedModel(Path(args.model).name or args.model, args.model, args.revision)
-    return replace(subject, title=args.name) if args.name else subject
+        evaluated = EvaluatedModel(Path(args.model).name or args.model, args.model, args.revision)
+    return replace(evaluated, title=args.name) if args.name else evaluated
 
 
-def _asked(args: argparse.Namespace, subject: EvaluatedModel) -> tuple[EvaluationSuite, UtilityTasks]:
+def _asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> tuple[EvaluationSuite, UtilityTasks]:
     """What is asked: benchmarks and utility tasks, with the files that --data names for them."""
     names, tasks = _list(args.benchmarks), tuple(_list(args.utility))
     if not names and not tasks:
@@ -204,15 +204,15 @@ def _asked(args: argparse.Namespace, subject: EvaluatedModel) -> tuple[Evaluatio
             raise ConfigError(f"--data {entry}: {name!r} is in neither --benchmarks nor --utility.")
         places[name] = place
     wanted = _list(args.languages or "") or None
-    trained = subject.data
+    trained = evaluated.data
     dominant = str(trained.get("dominant") or "en")
-    exam = prepare_suite(names, places, wanted, args.limit, dataset=trained.get("reference"), dominant=dominant)
-    return exam, UtilityTasks(tasks, places, wanted, args.limit, args.shots)
+    suite_asked = prepare_suite(names, places, wanted, args.limit, dataset=trained.get("reference"), dominant=dominant)
+    return suite_asked, UtilityTasks(tasks, places, wanted, args.limit, args.shots)
 
 
 def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
     """`engine.device=cpu` as {"engine": {"device": "cpu"}}; other parts are judges."""
-    found: dict[str, dict[str, Any]] = {"engine": {}}
+    by_part: dict[str, dict[str, Any]] = {"engine": {}}
     for setting in settings:
         key, equals, text = setting.partition("=")
         part, dot, option = key.rpartition(".")
@@ -221,8 +221,8 @@ def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
                 f"--set takes engine.OPTION=VALUE, judge.OPTION=VALUE or a judge's own, "
                 f"polyguard.OPTION=VALUE: {setting!r}."
             )
-        found.setdefault(part, {})[option] = yaml.safe_load(text)
-    return found
+        by_part.setdefault(part, {})[option] = yaml.safe_load(text)
+    return by_part
 
 
 def _progress(title: str) -> Callable[[str, int], Callable[[int], None]]:

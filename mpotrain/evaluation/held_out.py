@@ -33,13 +33,13 @@ class HeldOut:
 
 
 def held_out(
-    subject: EvaluatedModel,
+    evaluated: EvaluatedModel,
     base: EvaluatedModel | None,
     reference: str,
     languages: Sequence[str] | None,
     journal: Journal,
 ) -> HeldOut:
-    """Gaps (in the DPO form too, where there is a base to compare with) and states of `subject` on `reference`.
+    """Gaps (in the DPO form too, where there is a base to compare with) and states of `evaluated` on `reference`.
 
     Raises DataError for a version without harmful test pairs in the `languages` asked for.
     """
@@ -52,7 +52,7 @@ def held_out(
         raise DataError(
             f"{reference} has no harmful {split} pair in {', '.join(languages or translated)}: add --gap off."
         )
-    settings = _settings(subject)
+    settings = _settings(evaluated)
     rows = tokenise(pairs, load_tokenizer(str(settings.model_name_or_path)), LONGEST)
     gaps = reward_gaps(
         settings, rows.trained("all"), base=None if base is None else _settings(base), beta=BETA, journal=journal
@@ -91,6 +91,6 @@ def response_states(settings: ModelConfig, rows: Sequence[TrainingRow], journal:
     return {name: measured.states(group).float().cpu().numpy() for name, group in groups.items()}
 
 
-def _settings(subject: EvaluatedModel) -> ModelConfig:
-    revision = {"model_revision": subject.revision} if subject.revision else {}
-    return ModelConfig(model_name_or_path=subject.model, dtype="float32", **revision)
+def _settings(evaluated: EvaluatedModel) -> ModelConfig:
+    revision = {"model_revision": evaluated.revision} if evaluated.revision else {}
+    return ModelConfig(model_name_or_path=evaluated.model, dtype="float32", **revision)

@@ -39,8 +39,8 @@ def model_of_run(path: Path) -> EvaluatedModel:
     if "model" not in run:
         raise DataError(f"{path / RUN_FILE} does not say where the trained model is (member 'model').")
     model = Path(str(run["model"]))
-    found = model if model.is_absolute() else path / model  # a run folder that was moved still works
-    if is_adapter(found):
-        found = merged(found)
+    place = model if model.is_absolute() else path / model  # a run folder that was moved still works
+    if is_adapter(place):
+        place = merged(place)
     name, method = path.resolve().name, str(run.get("method", "trained"))
-    return EvaluatedModel(name if method in name else f"{name} ({method})", str(found), None, run)
+    return EvaluatedModel(name if method in name else f"{name} ({method})", str(place), None, run)

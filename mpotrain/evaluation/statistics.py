@@ -167,11 +167,11 @@ def sign_test(first: int, second: int) -> float:
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     """p-values adjusted for testing several languages at once (Holm 1979); order of magnitude kept, never above 1."""
-    known = {name: p for name, p in p_values.items() if not math.isnan(p)}
+    tested = {name: p for name, p in p_values.items() if not math.isnan(p)}
     adjusted: dict[str, float] = dict.fromkeys(p_values, math.nan)
     running = 0.0
-    for rank, (name, p) in enumerate(sorted(known.items(), key=lambda item: item[1])):
-        running = max(running, min(1.0, (len(known) - rank) * p))
+    for rank, (name, p) in enumerate(sorted(tested.items(), key=lambda item: item[1])):
+        running = max(running, min(1.0, (len(tested) - rank) * p))
         adjusted[name] = running
     return adjusted
 

@@ -10,20 +10,20 @@ HIDDEN = {"asr_refuseu", "over_refusal"}  # in results.json and the report; a te
 
 def lines(results: Mapping[str, Any]) -> list[str]:
     """The table, the warnings and the signature."""
-    found = [f"{results['model']['title']}"]
+    text = [f"{results['model']['title']}"]
     for benchmark in results["benchmarks"]:
         for kind in ("harmful", "harmless"):
             rows = [c for c in results["cells"] if c["benchmark"] == benchmark["name"] and c["kind"] == kind]
             if rows:
-                found += ["", f"{benchmark['title']}: {kind} prompts", *_table(rows, kind)]
+                text += ["", f"{benchmark['title']}: {kind} prompts", *_table(rows, kind)]
         if benchmark["note"]:
-            found.append(f"  note: {benchmark['note']}")
-    found += [
+            text.append(f"  note: {benchmark['note']}")
+    text += [
         f"  {row['title']} {row['language']}: {score(row)}, {row['interval']['n']} questions"
         for row in results["utility"]
     ]
-    found += ["", *(f"warning: {warning}" for warning in results["warnings"])]
-    return [*found, "", results["signature"]]
+    text += ["", *(f"warning: {warning}" for warning in results["warnings"])]
+    return [*text, "", results["signature"]]
 
 
 def share(interval: Mapping[str, Any] | None) -> str:

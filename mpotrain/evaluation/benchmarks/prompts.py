@@ -246,11 +246,11 @@ def _language_of_row(columns: Columns, row: Mapping[str, Any], default: str, pla
 
 
 def _table(benchmark: Benchmark, place: str) -> tuple[Reading, dict[str, Any]]:
-    known = header_names(benchmark)
+    headers = header_names(benchmark)
     if place:
-        table = read_table(Upstream(place), known)
+        table = read_table(Upstream(place), headers)
     else:
-        table = read_table(Upstream(benchmark.hub, split=benchmark.hub_split, config=benchmark.hub_config), known)
+        table = read_table(Upstream(benchmark.hub, split=benchmark.hub_split, config=benchmark.hub_config), headers)
     name = replace(read_name(Path(place), benchmark), series="")
     reading = read_prompts(benchmark, table.rows, place or benchmark.hub, name)
     reading.rows += table.unreadable

@@ -114,13 +114,13 @@ def gather(paths: Sequence[Path], against: Path | None = None) -> Comparison:
 
 def sections(comparison: Comparison) -> list[Section]:
     """One per benchmark and kind of prompt, in the order of the first run."""
-    found = []
+    parts = []
     for benchmark in benchmarks(comparison):
         for kind in MAIN:
             rows = [cells(evaluation, benchmark["name"], kind) for evaluation in comparison.shown]
             if any(rows):
-                found.append(_section(comparison, benchmark, kind, rows))
-    return found
+                parts.append(_section(comparison, benchmark, kind, rows))
+    return parts
 
 
 def summary(comparison: Comparison) -> list[tuple[str, list[Statement]]]:
@@ -160,10 +160,10 @@ def utility_table(comparison: Comparison) -> ReportTable | None:
     for task, title, code in keys:
         line = [View(title), View(name_of(code))]
         for index, mine in enumerate(scores):
-            known = mine.get((task, code), {})
-            line.append(_score_view(task, list(known.values())))
+            score = mine.get((task, code), {})
+            line.append(_score_view(task, list(score.values())))
             if index and comparison.base:
-                line.append(_score_change(task, scores[0].get((task, code), {}), known))
+                line.append(_score_change(task, scores[0].get((task, code), {}), score))
         body.append(line)
     return ReportTable(
         "Utility", head, body, "Share of right answers (MT-Bench: mean rating, 1 to 10); higher is better."
@@ -250,10 +250,10 @@ def _rate_table(
 
 def _scores(evaluation: Evaluation) -> dict[tuple[str, str], dict[str, float]]:
     """(task, language) -> question -> score."""
-    found: dict[tuple[str, str], dict[str, float]] = {}
+    bars: dict[tuple[str, str], dict[str, float]] = {}
     for row in folder.read_lines(evaluation.path / folder.UTILITY):
-        found.setdefault((row["task"], row["language"]), {})[row["question"]] = row["score"]
-    return found
+        bars.setdefault((row["task"], row["language"]), {})[row["question"]] = row["score"]
+    return bars
 
 
 def _score_view(task: str, scores: Sequence[float]) -> View:

@@ -19,7 +19,7 @@ def tradeoff(comparison: Comparison) -> list[tuple[str, str]]:
 
     Helpfulness is that on the same benchmark, else on the first one that has harmless prompts.
     """
-    found = []
+    drawings = []
     titles = {benchmark["name"]: short_title(benchmark) for benchmark in benchmarks(comparison)}
     harmless = [name for name in titles if any(cells(run, name, "harmless") for run in comparison.shown)]
     for name in titles:
@@ -31,8 +31,8 @@ def tradeoff(comparison: Comparison) -> list[tuple[str, str]]:
         if {code for one in safe for code in one.values} & {code for one in helpful for code in one.values}:
             title = titles[name] if name == other else f"{titles[name]}, helpfulness on {titles[other]}"
             axes = ("harmful prompts withstood (1 − attack success)", "harmless prompts answered helpfully")
-            found.append((title, plots.moves(f"Safety and helpfulness on {title}", safe, helpful, axes)))
-    return found
+            drawings.append((title, plots.moves(f"Safety and helpfulness on {title}", safe, helpful, axes)))
+    return drawings
 
 
 def reward_gaps(comparison: Comparison) -> list[tuple[str, str]]:
@@ -71,7 +71,7 @@ class GapAgainstRate:
 
 def gap_against_rate(comparison: Comparison) -> list[GapAgainstRate]:
     """One correlation per model and benchmark with at least three languages."""
-    found = []
+    correlations = []
     for title, evaluation in zip(comparison.titles(), comparison.shown, strict=True):
         gaps = dict(_gaps(evaluation, "per_token", comparison.dominant))
         for benchmark in benchmarks(comparison):
@@ -79,12 +79,12 @@ def gap_against_rate(comparison: Comparison) -> list[GapAgainstRate]:
             codes = [code for code in gaps if code in rates]
             if len(codes) >= 3:
                 x, y = [gaps[code].value for code in codes], [rates[code] for code in codes]
-                found.append(
+                correlations.append(
                     GapAgainstRate(
                         title, short_title(benchmark), len(codes), spearman(x, y), pearson(x, y), correlation_test(x, y)
                     )
                 )
-    return found
+    return correlations
 
 
 def state_clouds(comparison: Comparison) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -114,8 +114,8 @@ def state_clouds(comparison: Comparison) -> list[tuple[str, list[tuple[str, str]
 def _gaps(evaluation: Evaluation, form: str, first: str) -> list[tuple[str, Interval]]:
     """(language, reward gap), the language `first` first; `form` is "per_token" or "dpo"."""
     rows = (evaluation.results.get("gaps") or {}).get("languages", {})
-    found = [(code, interval(row[form])) for code, row in rows.items() if row.get(form)]
-    return sorted(found, key=lambda item: item[0] != first)
+    measured = [(code, interval(row[form])) for code, row in rows.items() if row.get(form)]
+    return sorted(measured, key=lambda item: item[0] != first)
 
 
 def _complement(rate: Interval) -> Interval:

@@ -28,9 +28,9 @@ class Statement:
 
 def name_of(code: str) -> str:
     """A language's English name, as tables show it."""
-    known = languages()
-    if code in known:
-        return known[code].name
+    table = languages()
+    if code in table:
+        return table[code].name
     return {TARGETS: "All target languages", CODE_SWITCHED: "Code-switched"}.get(code, code)
 
 
@@ -93,11 +93,11 @@ def absolute(cell_by_language: Mapping[str, Interval], rate: str, title: str) ->
 
 def worst(cells: Sequence[Cell], rate: str, title: str) -> Statement | None:
     """The language where a rate is worst, and whether another one is as bad within the intervals."""
-    known = [(cell.rates[rate], cell.language) for cell in cells if rate in cell.rates and cell.rates[rate].n]
-    if len(known) < 2:
+    measured = [(cell.rates[rate], cell.language) for cell in cells if rate in cell.rates and cell.rates[rate].n]
+    if len(measured) < 2:
         return None
     lower_is_better = RATES[rate].better == "lower"
-    ordered = sorted(known, key=lambda item: item[0].value, reverse=lower_is_better)
+    ordered = sorted(measured, key=lambda item: item[0].value, reverse=lower_is_better)
     interval, code = ordered[0]
     if interval.value == ordered[-1][0].value:
         return Statement(f"{title}: no language is worse than the others ({percent(interval.value)} in all).")

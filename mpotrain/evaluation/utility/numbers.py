@@ -27,10 +27,10 @@ def last_number(text: str) -> Fraction | None:
     if marked := MARKED.findall(text):
         text = next(part for part in marked[-1] if part)
     bare = _without_markers(text)
-    found = [(match.start(), match.end()) for match in NUMBER.finditer(bare)]
-    if not found:
+    places = [(match.start(), match.end()) for match in NUMBER.finditer(bare)]
+    if not places:
         return None
-    start, end = next(((s, e) for s, e in reversed(found) if not _is_year(bare, s, e)), found[-1])
+    start, end = next(((s, e) for s, e in reversed(places) if not _is_year(bare, s, e)), places[-1])
     written = numbers(bare[start:end])[-1]
     signed = (
         start > 0
