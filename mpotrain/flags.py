@@ -162,6 +162,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold a mapping of flags to values.")
+    for name in content:
+        if not isinstance(name, str):
+            raise ConfigError(f"{path} must hold a mapping of flags to values: {name!r} is no flag.")
     return content
 
 

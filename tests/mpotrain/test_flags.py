@@ -110,3 +110,9 @@ def test_a_missing_tracker_is_said_before_anything_is_loaded(
     monkeypatch.setattr(flags, "find_spec", lambda name: None)
     with pytest.raises(MissingPackage, match=rf"--report_to {package} needs the package '{package}': pip install"):
         parsed(tmp_path, report_to=package)
+
+
+def test_a_number_in_place_of_a_flag_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "preset.yaml").write_text("1: 2\n")
+    with pytest.raises(ConfigError, match="1 is no flag"):
+        flags.read_yaml(tmp_path / "preset.yaml")
