@@ -62,7 +62,8 @@ def redact(text: str) -> str:
 
 def _without_value(match: re.Match[str]) -> str:
     prose = match["name"].lower() == "key" and "=" not in match["between"]  # "No such key: foo"
-    if prose or not names_secret(match["name"]) or _is_setting(match["value"]):
+    placeholder = match["value"].rstrip(",.:").lower() == "value"  # "KEY=VALUE" of a help text
+    if prose or placeholder or not names_secret(match["name"]) or _is_setting(match["value"]):
         return match[0]
     return f"{match['name']}{match['between']}{HIDDEN}"
 

@@ -106,6 +106,8 @@ class _Smallest:
 
     def offer(self, seed: int, row: SourceRow) -> Dropped | None:
         """Take the row if it is among the smallest; a Dropped for a row that loses its prompt to another."""
+        if self.count == 0:  # a counterweight share that rounds to no row
+            return None
         within = _key(seed, row.pair_id)
         if row.group in self.taken:
             other_key, other = self.taken[row.group]

@@ -12,6 +12,7 @@ from mpodata.about import __version__
 from mpodata.languages import language
 from mpodata.licences import commercial_use, conditions
 from mpodata.runtime.terminal import printable
+from mpodata.runtime.yaml_text import parse_yaml
 from mpodata.versions.card_facts import (
     cell,
     chosen_words,
@@ -122,8 +123,8 @@ def parse_front_matter(card: str) -> dict[str, Any]:
         return {}
     block, end, _ = card[4:].partition("\n---\n")
     try:
-        parsed = yaml.safe_load(block) if end else None
-    except yaml.YAMLError:
+        parsed = parse_yaml(block) if end else None
+    except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}
 

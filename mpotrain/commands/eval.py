@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tqdm import tqdm
 
 from mpodata.engines import ENGINES, Engine, Sampling
@@ -17,6 +16,8 @@ from mpodata.errors import ConfigError
 from mpodata.hub import redact_command
 from mpodata.registry import construct
 from mpodata.runtime.journal import Journal, cache_folder
+from mpodata.runtime.yaml_text import parse_yaml
+from mpotrain.commands import require_training
 from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
 from mpotrain.evaluation.evaluate import EvaluationSuite, Extras, Settings, evaluate, prepare_suite
 from mpotrain.evaluation.folder import STATES, UTILITY, refuse_another, write_lines
@@ -150,6 +151,7 @@ def _evaluate(
     progress = _progress(evaluated.title)
     gaps: Mapping[str, Any] = {}
     if reference := _gap_reference(args):
+        require_training("eval")
         from mpotrain.evaluation.held_out import held_out
 
         with Journal(cache_folder() / "reference.sqlite") as measured:
@@ -221,7 +223,10 @@ def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
                 f"--set takes engine.OPTION=VALUE, judge.OPTION=VALUE or a judge's own, "
                 f"polyguard.OPTION=VALUE: {setting!r}."
             )
-        by_part.setdefault(part, {})[option] = yaml.safe_load(text)
+        try:
+            by_part.setdefault(part, {})[option] = parse_yaml(text)
+        except ValueError as error:
+            raise ConfigError(f"--set {part}.{option}: the value is no YAML: {error}.") from error
     return by_part
 
 

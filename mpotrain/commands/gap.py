@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mpotrain.commands import require_training
+
 HELP = "Measure the reward gap per language: how much likelier a model finds the chosen answers than the rejected ones."
 EXAMPLE = (
     "mpotrain gap --dataset user/refusals@v1.0.0#nllb-3.3b --model runs/mpo --base meta-llama/Llama-3.1-8B-Instruct"
@@ -36,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
 def perform(args: argparse.Namespace) -> dict[str, Any]:
     """Measure; returns the figures with what made them, and writes them to --out."""
+    require_training("gap")
     from trl import ModelConfig
 
     from mpodata.runtime.journal import Journal, cache_folder

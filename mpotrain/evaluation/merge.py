@@ -8,7 +8,6 @@ from mpodata.engines.checkpoints import load_pretrained
 from mpodata.errors import ModelError
 from mpodata.registry import require
 from mpodata.runtime.journal import cache_folder
-from mpotrain.data import stop_at_turn_end
 from mpotrain.runs import is_finished, read_run
 
 ADAPTER = "adapter_config.json"
@@ -30,6 +29,8 @@ def merged(folder: Path) -> Path:
     if out.is_dir():
         return out
     peft = require("peft", package="peft", purpose="A LoRA run", extra="train")
+    from mpotrain.data import stop_at_turn_end  # brings torch
+
     aside = out.with_name(f".{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     try:

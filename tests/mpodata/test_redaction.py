@@ -52,6 +52,8 @@ def test_tokens_of_this_process_are_hidden_whatever_their_shape(monkeypatch: pyt
         "ana/demo@v1.0.0#nllb-600m holds this content already",
         "mpodata build --translator nllb-600m --set sampling.max_tokens=64 --languages sw,zh",
         "No such key: temperature",
+        "--set takes engine.KEY=VALUE, judge.KEY=VALUE or a judge's own",
+        "--set takes key=value, got 'samples'",
         "https://huggingface.co/datasets/ana/demo/tree/v1.0.0?page=2",
         "tokenizer: pocket-chat",
         "sha256 4f0c2d7a9be1",

@@ -40,6 +40,10 @@ def test_a_small_sample_begins_every_larger_one() -> None:
     assert taken(sample(ROWS, 50))[:20] == taken(sample(ROWS, 20))
 
 
+def test_a_sample_of_none_is_empty() -> None:
+    assert taken(sample(ROWS, 0)) == []
+
+
 def test_one_row_is_taken_for_each_prompt_whatever_the_order() -> None:
     twins = [row("How do I open a jar?", 1, "x"), row("how do i OPEN a jar", 2, "y"), row("How do I close it?", 3)]
     drawn = list(sample(twins, 3))
