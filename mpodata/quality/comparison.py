@@ -1,7 +1,7 @@
 """Is a field of a file a translation of the dominant side? Decided from many rows, before single rows are judged.
 
 Lengths of translations keep one ratio: the spread (robust standard deviation) of log(target / dominant) is .1 to .3 in
-real translations of 22 languages, .5 to 1.6 where each language was answered for itself. Where lengths leave it open,
+real translations of ten languages, .5 to 1.6 where each language was answered for itself. Where lengths leave it open,
 it is asked whether a row's own texts belong together better than those of neighbouring rows. Build and audit ask here,
 so that both compare the same fields.
 """
