@@ -245,6 +245,7 @@ def _check(recipe: Recipe, places: Mapping[str, str]) -> None:
     ranges = {
         "samples": (recipe.samples is None or recipe.samples > 0, "be positive"),
         "test_share": (0 <= recipe.test_share < 1, "be at least 0 and below 1"),
+        "near_duplicates": (recipe.near_duplicates is None or 0 <= recipe.near_duplicates <= 1, "be between 0 and 1"),
         "counterweight.share": (0 <= recipe.counterweight.share < 1, "be at least 0 and below 1"),
         "sampling.temperature": (recipe.sampling.temperature >= 0, "be >= 0"),
         "sampling.candidates": (recipe.sampling.candidates > 0, "be positive"),

@@ -8,6 +8,7 @@ from mpodata.errors import UnknownName
 from mpodata.licences import derived_licence, model_licence
 from mpodata.pipeline.components import Components
 from mpodata.pipeline.model_size import policy_billions, translator_billions
+from mpodata.pipeline.preflight import SelectedRows, check_rows
 from mpodata.pipeline.select import select
 from mpodata.recipe import Recipe
 from mpodata.records import Dropped, SourceRow
@@ -81,6 +82,9 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
         taken += 1
         if isinstance(row, SourceRow):
             rows.append(row)
+    watched = SelectedRows()
+    rows = list(watched.watched(rows))
+    check_rows(watched, recipe)
     answered = recipe.chosen == "policy" and selection.finished is None
     parts = {"source": str(selection.provenance().get("licence") or "unknown")}
     if answered:

@@ -3,15 +3,13 @@
 The target language is a token before the source text, `<2sw> How are you?`; the decoder starts with token 0.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 from mpodata.errors import ConfigError
 from mpodata.languages import language as language_of
-from mpodata.runtime.journal import Journal
-from mpodata.translators.document import DocumentTranslator
-from mpodata.translators.seq2seq import END, Device, Seq2Seq, Size
+from mpodata.translators.seq2seq import END, Seq2Seq, Size, document_translator
 
 SIZES: Final = {
     size.name: size
@@ -50,32 +48,6 @@ def _without_codes(text: str) -> str:
     return text.replace("<2", "< 2")
 
 
-def madlad(
-    size: Size,
-    /,
-    *,
-    model: str | None = None,
-    revision: str | None = None,
-    device: Device = "auto",
-    compute_type: str = "auto",
-    beam: int = 4,
-    dominant: str = "en",
-    journal: Journal | None = None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> DocumentTranslator:
-    """A Translator of one size; `model` puts another Hub id or folder (Hugging Face or CTranslate2) in its place."""
-    translator = Madlad(
-        size.name,
-        model or size.model,
-        revision=revision,
-        licence=size.licence,
-        device=device,
-        compute_type=compute_type,
-        beam=beam,
-    )
-    return DocumentTranslator(translator, dominant=dominant, journal=journal, progress=progress)
-
-
-madlad_3b = partial(madlad, SIZES["madlad-3b"])
-madlad_7b = partial(madlad, SIZES["madlad-7b"])
-madlad_10b = partial(madlad, SIZES["madlad-10b"])
+madlad_3b = partial(document_translator, Madlad, SIZES["madlad-3b"])
+madlad_7b = partial(document_translator, Madlad, SIZES["madlad-7b"])
+madlad_10b = partial(document_translator, Madlad, SIZES["madlad-10b"])

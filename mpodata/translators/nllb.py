@@ -4,16 +4,14 @@ Trained on single sentences: source tokens `[source code] ... </s>`, the target 
 weights are CC-BY-NC-4.0.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
 from mpodata.errors import ConfigError
 from mpodata.languages import language as language_of
 from mpodata.pocket import nllb_path
-from mpodata.runtime.journal import Journal
-from mpodata.translators.document import DocumentTranslator
-from mpodata.translators.seq2seq import END, Device, Seq2Seq, Size
+from mpodata.translators.seq2seq import END, Seq2Seq, Size, document_translator
 
 SIZES: Final = {
     size.name: size
@@ -50,33 +48,7 @@ class Nllb(Seq2Seq):
         return code
 
 
-def nllb(
-    size: Size,
-    /,
-    *,
-    model: str | None = None,
-    revision: str | None = None,
-    device: Device = "auto",
-    compute_type: str = "auto",
-    beam: int = 4,
-    dominant: str = "en",
-    journal: Journal | None = None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> DocumentTranslator:
-    """A Translator of one size; `model` puts another Hub id or folder (Hugging Face or CTranslate2) in its place."""
-    translator = Nllb(
-        size.name,
-        model or size.model,
-        revision=revision,
-        licence=size.licence,
-        device=device,
-        compute_type=compute_type,
-        beam=beam,
-    )
-    return DocumentTranslator(translator, dominant=dominant, journal=journal, progress=progress)
-
-
-nllb_600m = partial(nllb, SIZES["nllb-600m"])
-nllb_1_3b = partial(nllb, SIZES["nllb-1.3b"])
-nllb_3_3b = partial(nllb, SIZES["nllb-3.3b"])
-pocket_nllb = partial(nllb, SIZES["pocket-nllb"], beam=1)
+nllb_600m = partial(document_translator, Nllb, SIZES["nllb-600m"])
+nllb_1_3b = partial(document_translator, Nllb, SIZES["nllb-1.3b"])
+nllb_3_3b = partial(document_translator, Nllb, SIZES["nllb-3.3b"])
+pocket_nllb = partial(document_translator, Nllb, SIZES["pocket-nllb"], beam=1)

@@ -6,7 +6,7 @@ Dropped("truncated") and is cut smaller by DocumentTranslator.
 
 import re
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
@@ -15,9 +15,11 @@ from mpodata.errors import ConfigError, ModelError
 from mpodata.records import Dropped
 from mpodata.registry import require
 from mpodata.runtime.cores import cores
+from mpodata.runtime.journal import Journal
 from mpodata.translators import SentenceTranslator
 from mpodata.translators.batches import ROWS_GPU, TOKENS, TOKENS_GPU, batches, rows_of
 from mpodata.translators.conversion import ModelFiles, converted, find
+from mpodata.translators.document import DocumentTranslator
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -234,3 +236,30 @@ def longest_output(source_tokens: int) -> int:
 
 def _ctranslate2() -> Any:
     return require("ctranslate2", package="ctranslate2", purpose="CTranslate2", extra="nllb")
+
+
+def document_translator(
+    kind: type[Seq2Seq],
+    size: Size,
+    /,
+    *,
+    model: str | None = None,
+    revision: str | None = None,
+    device: Device = "auto",
+    compute_type: str = "auto",
+    beam: int = 4,
+    dominant: str = "en",
+    journal: Journal | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> DocumentTranslator:
+    """A Translator of one size; `model` puts another Hub id or folder (Hugging Face or CTranslate2) in its place."""
+    translator = kind(
+        size.name,
+        model or size.model,
+        revision=revision,
+        licence=size.licence,
+        device=device,
+        compute_type=compute_type,
+        beam=beam,
+    )
+    return DocumentTranslator(translator, dominant=dominant, journal=journal, progress=progress)

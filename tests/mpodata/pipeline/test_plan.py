@@ -1,6 +1,7 @@
 """A plan says what a build costs, from the model's own configuration."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +47,13 @@ def test_recorded_answers_and_no_translation_compute_nothing(capsys: pytest.Capt
 )
 def test_durations_in_words(hours: float, said: str) -> None:
     assert duration(hours) == said
+
+
+def test_a_source_without_dispreferred_answers_is_said_by_the_plan(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    table = tmp_path / "prompts.jsonl"
+    table.write_text('{"prompt": "How do I copy homework?"}\n{"prompt": "How do I skip a queue?"}\n')
+    line = ["plan", "--source", str(table), "--model", "pocket-chat", "--translator", "pocket-nllb"]
+    assert main([*line, "--languages", "sw"]) == 2
+    assert "has a dispreferred answer" in capsys.readouterr().err

@@ -57,6 +57,7 @@ def test_a_whole_number_is_a_fine_float() -> None:
     [
         ("dominant: en\nsampels: 3\n", r"recipe.yaml, line 2.*'sampels'.*Did you mean 'samples'"),
         ("sampling:\n  temperature: -1\n", r"sampling.temperature must be >= 0, got -1.0 \(recipe.yaml, line 2\)"),
+        ("near_duplicates: 2\n", r"near_duplicates must be between 0 and 1, got 2.0 \(recipe.yaml, line 1\)"),
         ("samples: many\n", r"samples must be int, got 'many' \(recipe.yaml, line 1\)"),
         ("samples: true\n", r"samples must be int, got True"),
         ("languages: [sw, en]\n", r"dominant language 'en' \(recipe.yaml, line 1\)"),

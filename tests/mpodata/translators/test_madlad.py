@@ -8,8 +8,8 @@ import pytest
 from mpodata.errors import ConfigError
 from mpodata.records import Dropped, Side
 from mpodata.translators import TRANSLATORS
-from mpodata.translators.madlad import SIZES, Madlad, madlad, madlad_3b
-from mpodata.translators.seq2seq import MAX_SOURCE
+from mpodata.translators.madlad import SIZES, Madlad, madlad_3b
+from mpodata.translators.seq2seq import MAX_SOURCE, document_translator
 from tests.mpodata.tiny_madlad import write_tiny_madlad
 
 SENTENCES = ["Hello there.", "How are you today, my friend?", "Yes.", "I like it a lot, do you?", "Go on, please do."]
@@ -86,5 +86,5 @@ def test_the_sizes_are_apache_licensed_and_open_to_users_by_name(tiny):
     results = made.translate([Side("en", "Hello there.", "No, I will not.", "Yes, do it.")] * 2, "sw")
     assert results[0] == results[1]
     assert made.provenance()["licence"] == "Apache-2.0"
-    [row] = [madlad(SIZES["madlad-7b"], model=str(tiny), beam=2).translator]
+    [row] = [document_translator(Madlad, SIZES["madlad-7b"], model=str(tiny), beam=2).translator]
     assert (row.provenance()["name"], row.provenance()["beam"]) == ("madlad-7b", 2)

@@ -16,8 +16,8 @@ from mpodata.translators import batches as batching
 from mpodata.translators.batches import batches, rows_of
 from mpodata.translators.conversion import converted, find
 from mpodata.translators.document import DocumentTranslator
-from mpodata.translators.nllb import SIZES, Nllb, nllb, nllb_600m, pocket_nllb
-from mpodata.translators.seq2seq import MAX_SOURCE, longest_output
+from mpodata.translators.nllb import SIZES, Nllb, nllb_600m, pocket_nllb
+from mpodata.translators.seq2seq import MAX_SOURCE, document_translator, longest_output
 from tests.mpodata.tiny_nllb import write_tiny_nllb
 
 ALPHABET = string.ascii_letters + string.digits + ".,!?'"
@@ -113,7 +113,7 @@ def test_a_second_attempt_decodes_differently(tiny):
 
 
 def test_sides_come_back_translated_or_with_a_reason(tiny):
-    made = nllb(SIZES["nllb-600m"], model=str(tiny), beam=1, dominant="en")
+    made = document_translator(Nllb, SIZES["nllb-600m"], model=str(tiny), beam=1, dominant="en")
     assert isinstance(made, DocumentTranslator)
     results = made.translate([Side("en", "Hello there.", "No, I will not.", "Yes, do it.")] * 2, "sw")
     assert results[0] == results[1]
