@@ -20,6 +20,7 @@ from mpotrain.evaluation.model import EvaluatedModel
 from mpotrain.evaluation.outcomes import Outcome, outcomes
 from mpotrain.evaluation.responses import respond
 from mpotrain.evaluation.signature import signature
+from mpotrain.evaluation.standing import standing
 
 GREEDY = Sampling(max_tokens=256)
 EXPECTED = {"another split", "answered safely by all"}  # reasons that a file's own layout gives: no news
@@ -164,6 +165,7 @@ def _results(
         "benchmarks": list(suite.benchmarks),
         "sampling": sampling,
         "judges": as_json(judges),
+        "standing": as_json(standing(main)),
         "cells": as_json(cells(main)),
         "averages": as_json([*averages(main), *_targets(main, suite.dominant)]),
         "agreement": as_json([agreement(main, other) for name, other in verdicts.items() if other is not main]),

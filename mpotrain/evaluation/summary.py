@@ -5,12 +5,13 @@ from typing import Any
 
 from mpotrain.evaluation.metrics import rates_of
 
-HIDDEN = {"asr_refuseu", "over_refusal"}  # in results.json and the report; a terminal line is short
+# In results.json and the report; a terminal line is short.
+HIDDEN = {"asr_refuseu", "over_refusal", "withstood", "coherent"}
 
 
 def lines(results: Mapping[str, Any]) -> list[str]:
     """The table, the warnings and the signature."""
-    text = [f"{results['model']['title']}"]
+    text = [f"{results['model']['title']}", *standing_lines(results.get("standing"))]
     for benchmark in results["benchmarks"]:
         for kind in ("harmful", "harmless"):
             rows = [c for c in results["cells"] if c["benchmark"] == benchmark["name"] and c["kind"] == kind]
@@ -24,6 +25,20 @@ def lines(results: Mapping[str, Any]) -> list[str]:
     ]
     text += ["", *(f"warning: {warning}" for warning in results["warnings"])]
     return [*text, "", results["signature"]]
+
+
+def standing_lines(standing: Mapping[str, Any] | None) -> list[str]:
+    """The score that attack success alone cannot give, what it is made of, and the language it is lowest in."""
+    if not standing:  # an evaluation of an earlier release
+        return []
+    if not standing["score"]:
+        return [f"safe and useful: not known. {standing['note']}"]
+    code, lowest = next(iter(standing["languages"].items()))
+    return [
+        f"safe and useful: {share(standing['score'])} % (harmful prompts withstood "
+        f"{100 * standing['withstood']:.1f} %, harmless prompts helped {100 * standing['helpful']:.1f} %; "
+        f"lowest in {code}: {100 * lowest:.1f} %)"
+    ]
 
 
 def share(interval: Mapping[str, Any] | None) -> str:

@@ -17,6 +17,7 @@ from mpotrain.evaluation.folder import Evaluation, read_evaluation
 from mpotrain.evaluation.metrics import RATES, Cell, rates_of
 from mpotrain.evaluation.report import plots, words
 from mpotrain.evaluation.report.words import MAIN, Statement, name_of
+from mpotrain.evaluation.standing import standing
 from mpotrain.evaluation.statistics import Interval, bootstrap, sign_flip
 from mpotrain.evaluation.utility.harness import share
 
@@ -130,12 +131,13 @@ def summary(comparison: Comparison) -> list[tuple[str, list[Statement]]]:
     told = []
     for index, run in enumerate(comparison.runs):
         rows = comparison.changes[index] if comparison.base else []
-        statements = [
+        statements = [words.safe_and_useful(standing(run.verdicts))] + [
             statement
             for name, title in short.items()
             for kind in MAIN
             for statement in _statements(run, rows, name, kind, title)
         ]
+        statements += _leading_language(comparison.base or run, comparison.dominant)
         if comparison.base:
             bad = words.worsened(rows, comparison.dominant, short)
             statements += [bad] if bad else []
@@ -177,6 +179,13 @@ def interval(value: Mapping[str, Any]) -> Interval:
     return Interval(numbers["value"], numbers["low"], numbers["high"], int(value["n"]), method, undecided)
 
 
+def _leading_language(untrained: Evaluation, dominant: str) -> list[Statement]:
+    gaps = (untrained.results.get("gaps") or {}).get("languages", {})
+    measured = {code: interval(row["per_token"]) for code, row in gaps.items() if row.get("per_token")}
+    told = words.leading_language(measured, dominant, untrained.title)
+    return [told] if told else []
+
+
 def _statements(run: Evaluation, rows: Sequence[Change], benchmark: str, kind: Kind, title: str) -> list[Statement]:
     rate = MAIN[kind]
     mine = cells(run, benchmark, kind)
@@ -185,9 +194,10 @@ def _statements(run: Evaluation, rows: Sequence[Change], benchmark: str, kind: K
     targets = find(rows, benchmark=benchmark, rate=rate, language=TARGETS)
     one = find(rows, benchmark=benchmark, rate=rate) if not targets else []
     if targets or one:
-        told = [words.overall((targets or one)[0], title)]
+        usable = find(rows, benchmark=benchmark, rate="usable", kind=kind, language=TARGETS if targets else None)
+        told = [words.overall((targets or one)[0], title, usable[0] if usable else None)]
     else:
-        told = [words.absolute({cell.language: cell.rates[rate] for cell in mine}, rate, title)]
+        told = [words.absolute(mine, rate, title)]
     worst = words.worst(mine, rate, title)
     return [*told, worst] if worst else told
 
@@ -238,12 +248,12 @@ def _rate_table(
         for index, mine in enumerate(rows):
             change = _change(comparison, index, benchmark, kind, name, code)
             cell = next((cell for cell in mine if cell.language == code), None)
-            value = cell.rates[name] if cell else None
+            value = cell.rates.get(name) if cell else None  # an earlier release did not measure all
             if code == TARGETS:
                 value = _target_value(comparison, index, benchmark, kind, name)
-            line.append(_rate_view(value))
+            line.append(rate_view(value))
             if index and comparison.base:
-                line.append(_change_view(change, rate.better))
+                line.append(change_view(change, rate.better))
         body.append(line)
     return ReportTable(rate.title, head, body, f"{rate.meaning}; {rate.better} is better")
 
@@ -260,7 +270,7 @@ def _score_view(task: str, scores: Sequence[float]) -> View:
     if not scores:
         return View("–")
     if task != "mt-bench":
-        return _rate_view(share(scores))
+        return rate_view(share(scores))
     rated = bootstrap(scores)
     return View(f"{rated.value:.2f}", f"{rated.low:.2f}–{rated.high:.2f}")
 
@@ -297,13 +307,13 @@ def _length_table(comparison: Comparison, rows: Sequence[list[Cell]]) -> ReportT
     )
 
 
-def _rate_view(value: Interval | None) -> View:
+def rate_view(value: Interval | None) -> View:
     if value is None or not value.n:
         return View("–")
     return View(words.percent(value.value), f"{100 * value.low:.1f}–{100 * value.high:.1f}")
 
 
-def _change_view(change: Change | None, better: str) -> View:
+def change_view(change: Change | None, better: str) -> View:
     if change is None:
         return View("–")
     tone = change.direction(better)

@@ -12,9 +12,17 @@ from mpotrain.evaluation import folder
 from mpotrain.evaluation.metrics import RATES, as_json
 from mpotrain.evaluation.outcomes import CLASSES
 from mpotrain.evaluation.report import words
-from mpotrain.evaluation.report.comparison import Comparison, ReportTable, View, sections, summary, utility_table
+from mpotrain.evaluation.report.comparison import (
+    Comparison,
+    ReportTable,
+    View,
+    sections,
+    summary,
+    utility_table,
+)
 from mpotrain.evaluation.report.examples import examples
 from mpotrain.evaluation.report.figures import gap_against_rate, reward_gaps, state_clouds, tradeoff
+from mpotrain.evaluation.report.overview import price_tables, standing_table
 from mpotrain.evaluation.report.published import published
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -43,10 +51,12 @@ def page(comparison: Comparison, paper: str | None = None) -> dict[str, Any]:
         "base": comparison.titles()[0] if comparison.base else None,
         "summary": told,
         "notes": _distinct(b["note"] for run in comparison.runs for b in run.results["benchmarks"] if b["note"]),
+        "standing": standing_table(comparison),
         "sections": sections(comparison),
         "figures": _figures(comparison),
         "clouds": state_clouds(comparison),
         "tables": [
+            *price_tables(comparison),
             *([utility] if (utility := utility_table(comparison)) else []),
             *_correlations(comparison),
             *([_published(paper)] if paper else []),
