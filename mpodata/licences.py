@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 # The beginning of a Hub id, and the Hub's licence id for it (model cards, November 2026). The longest beginning wins.
 MODEL_LICENCES: Final = {
@@ -113,6 +113,25 @@ def commercial_use(parts: Iterable[str]) -> bool | None:
     if licences & {*_NON_COMMERCIAL, "qwen-research", TENCENT} or any("-nc" in part for part in licences):
         return False
     return True if licences and licences <= {*_OPEN, *_SHARE_ALIKE} else None
+
+
+def licensed_parts(name: str, provenance: Mapping[str, Any]) -> dict[str, str]:
+    """The licence of a part, and of the parts it says it is made of (a fallback, a translator of prompts)."""
+    parts = {name: str(provenance.get("licence") or "unknown")}
+    for key, inner in provenance.items():
+        if isinstance(inner, Mapping) and inner.get("licence"):
+            parts |= licensed_parts(f"{name}, {key} {inner.get('name', '')}".strip(), inner)
+    return parts
+
+
+def obstacles(parts: Mapping[str, str]) -> list[str]:
+    """What stands against calling data made of these parts commercial: each part that forbids it or may forbid it."""
+    allowed = {part: commercial_use([licence]) for part, licence in parts.items()}
+    return [
+        f"{part} is {parts[part]}" + ("" if verdict is False else ", which nobody can judge by its name")
+        for part, verdict in allowed.items()
+        if not verdict
+    ]
 
 
 def conditions(parts: Mapping[str, str]) -> list[str]:

@@ -91,6 +91,7 @@ def read_recipe(
 ) -> Recipe:
     """A recipe from a shipped name or a YAML file, then `key=value` settings, then command-line flags.
 
+    A flag for the source takes the place of the file's whole source; settings then say more of it.
     Raises RecipeError naming the file and line, or the setting, that cannot be right.
     """
     values: dict[str, Any] = {}
@@ -98,6 +99,9 @@ def read_recipe(
     if recipe is not None:
         path = recipe_path(recipe)
         values, places = _read_yaml(path)
+    given = dict(flags or {})
+    if "source" in given:
+        _put(values, places, "source", given.pop("source"), "--source")
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
@@ -107,7 +111,7 @@ def read_recipe(
         except ValueError as error:
             raise RecipeError(f"--set {key.strip()} is not valid YAML: {error}. Put text in quotes.") from error
         _put(values, places, key.strip(), value, f"--set {key.strip()}")
-    for key, value in (flags or {}).items():
+    for key, value in given.items():
         _put(values, places, key, value, f"--{key.split('.')[0].replace('_', '-')}")
     result: Recipe = _convert(values, Recipe, "", places)
     if "seed" not in (values.get("sampling") or {}):  # one seed for all, unless the answers have one of their own

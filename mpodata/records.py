@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypedDict
 
 Kind = Literal["harmful", "harmless"]
@@ -55,6 +55,8 @@ class Side:
     prompt: str
     chosen: str  # the answer to learn: a refusal (harmless rows: the helpful answer)
     rejected: str  # the answer to unlearn (harmless rows: a refusal)
+    # Who translated prompt, chosen and rejected, where several may have; None: whatever the config is named after.
+    translators: tuple[str, str, str] | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

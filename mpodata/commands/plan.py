@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 
 from mpodata.commands.build import open_journal, recipe_arguments, recipe_of
+from mpodata.licences import commercial_use, obstacles
 from mpodata.pipeline.plan import GPU_FLOPS, Plan, StageCost, plan
 from mpodata.runtime.cores import cores
 
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     cpu_hours = made.cpu_hours(cores(), policy, translator)
     if args.json:
         times = {"gpu_hours": hours, "wall_hours": hours / args.gpus, "cpu_hours": cpu_hours}
-        print(json.dumps({**asdict(made), **times}, indent=2))
+        print(json.dumps({**asdict(made), **times, "cost": made.cost}, indent=2))
         return 0
     _show(made)
     if made.policy_billions is None and args.policy_billions is None and made.answers is not None:
@@ -72,7 +73,16 @@ def _show(made: Plan) -> None:
     print(f"answers     {_work(made.answers)}" if made.answers else "answers     none: the source's own are chosen")
     for language, work in made.translations.items():
         print(f"{language:<11} {_work(work)}")
+    if made.price is not None and made.cost is not None:
+        characters = sum(work.characters for work in made.translations.values())
+        price = f"{made.price.per_million:g} {made.price.currency} a million, {made.price.note}; read {made.price.read}"
+        print(f"cost        about {made.cost:,.2f} {made.price.currency} for {characters:,} characters ({price})")
     print(f"licence     {made.licence} ({', '.join(f'{part}: {licence}' for part, licence in made.parts.items())})")
+
+    against = "; ".join(obstacles(made.parts))
+    allowed = commercial_use(made.parts.values())
+    verdict = "yes, by the licences of all parts" if allowed else "cannot be said" if allowed is None else "no"
+    print(f"commercial  {verdict}{': ' if against else ''}{against}")
 
 
 def _work(work: StageCost) -> str:

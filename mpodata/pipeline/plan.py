@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mpodata.errors import UnknownName
-from mpodata.licences import derived_licence, model_licence
+from mpodata.licences import derived_licence, licensed_parts, model_licence
 from mpodata.pipeline.components import Components
 from mpodata.pipeline.model_size import policy_billions, translator_billions
 from mpodata.pipeline.preflight import SelectedRows, check_rows
@@ -14,6 +14,7 @@ from mpodata.recipe import Recipe
 from mpodata.records import Dropped, SourceRow
 from mpodata.runtime.journal import Journal
 from mpodata.translators.document import DocumentTranslator
+from mpodata.translators.prices import Price, prices
 
 CHARACTERS_PER_TOKEN = 4  # of English text, near enough for an estimate
 ANSWER_TOKENS = 120  # of one answer, where the recipe allows that many
@@ -34,6 +35,7 @@ class StageCost:
     calls: int  # prompts to answer, or segments to translate
     cached: int  # of them, found in the journal
     tokens: int  # new tokens of the calls that are not cached; an estimate
+    characters: int = 0  # to send to a translator for them; an estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,14 @@ class Plan:
     parts: Mapping[str, str]  # part -> its licence
     policy_billions: float | None = None  # parameters, from its configuration; None: it could not be read
     translator_billions: float | None = None
+    price: Price | None = None  # of a paid translator
+
+    @property
+    def cost(self) -> float | None:
+        """What a paid translator will ask at its list price, in the price's currency; None where none is known."""
+        if self.price is None:
+            return None
+        return self.price.of(sum(work.characters for work in self.translations.values()))
 
     def operations(self, policy_billions: float, translator_billions: float) -> float:
         """Floating-point operations to decode what is not in the journal: 2 a parameter and token."""
@@ -90,7 +100,7 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
     if answered:
         parts["policy"] = model_licence(recipe.model)
     if recipe.languages and selection.finished is None:
-        parts["translator"] = str(components.translator.provenance().get("licence") or "unknown")
+        parts |= licensed_parts("translator", components.translator.provenance())
     policy = policy_billions(recipe) if selection.finished is None else 0.0
     return Plan(
         rows=taken,
@@ -101,6 +111,7 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
         parts=parts,
         policy_billions=policy,
         translator_billions=translator_billions(recipe, policy) if selection.finished is None else 0.0,
+        price=prices().get(recipe.translator.name) if recipe.languages and selection.finished is None else None,
     )
 
 
@@ -126,12 +137,17 @@ def _translations(rows: list[SourceRow], components: Components, answered: bool)
     if not answered:
         texts += [row.safe for row in rows if row.safe]
     works = {}
+    answer_characters = len(rows) * ANSWER_TOKENS * CHARACTERS_PER_TOKEN
+    if not answered:
+        answer_characters = sum(len(row.safe or "") for row in rows)
     for code in recipe.languages:
         if isinstance(translator, DocumentTranslator):
             segments, cached = translator.pending(texts, recipe.dominant, code)
             to_come = len(rows) * max(1, ANSWER_TOKENS // SEGMENT_TOKENS) if answered else 0
-            tokens = sum(len(segment) for segment in segments) // CHARACTERS_PER_TOKEN + to_come * SEGMENT_TOKENS
-            works[code] = StageCost(len(segments) + cached + to_come, cached, tokens)
+            known, coming = sum(map(len, segments)), to_come * SEGMENT_TOKENS * CHARACTERS_PER_TOKEN
+            back = answer_characters if recipe.round_trip else 0  # the chosen answers, translated back
+            tokens = (known + coming + back) // CHARACTERS_PER_TOKEN
+            works[code] = StageCost(len(segments) + cached + to_come, cached, tokens, known + coming + back)
         else:  # translators that answer or sample rather than translate: one answer or more a row
             works[code] = StageCost(len(rows), 0, len(rows) * min(ANSWER_TOKENS, recipe.sampling.max_tokens))
     return works

@@ -42,7 +42,8 @@ def line_of(result: Kept | Lost) -> str:
     row, side = result.row, result.row.side
     quality = [getattr(row.quality, name) for name in Quality.__slots__]
     fields = [result.split, result.flagged, row.pair_id, row.category, row.source_id]
-    return json.dumps([fields, [side.language, side.prompt, side.chosen, side.rejected], quality])
+    texts = [side.language, side.prompt, side.chosen, side.rejected, side.translators]
+    return json.dumps([fields, texts, quality, row.estimates])
 
 
 def result_of(line: str) -> Kept | Lost:
@@ -50,8 +51,10 @@ def result_of(line: str) -> Kept | Lost:
     read = json.loads(line)
     if isinstance(read, dict):
         return Lost(**read)
-    (split, flagged, pair_id, category, source_id), texts, quality = read
-    return Kept(split, Row(pair_id, Side(*texts), category, source_id, Quality(*quality)), flagged)
+    (split, flagged, pair_id, category, source_id), (*texts, translators), quality, estimates = read
+    side = Side(*texts, translators=None if translators is None else tuple(translators))
+    row = Row(pair_id, side, category, source_id, Quality(*quality), None if estimates is None else tuple(estimates))
+    return Kept(split, row, flagged)
 
 
 class KeptFile:

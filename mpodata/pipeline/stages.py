@@ -10,13 +10,13 @@ from functools import partial
 
 from mpodata import quality
 from mpodata.engines import Answer
+from mpodata.languages.chrf import chrf
 from mpodata.languages.identification import UNDETERMINED, identify
 from mpodata.pipeline.components import Components
 from mpodata.pipeline.results import Kept, Lost
 from mpodata.recipe import Recipe
 from mpodata.records import FIELDS, Dropped, Pair, Quality, Side, SourceRow, content_id
 from mpodata.refusals import Exchange, Verdict
-from mpodata.registry import require
 from mpodata.selection.answers import same_answers
 from mpodata.sources.rows import prompt_group
 from mpodata.versions.schema import Row
@@ -154,13 +154,9 @@ def _round_trips(pairs: Sequence[tuple[Kept, Side]], language: str, components: 
     """chrF of each chosen answer against its back-translation, 0..100 (Popovic 2015); None where not asked for."""
     if not components.recipe.round_trip:
         return None
-    chrf = require("sacrebleu", package="sacrebleu", purpose="--round-trip", extra="quality").CHRF()
     back = components.translator.back([side.chosen for _, side in pairs], language) or []
     texts = ["" if isinstance(text, Dropped) else text for text in back]
-    return [
-        round(chrf.sentence_score(text, [one.row.side.chosen]).score, 2)
-        for text, (one, _) in zip(texts, pairs, strict=True)
-    ]
+    return [round(chrf(text, one.row.side.chosen), 2) for text, (one, _) in zip(texts, pairs, strict=True)]
 
 
 def check(

@@ -101,12 +101,16 @@ def only_names(text: str) -> bool:
 
 def misproportioned(text: str, translation: str, source: str, target: str) -> str | None:
     """Far shorter or longer than translations between these scripts are."""
-    weight = LENGTH.get(language_of(target).script, 1.0) / LENGTH.get(language_of(source).script, 1.0)
-    expected = weight * len(text)
+    expected = expected_length(text, source, target)
     slack = SLACK * min(1.0, LENGTH.get(language_of(target).script, 1.0))
     if len(translation) < SHORTEST * expected - slack / 4:
         return "too-short"
     return "too-long" if len(translation) > LONGEST * expected + slack else None
+
+
+def expected_length(text: str, source: str, target: str) -> float:
+    """Characters that a translation usually has."""
+    return len(text) * LENGTH.get(language_of(target).script, 1.0) / LENGTH.get(language_of(source).script, 1.0)
 
 
 def lossy(text: str, translation: str) -> str | None:

@@ -4,7 +4,7 @@ text -> clean -> pieces -> unique segments -> journal or translator -> checks ->
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from mpodata.runtime.journal import Journal, result_key
 from mpodata.runtime.processes import Mapper, serial
 from mpodata.translators import SentenceTranslator, Translator
 from mpodata.translators.checks import faults_of
+from mpodata.translators.second import Second
 from mpodata.translators.segments import (
     Piece,
     around_items,
@@ -43,7 +44,8 @@ UNSPACED: Final = {"han", "kana"}
 
 FINAL: Final = {"service", "untranslatable"}  # reasons that neither another decoding nor a smaller segment can mend
 TOO_LONG: Final = {"truncated"}  # reasons that only a smaller segment can mend
-WHOLE: Final = {"refused-to-translate", "no-closing-tag"}  # reasons that a smaller segment does not mend
+# reasons that a smaller segment does not mend
+WHOLE: Final = {"refused-to-translate", "not-a-translation", "no-closing-tag"}
 LOST: Final = {"lost-item", "lost-number"}  # reasons mended by translating around what was lost
 
 
@@ -58,8 +60,11 @@ class DocumentTranslator(Translator):
         journal: Journal | None = None,
         progress: Callable[[int], None] = lambda _: None,
         longest_field: int = LONGEST_FIELD,
+        name: str = "",
+        second: Second | None = None,
     ) -> None:
-        self.translator = translator
+        """name: what a row says of each field translated here, where it must; second: who takes what fails here."""
+        self.translator, self.name, self.second = translator, name, second
         self.dominant = dominant
         self.journal = Journal(":memory:") if journal is None else journal
         self.progress = progress  # told how many segments were finished
@@ -68,12 +73,13 @@ class DocumentTranslator(Translator):
 
     def provenance(self) -> dict[str, Any]:
         rules = constants_hash(*RULES)  # the patterns and limits that decide how a text is cut and checked
-        return {**self.translator.provenance(), "carrying": CARRYING, "rules": rules}
+        second = {} if self.second is None else {"fallback": self.second.provenance()}
+        return {**self.translator.provenance(), "carrying": CARRYING, "rules": rules, **second}
 
     def translate(self, sides: Sequence[Side], language: str) -> list[Side | Dropped]:
         """One result per side, in order; a field that cannot be translated drops its side with the reason."""
         fields = [getattr(side, name) for side in sides for name in FIELDS]
-        translated = self.texts(fields, self.dominant, language)
+        translated = self._named_texts(fields, self.dominant, language)
         rows = [translated[start : start + len(FIELDS)] for start in range(0, len(translated), len(FIELDS))]
         return [_side(row, language) for row in rows]
 
@@ -81,6 +87,8 @@ class DocumentTranslator(Translator):
         """A remote service is asked for the first prompt that is not in the journal; the result stays there."""
         for code in (self.dominant, *languages):
             self.translator.check_language(code)
+        if self.second is not None:
+            self.second.translator.ready(prompts, languages)
         for code in languages if self.translator.remote else ():
             missing = next((text for text in prompts if self.pending([text], self.dominant, code)[0]), None)
             result = self.texts([missing], self.dominant, code)[0] if missing is not None else ""
@@ -92,6 +100,8 @@ class DocumentTranslator(Translator):
 
     def map_with(self, mapper: Mapper) -> None:
         self.mapper = mapper
+        if self.second is not None:
+            self.second.translator.map_with(mapper)
 
     def back(self, texts: Sequence[str], language: str) -> list[str | Dropped]:
         """Texts in `language` translated into the dominant language: the round trip that chrF is measured on."""
@@ -99,10 +109,24 @@ class DocumentTranslator(Translator):
 
     def texts(self, texts: Sequence[str], source: str, target: str) -> list[str | Dropped]:
         """Whole texts from one language into another, in order."""
+        return [text for text, _ in self._named_texts(texts, source, target)]
+
+    def _named_texts(self, texts: Sequence[str], source: str, target: str) -> list[tuple[str | Dropped, str]]:
+        """The same, each with the name of who translated it: "llm", or "llm+nllb-600m" where both did."""
         plans = self._readable(self._plans(texts, source, target))
         wanted = _segments(plans)
         translated = dict(zip(wanted, self._through(wanted, source, target), strict=True))
-        return [plan if isinstance(plan, Dropped) else _joined(plan, translated, source, target) for plan in plans]
+        replaced = {} if self.second is None else self.second.replacements(translated, source, target)
+        translated |= replaced
+        results = [plan if isinstance(plan, Dropped) else _joined(plan, translated, source, target) for plan in plans]
+        return [(result, self._names(plan, replaced)) for result, plan in zip(results, plans, strict=True)]
+
+    def _names(self, plan: list[Piece] | Dropped, replaced: Mapping[str, str | Dropped]) -> str:
+        if self.second is None or isinstance(plan, Dropped):
+            return self.name
+        by_second = {piece.text in replaced for piece in plan if piece.translate}
+        names = {self.name: False in by_second or not by_second, self.second.name: True in by_second}
+        return "+".join(name for name, present in names.items() if present)
 
     def pending(self, texts: Sequence[str], source: str, target: str) -> tuple[list[str], int]:
         """The distinct segments of `texts` that are still to be translated, and how many are not; loads no model."""
@@ -135,8 +159,7 @@ class DocumentTranslator(Translator):
 
     def _spec(self, source: str, target: str) -> dict[str, Any]:
         """What a segment's translation depends on, as journals have it since the first version: rules do not count."""
-        made = {key: value for key, value in self.provenance().items() if key != "rules"}
-        return {**made, "source": source, "target": target}
+        return {**self.translator.provenance(), "carrying": CARRYING, "source": source, "target": target}
 
     def _through(self, segments: list[str], source: str, target: str) -> list[str | Dropped]:
         results = self.journal.through(
@@ -258,11 +281,14 @@ def _untranslatable(text: str, longest: int) -> Dropped | None:
     return None
 
 
-def _side(fields: Sequence[str | Dropped], language: str) -> Side | Dropped:
-    for name, field in zip(FIELDS, fields, strict=True):
+def _side(fields: Sequence[tuple[str | Dropped, str]], language: str) -> Side | Dropped:
+    """fields: each text with the name of who translated it, empty where rows need not say."""
+    for name, (field, _) in zip(FIELDS, fields, strict=True):
         if isinstance(field, Dropped):
             return Dropped(field.reason, f"{name}: {field.detail}" if field.detail else name)
-    return Side(language, *(str(field) for field in fields))
+    (prompt, by), (chosen, chosen_by), (rejected, rejected_by) = fields
+    names = (by, chosen_by, rejected_by)
+    return Side(language, str(prompt), str(chosen), str(rejected), translators=names if any(names) else None)
 
 
 def _recorded(result: str | Dropped) -> str | dict[str, str]:

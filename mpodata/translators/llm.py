@@ -10,18 +10,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import sentencex
+
 from mpodata.engines import ENGINES, Answer, Engine, Sampling
 from mpodata.errors import ConfigError
 from mpodata.languages import language as language_of
-from mpodata.licences import derived_licence, model_licence
+from mpodata.languages.identification import UNDETERMINED, identify, known_languages, script_shares, without_noise
+from mpodata.licences import model_licence
 from mpodata.records import Dropped, user_turn
 from mpodata.refusals import Detector, Exchange
 from mpodata.registry import construct
 from mpodata.runtime.fingerprint import text_hash
 from mpodata.runtime.journal import Journal
 from mpodata.translators import TRANSLATORS, SentenceTranslator, Unit
-from mpodata.translators.checks import circles, faults
+from mpodata.translators.checks import CERTAIN, LETTERS_TO_IDENTIFY, circles, expected_length, only_names
 from mpodata.translators.document import DocumentTranslator
+from mpodata.translators.second import Second
 from mpodata.translators.selftrans import cap, capped_answers
 
 
@@ -60,6 +64,10 @@ TEMPLATES: Final = {
     ),
 }
 BACKENDS: Final = ("openai", "vllm", "transformers", "replay")
+REFUSING: Final = {"partial": 1, "refusal": 2}
+OWN_SCRIPT: Final = 0.2  # least share of letters in the script of the wanted language
+SHORT: Final = 3  # sentences up to which a translation is expected to have as many,
+ADDED: Final = 1.3  # unless it is hardly longer than translations of the text are
 AGAIN: Final = Sampling(temperature=0.7, top_p=0.95)  # the second attempt
 
 _PREAMBLE: Final = re.compile(r"\A[^\n:：]{0,80}\btranslation\b[^\n:：]{0,60}[:：]\s*", re.IGNORECASE)
@@ -78,41 +86,25 @@ class ChatTranslation(SentenceTranslator):
 
     block = 256
 
-    def __init__(
-        self,
-        engine: Engine,
-        detector: Detector,
-        template: str = "plain",
-        *,
-        fallback: DocumentTranslator | None = None,
-    ) -> None:
+    def __init__(self, engine: Engine, detector: Detector, template: str = "plain") -> None:
         if template not in TEMPLATES:
             names = ", ".join(sorted(TEMPLATES))
             raise ConfigError(f"translator.options.template must be one of {names}, got {template!r}.")
-        self.engine, self.detector, self.name, self.fallback = engine, detector, template, fallback
+        self.engine, self.detector, self.name = engine, detector, template
         self.template = TEMPLATES[template]
         self.unit: Unit = self.template.unit
         self.max_segment = self.template.max_segment
 
     def provenance(self) -> dict[str, Any]:
         model = self.engine.provenance()
-        licences = [model_licence(str(model.get("model", "")))]
-        fallback = {} if self.fallback is None else {"fallback": self.fallback.provenance()}
-        if self.fallback is not None:
-            licences.append(str(self.fallback.provenance().get("licence", "")))
         return {
             "name": "llm",
             "model": model,
             "detector": self.detector.provenance(),
             "template": self.name,
             "prompt": text_hash(self.template.prompt, self.template.chinese),
-            "licence": derived_licence(licences),
-            **fallback,
+            "licence": model_licence(str(model.get("model", ""))),
         }
-
-    def check_language(self, language: str) -> None:
-        if self.fallback is not None:
-            self.fallback.translator.check_language(language)
 
     def segments(self, texts: Sequence[str], source: str, target: str, *, attempt: int = 0) -> list[str | Dropped]:
         """Reasons of its own: "refused-to-translate", "not-a-translation" (an answer), "blocked", "looping"."""
@@ -120,11 +112,10 @@ class ChatTranslation(SentenceTranslator):
         answers = capped_answers(self.engine, asked, [cap(text) for text in texts], AGAIN if attempt else Sampling())
         cleaned = [bare(answer.text, text) for answer, text in zip(answers, texts, strict=True)]
         refused = self._refused(texts, cleaned, source, target)
-        results = [
-            Dropped("refused-to-translate") if no else _result(text, answer, translation, target)
+        return [
+            Dropped("refused-to-translate") if no else _result(text, answer, translation, source, target)
             for text, answer, translation, no in zip(texts, answers, cleaned, refused, strict=True)
         ]
-        return self._with_fallback(texts, results, source, target) if attempt else results
 
     def prompt(self, text: str, source: str, target: str) -> str:
         """What the model is asked."""
@@ -135,30 +126,12 @@ class ChatTranslation(SentenceTranslator):
         return form.format(**names, source_code=source, target_code=target, text=text)
 
     def _refused(self, texts: Sequence[str], answers: Sequence[str], source: str, target: str) -> list[bool]:
-        """Is an answer a refusal, in either language, where its text is none?"""
+        """Is an answer more of a refusal, in either language, than its text is?"""
         in_target, in_source, itself = (
-            [v.label in ("refusal", "partial") for v in self.detector.verdicts([Exchange(code, "", t) for t in many])]
+            [REFUSING.get(v.label, 0) for v in self.detector.verdicts([Exchange(code, "", text) for text in many])]
             for code, many in ((target, answers), (source, answers), (source, texts))
         )
-        return [(there or here) and not own for there, here, own in zip(in_target, in_source, itself, strict=True)]
-
-    def _with_fallback(
-        self, texts: Sequence[str], results: list[str | Dropped], source: str, target: str
-    ) -> list[str | Dropped]:
-        """What the model failed at twice, or translated with a fault, by the second translator."""
-        if self.fallback is None:
-            return results
-        texts_out = [result if isinstance(result, str) else "" for result in results]
-        reasons = faults(texts, texts_out, source, target)
-        failed = [
-            at
-            for at, (result, reason) in enumerate(zip(results, reasons, strict=True))
-            if (result.reason != "service" if isinstance(result, Dropped) else reason)
-        ]
-        translations = self.fallback.texts([texts[at] for at in failed], source, target)
-        for at, translation in zip(failed, translations, strict=True):
-            results[at] = translation
-        return results
+        return [max(there, here) > own for there, here, own in zip(in_target, in_source, itself, strict=True)]
 
 
 def bare(answer: str, text: str) -> str:
@@ -175,7 +148,7 @@ def bare(answer: str, text: str) -> str:
     return said
 
 
-def _result(text: str, answer: Answer, translation: str, target: str) -> str | Dropped:
+def _result(text: str, answer: Answer, translation: str, source: str, target: str) -> str | Dropped:
     if answer.finish == "error":
         return Dropped("service", "the engine did not answer")
     if answer.finish == "blocked":
@@ -184,15 +157,49 @@ def _result(text: str, answer: Answer, translation: str, target: str) -> str | D
         return Dropped("looping" if circles(answer.text) else "truncated")
     if not translation:
         return Dropped("empty")
-    return (
-        Dropped("not-a-translation", "a question was answered") if _answered(text, translation, target) else translation
-    )
+    if _answered(text, translation, target):
+        return Dropped("not-a-translation", "a question was answered")
+    if _added(text, translation, source, target):
+        return Dropped("not-a-translation", "it says more sentences than the text")
+    if (code := _other_language(text, translation, target)) is not None:
+        return Dropped("not-a-translation", f"it is in {code}")
+    return translation
 
 
 def _answered(text: str, translation: str, target: str) -> bool:
     """Is the text a question, and what came back none?"""
     marked = language_of(target).script in _MARKED
     return marked and text.rstrip().endswith("?") and not _ASKS.search(translation)
+
+
+def _other_language(text: str, translation: str, target: str) -> str | None:
+    """The language of a translation that is surely not the wanted one: models refuse in the language they speak best.
+
+    The text's own language is left to the checks of segments, which know names and codes.
+    """
+    bare = without_noise(translation)
+    shares = script_shares(bare)
+    script = language_of(target).script
+    own = shares.get(script, 0.0) + (shares.get("han", 0.0) if script == "kana" else 0.0)
+    if shares and own < OWN_SCRIPT and not only_names(text):
+        return f"{max(shares, key=lambda name: shares[name])} letters"
+    if sum(map(str.isalpha, bare)) < LETTERS_TO_IDENTIFY:
+        return None
+    [(code, belief)] = identify([translation], known_languages())
+    return code if code not in (target, UNDETERMINED) and belief >= CERTAIN else None
+
+
+def _added(text: str, translation: str, source: str, target: str) -> bool:
+    """Does the translation of a short text go on for sentences of its own: a warning, an answer, advice?"""
+    if len(translation) < ADDED * expected_length(text, source, target):
+        return False
+    own = _sentences(text, source)
+    return own <= SHORT and _sentences(translation, target) > own
+
+
+def _sentences(text: str, language: str) -> int:
+    """Sentences of three letters or more."""
+    return sum(sum(map(str.isalpha, sentence)) > 2 for sentence in sentencex.segment(language, text))
 
 
 def llm(
@@ -204,11 +211,15 @@ def llm(
     template: str = "plain",
     fallback: str | None = None,
     fallback_options: Mapping[str, Any] | None = None,
+    min_agreement: float = 0.0,
     dominant: str = "en",
     journal: Journal | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> DocumentTranslator:
-    """A Translator; `backend` runs `model` with options of its own (base_url, ...), `fallback` names a second one."""
+    """A Translator; `backend` runs `model` with options of its own (base_url, ...), `fallback` names a second one.
+
+    min_agreement: see Second; above 0 every segment is translated by the second translator too.
+    """
     if backend not in BACKENDS:
         raise ConfigError(f"translator.options.backend must be one of {', '.join(BACKENDS)}, got {backend!r}.")
     engine: Engine = construct("engine", ENGINES, backend, {**(backend_options or {}), "model": model})
@@ -218,5 +229,15 @@ def llm(
         second = construct("translator", TRANSLATORS, fallback, fallback_options or {}, **given)
         if not isinstance(second, DocumentTranslator):
             raise ConfigError(f"translator.options.fallback must be one that translates text, not {fallback!r}.")
-    translation = ChatTranslation(engine, detector, template, fallback=second)
-    return DocumentTranslator(translation, dominant=dominant, journal=journal, progress=progress)
+    if min_agreement and second is None:
+        raise ConfigError("translator.options.min_agreement compares with a second translator: name it as fallback.")
+    if not 0 <= min_agreement <= 100:
+        raise ConfigError(f"translator.options.min_agreement must be between 0 and 100, got {min_agreement}.")
+    return DocumentTranslator(
+        ChatTranslation(engine, detector, template),
+        dominant=dominant,
+        journal=journal,
+        progress=progress,
+        name="llm",
+        second=None if second is None else Second(second, str(fallback), min_agreement),
+    )

@@ -10,19 +10,21 @@ import yaml
 
 from mpodata.about import __version__
 from mpodata.languages import language
-from mpodata.licences import commercial_use, conditions
+from mpodata.licences import commercial_use, conditions, obstacles
 from mpodata.runtime.terminal import printable
 from mpodata.runtime.yaml_text import parse_yaml
 from mpodata.versions.card_facts import (
     cell,
     chosen_words,
     contamination_line,
+    estimate_lines,
     limits,
+    maker_lines,
     provenance_lines,
     quality_rows,
     reliability_lines,
 )
-from mpodata.versions.manifest import SPLITS, Config, Manifest, parse_manifest
+from mpodata.versions.manifest import SPLITS, Config, Manifest, licences_of, parse_manifest
 
 # The Hub's own size classes, by upper bound in rows.
 _SIZES = (
@@ -48,7 +50,7 @@ def render_card(manifest: Manifest) -> str:
     """The README.md of a version: Hub front matter and a page for people. A pure function of the manifest."""
     manifest = parse_manifest(manifest.text().encode(), "the manifest")  # in the order of its file
     configs = [_entry(name, config) for name, config in _in_order(manifest)]
-    parts = {part: licence for facts in manifest.builds.values() for part, licence in facts["licences"].items()}
+    parts = licences_of(manifest.builds)
     on_hub = "/" in (manifest.name or "")
     name = manifest.name if on_hub else f"ROOT/{manifest.name}" if manifest.name else "PATH/OF/THIS/FOLDER"
     return _template().render(
@@ -70,7 +72,10 @@ def render_card(manifest: Manifest) -> str:
         limits=limits(manifest),
         harmful=manifest.holds_harmful_completions(),
         commercial=commercial_use(parts.values()),
+        obstacles=[cell(obstacle) for obstacle in obstacles(parts)],
         conditions=[cell(condition) for condition in conditions(parts)],
+        makers=maker_lines(manifest),
+        estimates=estimate_lines(manifest),
         chosen_words=chosen_words(manifest),
         reliability=reliability_lines(manifest),
         keeps_failing=any(facts["checks"].get("mode") == "keep" for facts in manifest.builds.values()),

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mpodata.languages import language
-from mpodata.records import COUNTERWEIGHT
+from mpodata.records import COUNTERWEIGHT, FIELDS
 from mpodata.refusals import reliability_note
 from mpodata.runtime.terminal import printable
 from mpodata.versions.manifest import Config, Manifest
-from mpodata.versions.schema import MEASURED_NUMBERS
+from mpodata.versions.schema import SUMMARISED_NUMBERS
 
 FEW_ROWS = 100  # the paper's smallest setting: 100 prompts per language
 MOSTLY = 0.95  # share of refusals from which the card calls the chosen answers refusals
@@ -82,6 +82,36 @@ def reliability_lines(manifest: Manifest) -> list[str]:
     return [f"{language(code).name}: {cell(reliability_note(code))}" for code in languages]
 
 
+def maker_lines(manifest: Manifest) -> list[str]:
+    """Of each config whose rows name their translators: how often each made which field."""
+    return [
+        f"`{cell(name)}`: {cell(told)}"
+        for name, config in sorted(manifest.configs.items())
+        if (
+            told := "; ".join(
+                _makers(config, field) for field in FIELDS if label_counts(config, f"{field}_translators")
+            )
+        )
+    ]
+
+
+def _makers(config: Config, field: str) -> str:
+    counts = label_counts(config, f"{field}_translators")
+    return f"{field} by " + ", ".join(f"{maker} {count}" for maker, count in counts.most_common())
+
+
+def estimate_lines(manifest: Manifest) -> list[str]:
+    """Of each config with estimated quality: the means by field, and what estimated them."""
+    lines = []
+    for name, config in sorted(manifest.configs.items()):
+        means = {field: _mean(config, f"{field}_quality_estimation") for field in FIELDS}
+        told = ", ".join(f"{field} {mean:.3f}" for field, mean in means.items() if mean is not None)
+        by = manifest.builds[config.build]["checks"].get("quality_estimation", "")
+        if told:
+            lines.append(f"`{cell(name)}`: mean of {told}" + (f" ({cell(by)})" if by else ""))
+    return lines
+
+
 def was_checked(manifest: Manifest) -> bool:
     """Were the rows of every translation measured by the checks?"""
     return all(
@@ -149,15 +179,21 @@ def measures(config: Config) -> dict[str, float]:
         "rejected_in_language": _label_share(config, "rejected_language", config.language),
         "chosen_is_refusal": _label_share(config, "chosen_verdict", "refusal"),
         "rejected_is_refusal": _label_share(config, "rejected_verdict", "refusal"),
-        **{name: _mean(config, name) for name in MEASURED_NUMBERS},
+        **{name: _mean(config, name) for name in SUMMARISED_NUMBERS},
     }
     return {name: round(value, 4) for name, value in figures.items() if value is not None}
 
 
-def _label_share(config: Config, measure: str, label: str) -> float | None:
+def label_counts(config: Config, measure: str) -> Counter[str]:
+    """How often each label of a measure was given, over all splits."""
     counts: Counter[str] = Counter()
     for file in config.splits.values():
         counts.update(file.quality.get(measure, {}))
+    return counts
+
+
+def _label_share(config: Config, measure: str, label: str) -> float | None:
+    counts = label_counts(config, measure)
     return counts[label] / counts.total() if counts else None
 
 

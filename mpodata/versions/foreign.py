@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields
 from typing import Any, Final
 
 from mpodata.runtime.terminal import printable
-from mpodata.versions.schema import MEASURED_NUMBERS
+from mpodata.versions.schema import SUMMARISED_NUMBERS
 from mpodata.versions.semver import SemVer
 
 LONGEST_NAME: Final = 200  # characters of a dataset's name
@@ -111,7 +111,7 @@ def check_quality(value: object, where: str) -> Mapping[str, Any]:
     quality = as_mapping(value, f"the quality of {where}")
     for name, summary in quality.items():
         place = f"quality {name} of {where}"
-        if name in MEASURED_NUMBERS:
+        if name in SUMMARISED_NUMBERS:
             numbers = as_mapping(summary, place)
             as_count(numbers.get("rows"), place)
             for key in ("mean", "min", "max"):

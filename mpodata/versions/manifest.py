@@ -10,7 +10,7 @@ from typing import Any
 
 from mpodata.errors import UnknownName, VersionError
 from mpodata.languages import language
-from mpodata.licences import derived_licence
+from mpodata.licences import derived_licence, licensed_parts
 from mpodata.runtime.files import file_inside
 from mpodata.runtime.terminal import printable
 from mpodata.versions.foreign import (
@@ -71,10 +71,10 @@ class BuildFacts:
 
     def licences(self) -> dict[str, str]:
         """The licence of each part, "unknown" where its provenance names none. The policy counts where it answered."""
-        parts = {"source": self.source, **{f"translator {name}": made for name, made in self.translators.items()}}
-        if self.chosen == "policy":
-            parts["policy"] = self.policy
-        return {part: str(made.get("licence") or "unknown") for part, made in parts.items()}
+        parts = licensed_parts("source", self.source)
+        for name, made in self.translators.items():
+            parts |= licensed_parts(f"translator {name}", made)
+        return parts | (licensed_parts("policy", self.policy) if self.chosen == "policy" else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +188,16 @@ def parse_config(name: str) -> tuple[str | None, str]:
 def build_id(facts: Mapping[str, Any]) -> str:
     """The key of a build in Manifest.builds: equal facts, equal key."""
     return hashlib.sha256(_canonical(facts)).hexdigest()[:16]
+
+
+def licences_of(builds: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Part -> licence over all builds; a part that has another licence in another build is named with that build."""
+    parts: dict[str, str] = {}
+    for key, facts in builds.items():
+        for part, licence in facts["licences"].items():
+            known_as = part if parts.get(part, licence) == licence else f"{part} (build {key})"
+            parts[known_as] = licence
+    return parts
 
 
 def licence_of(builds: Mapping[str, Mapping[str, Any]]) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from mpodata.versions.schema import Row, quality_values
+from mpodata.versions.schema import Row, optional_values, quality_values
 
 
 class Summary:
@@ -22,8 +22,17 @@ class Summary:
             if isinstance(value, str):
                 self._labels.setdefault(name, Counter())[value] += 1
             elif value is not None:
-                count, total, least, greatest = self._numbers.get(name, (0, 0.0, value, value))
-                self._numbers[name] = (count + 1, total + value, min(least, value), max(greatest, value))
+                self._measure(name, value)
+        for column, fields in optional_values(row).items():
+            for field, value in fields.items():
+                if isinstance(value, str):
+                    self._labels.setdefault(f"{field}_{column}", Counter())[value] += 1
+                elif value is not None:
+                    self._measure(f"{field}_{column}", value)
+
+    def _measure(self, name: str, value: float) -> None:
+        count, total, least, greatest = self._numbers.get(name, (0, 0.0, value, value))
+        self._numbers[name] = (count + 1, total + value, min(least, value), max(greatest, value))
 
     def as_json(self) -> dict[str, Any]:
         """{"chosen_verdict": {"refusal": 98}, "chosen_length_ratio": {"rows", "mean", "min", "max"}, ...}."""

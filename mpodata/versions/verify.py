@@ -11,7 +11,7 @@ from mpodata.runtime.files import file_inside, hash_file
 from mpodata.versions.card import configs_metadata, parse_front_matter
 from mpodata.versions.dominant import strangers
 from mpodata.versions.manifest import CARD, RETRIED_DROPS, Config, Manifest, SplitFile, licence_of
-from mpodata.versions.schema import COLUMNS, differences, read_groups
+from mpodata.versions.schema import differences, read_groups, schema_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _file(folder: Path, path: str, file: SplitFile) -> Iterator[Problem]:
     except (OSError, ValueError) as error:
         yield Problem("schema", path, f"it is not readable as Parquet ({type(error).__name__})")
         return
-    if not schema.equals(COLUMNS):
+    if not schema.equals(schema_with(schema.names)):
         yield Problem("schema", path, differences(schema))
     if footer.num_rows != file.rows:
         yield Problem("rows", path, f"it has {footer.num_rows} rows, the manifest says {file.rows}")

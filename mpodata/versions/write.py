@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,7 +40,7 @@ from mpodata.versions.manifest import (
     parse_config,
     read_manifest,
 )
-from mpodata.versions.schema import COLUMNS, ROW_GROUP, Row, table_of
+from mpodata.versions.schema import ROW_GROUP, Row, optional_values, schema_with, table_of
 from mpodata.versions.summary import Summary
 
 _REPLACED = "old"  # the kind of folder that holds a version while another takes its name
@@ -223,13 +223,16 @@ def _write_parquet(folder: Path, split: str, rows: Iterable[Row], where: str, la
     """Stream `rows` into `folder`, one row group in memory at a time; the file is named after its content."""
     partial = folder / f"{split}.partial"
     summary = Summary()
-    with pq.ParquetWriter(partial, COLUMNS, compression="zstd", compression_level=3, version="2.6") as writer:
-        for block in _blocks(rows):
+    parts = _blocks(rows)
+    first = next(parts, [])
+    schema = schema_with(optional_values(first[0]) if first else ())
+    with pq.ParquetWriter(partial, schema, compression="zstd", compression_level=3, version="2.6") as writer:
+        for block in chain([first], parts) if first else ():
             for row in block:
                 if row.side.language != language:
                     raise DataError(f"{where}, row {row.pair_id}: its language is {row.side.language!r}.")
                 summary.see(row)
-            writer.write_table(table_of(block, where), row_group_size=ROW_GROUP)
+            writer.write_table(table_of(block, where, schema), row_group_size=ROW_GROUP)
     if summary.rows == 0:
         partial.unlink()
         return None

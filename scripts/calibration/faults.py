@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mpodata.quality.cues import sentences
 from mpodata.records import Pair
@@ -121,4 +122,5 @@ FAULTS: dict[str, Inject] = {
 
 
 def _with(pair: Pair, name: str, text: str) -> Pair:
-    return replace(pair, target=replace(pair.target, **{name: text}))
+    changes: dict[str, Any] = {name: text}
+    return replace(pair, target=replace(pair.target, **changes))

@@ -1,12 +1,15 @@
 """A plan says what a build costs, from the model's own configuration."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from mpodata.cli import main
 from mpodata.commands.plan import duration
+from mpodata.translators import TRANSLATORS
+from mpodata.translators.prices import prices
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -57,3 +60,43 @@ def test_a_source_without_dispreferred_answers_is_said_by_the_plan(
     line = ["plan", "--source", str(table), "--model", "pocket-chat", "--translator", "pocket-nllb"]
     assert main([*line, "--languages", "sw"]) == 2
     assert "has a dispreferred answer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["google-cloud", "microsoft"])
+def test_a_paid_translators_list_price_times_the_characters_to_send_is_the_cost(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    arguments = ["--translator", name, "--languages", "sw,ru"]
+    made = json.loads(planned(capsys, *arguments, "--json"))
+    characters = sum(work["characters"] for work in made["translations"].values())
+    assert made["translations"]["sw"]["characters"] == made["translations"]["ru"]["characters"] > 500
+    assert made["cost"] == pytest.approx(characters * made["price"]["per_million"] / 1e6)
+    said = planned(capsys, *arguments)
+    assert f"cost        about {made['cost']:.2f} USD for {characters:,} characters" in said
+    assert made["price"]["read"] in said
+
+
+def test_what_runs_here_costs_nothing_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(planned(capsys, "--json"))["cost"] is None
+    assert "cost " not in planned(capsys)
+
+
+def test_every_price_has_a_source_and_a_day() -> None:
+    assert set(prices()) < set(TRANSLATORS)
+    for price in prices().values():
+        assert price.source.startswith("https://")
+        assert date.fromisoformat(price.read) <= date.today()
+        assert price.of(2_000_000) == 2 * price.per_million
+
+
+def test_the_plan_calls_nothing_commercial_that_a_part_forbids(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert "commercial  yes" in planned(capsys)
+    said = planned(capsys, "--translator", "google-cloud")
+    assert "commercial  cannot be said: translator is other, which nobody can judge by its name" in said
+    table = tmp_path / "prompts.jsonl"
+    table.write_text('{"prompt": "How do I copy homework?", "rejected": "Sit behind somebody who is good at it."}\n')
+    source = ["--source", str(table), "--set", "source.options.licence=cc-by-nc-4.0", "--languages", "sw"]
+    assert main(["plan", *source, "--model", "pocket-chat", "--translator", "pocket-nllb"]) == 0
+    assert "commercial  no: source is cc-by-nc-4.0" in capsys.readouterr().out

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mpodata.errors import ConfigError, RecipeError, UnknownName
-from mpodata.recipe import ON_POLICY, Component, Recipe, read_recipe, shipped_recipes
+from mpodata.recipe import ON_POLICY, Component, Recipe, SourceChoice, read_recipe, shipped_recipes
 
 
 def written(folder: Path, text: str) -> Path:
@@ -93,3 +93,9 @@ def test_a_recipe_survives_as_plain_values() -> None:
     recipe = read_recipe(None, ["languages=[sw, zh]"])
     assert recipe.as_dict()["languages"] == ["sw", "zh"]
     assert Recipe().as_dict()["sampling"]["candidates"] == 4
+
+
+def test_a_setting_says_more_of_the_source_that_a_flag_names() -> None:
+    flags = {"source": {"path": "rows.jsonl"}, "source.columns": {"prompt": "question"}}
+    made = read_recipe("quickstart", ["source.options.licence=mit"], flags)
+    assert made.source == SourceChoice(path="rows.jsonl", columns={"prompt": "question"}, options={"licence": "mit"})

@@ -40,7 +40,7 @@ FAULTS["deep"] = partial(whole, b"[" * 200_000, JSON)
 def keys(monkeypatch):
     for name in ("DEEPL_API_KEY", "AZURE_TRANSLATOR_KEY", "GOOGLE_API_KEY"):
         monkeypatch.setenv(name, SECRET)
-    for name in ("GOOGLE_CLOUD_TOKEN", "GOOGLE_CLOUD_PROJECT"):
+    for name in ("GOOGLE_CLOUD_TOKEN", "GOOGLE_CLOUD_PROJECT", "GOOGLE_APPLICATION_CREDENTIALS"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -8,7 +8,7 @@ import jinja2
 import pytest
 from huggingface_hub import DatasetCard
 
-from mpodata.licences import commercial, commercial_use, conditions, derived_licence, model_licence
+from mpodata.licences import commercial, commercial_use, conditions, derived_licence, model_licence, obstacles
 from mpodata.records import COUNTERWEIGHT, Quality
 from mpodata.versions.card import cards_folder, configs_metadata, parse_front_matter, render_card
 from mpodata.versions.manifest import read_manifest
@@ -218,6 +218,29 @@ def test_hostile_names_and_reasons_are_shown_not_rendered(tmp_path: Path) -> Non
 )
 def test_no_version_is_called_commercial_where_a_part_is_not(parts: list[str], free: bool | None) -> None:
     assert commercial_use(parts) is free
+
+
+def test_the_licence_of_each_model_behind_a_translator_counts() -> None:
+    made = {"name": "llm", "licence": "gemma", "fallback": {"name": "nllb-600m", "licence": "cc-by-nc-4.0"}}
+    parts = facts(translators={"llm": made}).licences()
+    assert parts["translator llm"] == "gemma"
+    assert parts["translator llm, fallback nllb-600m"] == "cc-by-nc-4.0"
+    assert derived_licence(parts.values()) == "cc-by-nc-4.0"
+    assert [line.partition(":")[0] for line in conditions(parts)] == [
+        "translator llm", "translator llm, fallback nllb-600m",
+    ]  # fmt: skip
+    assert [line.partition(" is ")[0] for line in obstacles(parts)] == [
+        "translator llm", "translator llm, fallback nllb-600m",
+    ]  # fmt: skip
+
+
+def test_a_part_that_has_two_licences_in_two_builds_keeps_both(tmp_path: Path) -> None:
+    gemma = {"engine": "transformers", "model": "google/gemma-2-9b-it", "licence": "gemma"}
+    write_version(tmp_path / "one", policy=gemma)
+    write_version(tmp_path / "two", base=tmp_path / "one", translator="google", dominant_too=False)
+    card = (tmp_path / "two" / "README.md").read_text()
+    assert "the Gemma terms" in card
+    assert "- against commercial use: translator nllb-600m is cc-by-nc-4.0\n" in card
 
 
 def test_terms_that_travel_with_the_data_are_said(tmp_path: Path) -> None:
