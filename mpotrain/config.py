@@ -131,6 +131,13 @@ class MPOConfig(TrainingArguments):  # type: ignore[misc]
     train_layers: str | None = field(
         default=None, metadata={"help": "Train these layers alone, the first being 0: 30-31 or 0,2,5-7. Default: all."}
     )
+    bf16_weights: bool = field(
+        default=False,
+        metadata={
+            "help": "Train bfloat16 weights by AdamW with Kahan summation, each gradient applied as it is computed: 8 "
+            "bytes a parameter, so that an 8 B model fits one 80 GB GPU. One process, no accumulation, no clipping."
+        },
+    )
     disable_dropout: bool = field(default=True, metadata={"help": "Train without dropout, as TRL does."})
     pad: bool = field(default=False, metadata={"help": "Pad instead of packing, for attention that cannot pack."})
     num_train_epochs: float = field(default=2.0, metadata={"help": "Passes over the rows."})
@@ -262,6 +269,9 @@ def resolve(
     if method.retain == "off" and method.retain_weight != MethodConfig.retain_weight:
         raise ConfigError("retain_weight has no effect: nothing is retained (--retain off).")
     check_adapter_flags(model)
+    if training.bf16_weights:
+        check_bf16_weights(training, model)
+        model.dtype = "bfloat16"
     if training.train_layers is not None and model.use_peft:
         raise ConfigError("train_layers has no effect with --use_peft, which freezes all layers and trains adapters.")
     if method.length_normalize is None:
@@ -280,6 +290,33 @@ def check_adapter_flags(model: ModelConfig) -> None:
         name = setting.name
         if name.startswith(("lora_", "use_rslora", "use_dora")) and getattr(model, name) != getattr(usual, name):
             raise ConfigError(f"{name} has no effect without --use_peft.")
+
+
+def check_bf16_weights(training: MPOConfig, model: ModelConfig) -> None:
+    """Raises ConfigError for what does not go together with gradients that are applied one by one."""
+    usual = {setting.name: setting.default for setting in fields(MPOConfig)}
+    refused = (
+        (model.use_peft, "trains all weights: leave out --use_peft, or --bf16_weights."),
+        (model.load_in_4bit or model.load_in_8bit, "trains all weights: leave the quantisation out."),
+        (training.fp16, "computes in bfloat16: leave out --fp16."),
+        (
+            training.world_size > 1 or training.deepspeed or training.fsdp,
+            "is for one process: on several GPUs use --launch zero2, zero3 or fsdp2 without it.",
+        ),
+        (training.optim != usual["optim"] or training.optim_args, "brings its own AdamW: leave out --optim."),
+        (training.weight_decay != 0, "has no weight decay, which would round to nothing: add --weight_decay 0."),
+        (
+            training.max_grad_norm != 0,
+            "applies gradients one by one, so their common norm cannot be clipped: add --max_grad_norm 0.",
+        ),
+        (
+            training.gradient_accumulation_steps > 1,
+            f"needs all rows of a step in one forward: add --per_device_train_batch_size {training.global_batch_size}.",
+        ),
+    )
+    for applies, why in refused:
+        if applies:
+            raise ConfigError(f"--bf16_weights {why}")
 
 
 def find_loss(name: str) -> Loss:

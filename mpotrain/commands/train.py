@@ -26,6 +26,7 @@ FLAGS = {  # the ones most runs need; a test keeps them true
     "learning_rate": "peak learning rate (default: 6e-7)",
     "num_train_epochs": "passes over the rows (default: 2)",
     "use_peft": "train LoRA adapters; with --load_in_4bit QLoRA",
+    "bf16_weights": "8 bytes a parameter: an 8 B model in full on one 80 GB GPU (with --max_grad_norm 0)",
     "eval_strategy": "measure the held-out split: no (default), steps, epoch",
     "chat_template": "tokenizer (default), authors (as MPO's authors trained), or a Jinja file",
     "train_layers": "train these layers alone: 30-31",

@@ -100,7 +100,7 @@ def check_precision(model: nn.Module, learning_rate: float, *, keeps_master: boo
     if low and not keeps_master and learning_rate < ADAM_FLOOR:
         raise ConfigError(
             f"learning_rate {learning_rate:g} on 16-bit weights rounds to nothing. Use --dtype float32 --bf16 true "
-            "(16-bit arithmetic on 32-bit weights), --launch zero2, zero3 or fsdp2, or --use_peft."
+            "(16-bit arithmetic on 32-bit weights), --bf16_weights true, --launch zero2, zero3 or fsdp2, or --use_peft."
         )
 
 

@@ -12,7 +12,7 @@ SCHEDULE = (  # the flags of TrainingArguments and ours that change results; bat
     "global_batch_size", "num_train_epochs", "max_steps", "learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs",
     "warmup_steps", "optim", "optim_args", "optim_target_modules", "weight_decay", "adam_beta1", "adam_beta2",
     "adam_epsilon", "max_grad_norm", "neftune_noise_alpha", "bf16", "fp16", "seed", "data_seed", "max_length",
-    "truncation", "train_layers", "group_by_pair", "disable_dropout", "eval_strategy", "eval_steps",
+    "truncation", "train_layers", "bf16_weights", "group_by_pair", "disable_dropout", "eval_strategy", "eval_steps",
     "load_best_model_at_end", "metric_for_best_model", "greater_is_better",
 )  # fmt: skip
 NAMES = {  # what is compared -> what is shown

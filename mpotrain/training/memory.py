@@ -1,10 +1,11 @@
 """Will it fit? The memory that training needs whatever the batch, estimated before anything is loaded.
 
-Weights, gradients and AdamW's two moments; activations come on top and depend on the batch, so what is refused here
-could not have run.
+Weights, gradients and AdamW's two moments decide what is refused: it could not have run. Activations come on top and
+depend on the batch; they are part of the estimate that is printed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
@@ -15,7 +16,9 @@ from transformers.initialization import no_init_weights
 from mpodata.engines.checkpoints import load_pretrained
 from mpodata.errors import ModelError
 from mpotrain.config import RunConfig
+from mpotrain.model.head import SEGMENT_BYTES
 from mpotrain.model.layers import parse_layers, trained_names
+from mpotrain.training.layerwise import BYTES as LAYERWISE_BYTES
 
 GIB = 2**30
 SIZES = {"bfloat16": 2.0, "float16": 2.0, "float32": 4.0}
@@ -29,10 +32,20 @@ class Need:
     weights: float
     training: float  # gradients, AdamW's moments, float32 master weights
     parameters: int
+    activations: float = 0.0  # of the largest forward, where its tokens are known
+    tokens: int = 0  # of that forward
 
     @property
     def total(self) -> float:
-        return self.weights + self.training
+        return self.weights + self.training + self.activations
+
+    def line(self) -> str:
+        """The estimate for a person."""
+        parts = f"weights {_gib(self.weights)}, gradients and optimizer {_gib(self.training)}"
+        return (
+            f"Estimated memory per process: {_gib(self.total)} GiB ({parts}, activations of {self.tokens:,} tokens "
+            f"{_gib(self.activations)})."
+        )
 
 
 def need(
@@ -44,11 +57,16 @@ def need(
     processes: int = 1,
     quantised: int | None = None,
     low_precision: bool = False,
+    layerwise: int | None = None,
 ) -> Need:
     """What one process holds. mode: None or ddp (everything everywhere), zero2, zero3, fsdp2 (shared out).
 
     low_precision: DeepSpeed under bf16 computes in 16-bit weights and keeps float32 ones for the optimizer.
+    layerwise: with --bf16_weights, the parameters of the largest matrix, whose gradient and update exist alone.
     """
+    if layerwise is not None:
+        weights = 2.0 * parameters
+        return Need(weights, LAYERWISE_BYTES * trained - 2.0 * trained + 4.0 * layerwise, parameters)
     size = QUANTISED[quantised] if quantised else SIZES.get(dtype, 2.0)
     master = 0.0
     if mode in ("zero2", "zero3") and low_precision:
@@ -62,11 +80,38 @@ def need(
     return Need(weights, training, parameters)
 
 
-def check_memory(config: RunConfig, mode: str | None, processes: int) -> Need:
-    """Raises ModelError with the estimate where a device cannot hold even that; returns what is needed."""
+def with_activations(needed: Need, architecture: Any, tokens: int, *, size: float, checkpointing: bool) -> Need:
+    """`needed` with the activations of a forward over `tokens` tokens of a Llama-like model.
+
+    A layer keeps 10 vectors of the hidden size (12 in 16 bits, whose norms are float32) and 4 of the intermediate size
+    for its backward; with checkpointing only its input, and one layer at a time is computed again. The embeddings, the
+    last norm and the head's input are 4 more vectors.
+    """
+    text = architecture.get_text_config()
+    vectors = 12 if size == 2 else 10
+    layer = size * tokens * (vectors * text.hidden_size + 4 * (getattr(text, "intermediate_size", 0) or 0))
+    kept = size * tokens * text.hidden_size
+    layers = text.num_hidden_layers
+    head = 2 * min(SEGMENT_BYTES["cuda"], 4 * tokens * text.vocab_size)
+    states = layers * kept + 1.5 * layer if checkpointing else layers * layer
+    return replace(needed, activations=states + 4 * kept + head, tokens=tokens)
+
+
+def largest_forward(lengths: Sequence[int], rows: int) -> int:
+    """Tokens of the largest forward: the `rows` longest rows at once. lengths: tokens of every row's sequences."""
+    return sum(sorted(lengths)[-rows:])
+
+
+def check_memory(config: RunConfig, mode: str | None, processes: int, lengths: Sequence[int] = ()) -> Need:
+    """Raises ModelError with the estimate where a device cannot hold even that; returns what is needed.
+
+    lengths: tokens that each row encodes, where they are known.
+    """
     settings = config.model
     architecture = load_pretrained("AutoConfig", str(settings.model_name_or_path), settings.model_revision)
-    parameters = count_parameters(architecture)
+    model = _unallocated(architecture)
+    sizes = [parameter.numel() for parameter in model.parameters()]
+    parameters = sum(sizes)
     trained = _trained(architecture, config, parameters)
     quantised = 4 if settings.load_in_4bit else 8 if settings.load_in_8bit else None
     needed = need(
@@ -77,6 +122,7 @@ def check_memory(config: RunConfig, mode: str | None, processes: int) -> Need:
         processes=processes,
         quantised=quantised,
         low_precision=bool(config.training.bf16 or config.training.fp16),
+        layerwise=max(sizes) if config.training.bf16_weights else None,
     )
     available, where = _available(config.training.device, processes)
     if needed.total > available:
@@ -84,14 +130,18 @@ def check_memory(config: RunConfig, mode: str | None, processes: int) -> Need:
             f"Training {settings.model_name_or_path} ({parameters / 1e9:.1f} B parameters) needs at least "
             f"{needed.total / GIB:.1f} GiB per process (weights {needed.weights / GIB:.1f}, gradients and AdamW "
             f"{needed.training / GIB:.1f}) before any activation; {where} has {available / GIB:.1f} GiB. "
-            "Share it out with --launch fsdp2 or zero3 over more devices, or train adapters with --use_peft."
+            "Share it out with --launch fsdp2 or zero3 over more devices, train 16-bit weights with --bf16_weights, or "
+            "adapters with --use_peft."
         )
-    return needed
-
-
-def count_parameters(architecture: Any) -> int:
-    """Parameters of a model of this configuration, tied ones once; nothing is allocated."""
-    return sum(parameter.numel() for parameter in _unallocated(architecture).parameters())
+    if not lengths:
+        return needed
+    return with_activations(
+        needed,
+        architecture,
+        largest_forward(lengths, config.training.per_device_train_batch_size),
+        size=2.0 if config.training.bf16 or config.training.fp16 else SIZES.get(str(settings.dtype), 2.0),
+        checkpointing=config.training.gradient_checkpointing,
+    )
 
 
 def _unallocated(architecture: Any) -> Any:
@@ -124,3 +174,7 @@ def _available(device: torch.device, processes: int) -> tuple[float, str]:
     if device.type == "cuda":
         return float(torch.cuda.get_device_properties(device).total_memory), "a GPU here"
     return psutil.virtual_memory().available / max(1, processes), "a process's part of this machine's memory"
+
+
+def _gib(size: float) -> str:
+    return f"{size / GIB:.1f}"

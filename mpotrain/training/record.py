@@ -6,10 +6,13 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import torch
+
 from mpodata.engines.templates import template_hash
 from mpodata.versions.load import LoadedVersion
 from mpotrain.config import RunConfig
 from mpotrain.data import TrainingRows
+from mpotrain.training.memory import GIB
 from mpotrain.training.trainer import MPOTrainer
 
 SCHEMA = 1
@@ -65,14 +68,24 @@ def describe(
             "train_layers": training.train_layers,
             "dtype": config.model.dtype,
             "bf16": training.bf16,
+            "bf16_weights": training.bf16_weights,
             "lora": {"r": config.model.lora_r, "alpha": config.model.lora_alpha} if config.model.use_peft else None,
         },
         **({"gaps_before": trainer.first_gaps} if trainer.first_gaps else {}),
+        **memory_record(trainer.memory_estimate),
         "metrics": {k: v for k, v in last.items() if k not in ("epoch", "step", "total_flos")},
         "seconds": round(seconds, 1),
         "command": shlex.join(["mpotrain", *sys.argv[1:]]),
         "libraries": libraries(),
     }
+
+
+def memory_record(estimate: float) -> dict[str, Any]:
+    """The memory estimated before loading and the most that was allocated, in GiB; empty without a GPU."""
+    if not torch.cuda.is_available():
+        return {}
+    peak = torch.cuda.max_memory_allocated()
+    return {"memory": {"estimated_gib": round(estimate / GIB, 1), "peak_gib": round(peak / GIB, 1)}}
 
 
 def libraries() -> dict[str, str]:

@@ -120,7 +120,11 @@ def _trainer(
 ) -> MPOTrainer:
     """The policy of `config`, loaded, and what trains it."""
     training, mode = config.training, launch_mode(config.training)
-    check_memory(config, mode, training.world_size)
+    trained = objective(config, rows)
+    lengths = [sum(len(part.input_ids) for part in trained.sequences([row])) for row in trained.rows]
+    estimate = check_memory(config, mode, training.world_size, lengths)
+    if training.bf16_weights or training.device.type == "cuda":
+        logger.warning(estimate.line())
     set_seed(training.seed)  # new adapters start the same in every process
     policy = load_policy(
         config.model,
@@ -137,7 +141,7 @@ def _trainer(
         trainer = MPOTrainer(
             policy,
             training,
-            objective(config, rows),
+            trained,
             held_out=None if held_out is None else objective(config, held_out),
             tokenizer=tokenizer,
             journal=journal,
@@ -147,8 +151,9 @@ def _trainer(
         )
     except (HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled) as error:
         raise RemoteError(f"--push_to_hub cannot make the model's repository: {error}") from error
-    keeps_master = trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled
+    keeps_master = trainer.is_deepspeed_enabled or trainer.is_fsdp_enabled or training.bf16_weights
     check_precision(policy.model, training.learning_rate, keeps_master=keeps_master)
+    trainer.memory_estimate = estimate.total
     return trainer
 
 

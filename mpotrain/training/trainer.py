@@ -32,6 +32,7 @@ from mpotrain.objective.objective import Objective, RowLosses
 from mpotrain.objective.reference import Reference, ReferenceRequest, measure_reference
 from mpotrain.training import checkpoints
 from mpotrain.training.callbacks import BeforeFirstStep, LogLines, ShortProgress
+from mpotrain.training.layerwise import LayerwiseAdamW
 from mpotrain.training.meter import Meter
 from mpotrain.training.order import GlobalOrder, Slot
 from mpotrain.training.premise import mean_gaps, premise_lines
@@ -104,6 +105,8 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         self.held_out = held_out
         self.premise = premise
         self.first_gaps: dict[str, float] = {}  # language -> reward gap before the first step, of the premise's rows
+        self.memory_estimate = 0.0  # bytes per process, activations included
+        self.layerwise: LayerwiseAdamW | None = None  # with --bf16_weights
         self._saved: set[Path] = set()  # checkpoints written by this process
         self.meter = Meter(sorted({row.language for part in self._objectives() for row in part.rows}))
         self._parameter_count: int = sum(parameter.numel() for parameter in policy.model.parameters())
@@ -221,9 +224,21 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
                 f"{', '.join(sorted(set(broken)))}. {self._way_out()}"
             )
 
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """As Trainer's, or the optimizer of bfloat16 weights."""
+        if self.args.bf16_weights and self.optimizer is None:
+            betas = (self.args.adam_beta1, self.args.adam_beta2)
+            self.layerwise = LayerwiseAdamW(
+                self.model, lr=self.args.learning_rate, betas=betas, eps=self.args.adam_epsilon
+            )
+            self.optimizer = self.layerwise
+            return self.layerwise
+        optimizer: torch.optim.Optimizer = super().create_optimizer(model)
+        return optimizer
+
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         """As Trainer's; raises ModelError where the gradient is not finite (float16 skips such steps by itself)."""
-        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        norm = self.layerwise.norm() if self.layerwise else super()._get_grad_norm(model, grad_norm=grad_norm)
         if norm is not None and not self.args.fp16 and not math.isfinite(float(norm)):
             raise ModelError(
                 f"The gradient is {float(norm)} at step {self.state.global_step + 1}, though the loss is finite. "
