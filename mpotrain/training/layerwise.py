@@ -31,7 +31,8 @@ class LayerwiseAdamW(torch.optim.Optimizer):
         optimi = require("optimi", package="torch-optimi", purpose="--bf16_weights", extra="bf16-weights")
         self._adamw: Callable[..., None] = optimi.adamw
         self._squares: list[Tensor] = []  # of each parameter's gradient, since `norm` was read
-        self._hooks = [parameter.register_post_accumulate_grad_hook(self._apply) for parameter in trained]
+        for parameter in trained:
+            parameter.register_post_accumulate_grad_hook(self._apply)  # type: ignore[no-untyped-call]
 
     def _apply(self, parameter: Tensor) -> None:
         """Apply and free `parameter`'s gradient."""
@@ -65,13 +66,8 @@ class LayerwiseAdamW(torch.optim.Optimizer):
         squares, self._squares = self._squares, []
         return float(torch.stack(squares).sum().sqrt()) if squares else 0.0
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Nothing: every gradient was applied during backward."""
-
-    def remove_hooks(self) -> None:
-        """Leave the model as it was found."""
-        for hook in self._hooks:
-            hook.remove()
 
     def exact_weight(self, parameter: Tensor) -> Tensor:
         """The float32 weight that `parameter` and its compensation stand for."""

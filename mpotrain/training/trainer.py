@@ -231,7 +231,7 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
             self.layerwise = LayerwiseAdamW(
                 self.model, lr=self.args.learning_rate, betas=betas, eps=self.args.adam_epsilon
             )
-            self.optimizer = self.layerwise
+            self.optimizer: torch.optim.Optimizer = self.layerwise
             return self.layerwise
         optimizer: torch.optim.Optimizer = super().create_optimizer(model)
         return optimizer
