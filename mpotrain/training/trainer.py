@@ -226,14 +226,13 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """As Trainer's, or the optimizer of bfloat16 weights."""
-        if self.args.bf16_weights and self.optimizer is None:
+        if self.args.bf16_weights and self.layerwise is None:
             betas = (self.args.adam_beta1, self.args.adam_beta2)
             self.layerwise = LayerwiseAdamW(
                 self.model, lr=self.args.learning_rate, betas=betas, eps=self.args.adam_epsilon
             )
-            self.optimizer: torch.optim.Optimizer = self.layerwise
-            return self.layerwise
-        optimizer: torch.optim.Optimizer = super().create_optimizer(model)
+            self.optimizer = self.layerwise
+        optimizer: torch.optim.Optimizer = super().create_optimizer(model)  # keeps the one that is there
         return optimizer
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
