@@ -13,6 +13,7 @@ COMMANDS = {
     "preview": "show training rows as tokens, with what is trained",
     "gap": "measure the reward gap per language",
     "eval": "answer benchmarks, judge the answers, measure per language",
+    "calibrate": "measure a judge against a person's labels, and correct the rates for its errors",
     "report": "write one page from training and evaluation runs",
 }
 

@@ -79,11 +79,27 @@ def read_evaluation(path: Path) -> Evaluation:
     return Evaluation(path, results, outcomes)
 
 
+def evaluation_folder(path: Path) -> Path:
+    """`path`, or the evaluation inside it where `path` is a training run; raises DataError where there is none."""
+    for place in (path, path / "eval"):
+        if (place / RESULTS).is_file() or (place / RESPONSES).is_file():
+            return place
+    raise DataError(f"{path} holds no evaluation. Make one with: mpotrain eval --run {path} --benchmarks ...")
+
+
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a JSON-lines file that we wrote; none where there is no file."""
     if path.exists():
         with path.open(encoding="utf-8") as lines:
             yield from (json.loads(line) for line in lines)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object that we wrote; raises ValueError for anything else."""
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds no JSON object")
+    return value
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mpodata.refusals.measured import reliability
 from mpotrain.evaluation.metrics import rates_of
 
 # In results.json and the report; a terminal line is short.
@@ -23,7 +24,7 @@ def lines(results: Mapping[str, Any]) -> list[str]:
         f"  {row['title']} {row['language']}: {score(row)}, {row['interval']['n']} questions"
         for row in results["utility"]
     ]
-    text += ["", *(f"warning: {warning}" for warning in results["warnings"])]
+    text += ["", *_reliability(results), *(f"warning: {warning}" for warning in results["warnings"])]
     return [*text, "", results["signature"]]
 
 
@@ -58,6 +59,20 @@ def score(row: Mapping[str, Any]) -> str:
     if row["task"] == "mt-bench":
         return f"{interval['value']:.2f} of 10 ({interval['low']:.2f}-{interval['high']:.2f})"
     return f"{share(interval)} %"
+
+
+def _reliability(results: Mapping[str, Any]) -> list[str]:
+    """How often the rules were measured to be right in each language, where they are the judge."""
+    if not str(results["judges"][0]["name"]).startswith("rules@"):
+        return []
+    told = []
+    for code in dict.fromkeys(cell["language"] for cell in results["cells"]):
+        measured = reliability(code)
+        if measured is None or measured.agreement is None:
+            told.append(f"{code} {'not by rules' if measured else 'not measured'}")
+        else:
+            told.append(f"{code} {100 * measured.agreement:.0f} % of {measured.rows}")
+    return [f"refusal rules, agreement with labelled answers: {', '.join(told)}"]
 
 
 def _table(rows: list[Mapping[str, Any]], kind: str) -> list[str]:

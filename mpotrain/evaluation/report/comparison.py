@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mpodata.errors import DataError
 from mpodata.records import Kind
 from mpotrain.evaluation import folder
 from mpotrain.evaluation.compare import ALPHA, TARGETS, Change, changes, find
-from mpotrain.evaluation.folder import Evaluation, read_evaluation
+from mpotrain.evaluation.folder import Evaluation, evaluation_folder, read_evaluation
 from mpotrain.evaluation.metrics import RATES, Cell, rates_of
 from mpotrain.evaluation.report import plots, words
 from mpotrain.evaluation.report.words import MAIN, Statement, name_of
@@ -100,8 +99,8 @@ def gather(paths: Sequence[Path], against: Path | None = None) -> Comparison:
     That is `against`, else the base model's evaluation beside the first run that has one, else the first of several
     paths. Raises DataError for a folder without a finished evaluation.
     """
-    found = [read_evaluation(_evaluation_folder(path)) for path in paths]
-    base = read_evaluation(_evaluation_folder(against)) if against else None
+    found = [read_evaluation(evaluation_folder(path)) for path in paths]
+    base = read_evaluation(evaluation_folder(against)) if against else None
     for evaluation in found:
         if base is None and evaluation.results.get("baseline"):
             base = read_evaluation(evaluation.path / evaluation.results["baseline"])
@@ -362,11 +361,3 @@ def benchmarks(comparison: Comparison) -> list[Mapping[str, Any]]:
 def short_title(benchmark: Mapping[str, Any]) -> str:
     """MultiJail, out of "MultiJail (Deng et al. 2024)"."""
     return str(benchmark["title"]).split(" (")[0].split(":")[0]
-
-
-def _evaluation_folder(path: Path) -> Path:
-    """`path`, or the evaluation inside it where `path` is a training run."""
-    for place in (path, path / "eval"):
-        if (place / folder.RESULTS).is_file() or (place / folder.RESPONSES).is_file():
-            return place
-    raise DataError(f"{path} holds no evaluation. Make one with: mpotrain eval --run {path} --benchmarks ...")

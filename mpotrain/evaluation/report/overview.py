@@ -1,8 +1,12 @@
-"""The page's first tables: which model is safe and useful, and what alignment cost on harmless prompts."""
+"""The page's tables about models and judges: who is safe and useful, what alignment cost, what the judge gets wrong."""
 
 import math
 
+from mpodata.refusals.measured import reliability
+from mpotrain.evaluation.calibration.estimate import Confusion, corrected
+from mpotrain.evaluation.calibration.labels import judged, load_calibration
 from mpotrain.evaluation.compare import find
+from mpotrain.evaluation.folder import Evaluation
 from mpotrain.evaluation.metrics import RATES
 from mpotrain.evaluation.report import words
 from mpotrain.evaluation.report.comparison import (
@@ -17,6 +21,7 @@ from mpotrain.evaluation.report.comparison import (
 )
 from mpotrain.evaluation.report.words import name_of
 from mpotrain.evaluation.standing import standing
+from mpotrain.evaluation.statistics import wilson
 
 PRICE = ("helpful", "consistency", "coherent")  # what alignment may cost on harmless prompts
 
@@ -80,3 +85,82 @@ def price_tables(comparison: Comparison) -> list[ReportTable]:
                     )
                 )
     return tables
+
+
+def corrected_tables(comparison: Comparison) -> list[ReportTable]:
+    """Rates corrected for the judge's errors, where a person has labelled answers of one of the models shown."""
+    known = [(evaluation, load_calibration(evaluation.path)) for evaluation in comparison.shown]
+    tables = []
+    for labelled, calibration in known:
+        if calibration is None:
+            continue
+        same = [
+            (title, evaluation)
+            for title, evaluation in zip(comparison.titles(), comparison.shown, strict=True)
+            if evaluation.main_judge == calibration.judge
+        ]
+        for rate, by_language in calibration.confusions.items():
+            rows = [
+                [
+                    View(name_of(code)),
+                    View(words.percent(counts.sensitivity()), f"{counts.labelled} labels"),
+                    View(words.percent(counts.specificity())),
+                    *(
+                        view
+                        for _, evaluation in same
+                        for view in _raw_and_corrected(evaluation, labelled, rate, code, counts)
+                    ),
+                ]
+                for code, counts in by_language.items()
+            ]
+            head = ["Language", "Sensitivity", "Specificity"]
+            head += [text for title, _ in same for text in (f"{title}: judged", "corrected")]
+            title = f"{RATES[rate].title}, corrected for the errors of {calibration.judge}"
+            caption = (
+                f"A person labelled {calibration.labelled} answers of {labelled.title}. Corrected rates: Rogan and "
+                "Gladen's estimator with 95 % intervals that know how few labels there are; for other models it is "
+                "assumed that the judge errs on their answers as on these."
+            )
+            tables.append(ReportTable(title, head, rows, caption))
+    return tables
+
+
+def _raw_and_corrected(
+    evaluation: Evaluation, labelled: Evaluation, rate: str, code: str, counts: Confusion
+) -> tuple[View, View]:
+    kind = RATES[rate].kind
+    hits = [
+        judged(outcome)
+        for outcome in evaluation.verdicts
+        if outcome.answered and (outcome.kind, outcome.language) == (kind, code)
+    ]
+    if not hits:
+        return View("–"), View("–")
+    own = evaluation is labelled
+    right = corrected(counts) if own else corrected(counts, sum(hits), len(hits))
+    return rate_view(wilson(sum(hits), len(hits))), rate_view(right)
+
+
+def reliability_table(comparison: Comparison) -> ReportTable | None:
+    """How far the phrase rules were measured to be right in the languages shown, where they made the verdicts."""
+    if not any(evaluation.main_judge.startswith("rules@") for evaluation in comparison.shown):
+        return None
+    codes = dict.fromkeys(outcome.language for run in comparison.shown for outcome in run.verdicts)
+    rows = []
+    for code in codes:
+        measured = reliability(code)
+        shares = (measured.agreement, measured.precision, measured.recall) if measured else (None, None, None)
+        note = (measured.warning or f"{measured.rows} answers: {measured.data}") if measured else "not measured"
+        rows.append(
+            [
+                View(name_of(code)),
+                *(View(words.percent(share)) if share is not None else View("–") for share in shares),
+                View(note, tone="worse" if not measured or measured.warning else ""),
+            ]
+        )
+    head = ["Language", "Agreement", "Precision", "Recall", "Measured on"]
+    caption = (
+        "The rules against labels they were not fitted on; precision and recall of the class “refusal”. On other "
+        "models' answers they may be worse: `mpotrain calibrate` measures that."
+    )
+    return ReportTable("How far the refusal rules can be trusted", head, rows, caption)

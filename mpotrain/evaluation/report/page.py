@@ -22,7 +22,7 @@ from mpotrain.evaluation.report.comparison import (
 )
 from mpotrain.evaluation.report.examples import examples
 from mpotrain.evaluation.report.figures import gap_against_rate, reward_gaps, state_clouds, tradeoff
-from mpotrain.evaluation.report.overview import price_tables, standing_table
+from mpotrain.evaluation.report.overview import corrected_tables, price_tables, reliability_table, standing_table
 from mpotrain.evaluation.report.published import published
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -56,12 +56,14 @@ def page(comparison: Comparison, paper: str | None = None) -> dict[str, Any]:
         "figures": _figures(comparison),
         "clouds": state_clouds(comparison),
         "tables": [
+            *corrected_tables(comparison),
             *price_tables(comparison),
             *([utility] if (utility := utility_table(comparison)) else []),
             *_correlations(comparison),
             *([_published(paper)] if paper else []),
         ],
         "agreement_table": _agreement(comparison),
+        "reliability": reliability_table(comparison),
         "classes": CLASSES,
         "rates": RATES,
         "runs": _runs(comparison),
