@@ -30,7 +30,7 @@ COMMANDS = {
     "diff": "compare two versions: rows, configs, quality",
     "verify": "check a version: hashes, schema, pairs, card",
     "show": "show one pair, its languages side by side",
-    "export": "write a version for TRL, LLaMA-Factory, axolotl or in the released MPO schema",
+    "export": "write a version for TRL, LLaMA-Factory, axolotl, NeMo RL, OpenRLHF, verl",
 }
 
 

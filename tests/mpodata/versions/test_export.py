@@ -36,12 +36,12 @@ def test_a_config_trains_in_trl_as_it_is(version: Path, tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_trl_reads_its_export(version: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scripts = pytest.importorskip("trl.scripts.utils")
+    scripts = pytest.importorskip("trl.scripts.dpo")
+    get_dataset = pytest.importorskip("trl").get_dataset
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     folder = exported(version, "trl", tmp_path)
-    parser = scripts.TrlParser([scripts.DatasetMixtureConfig])
-    (mixture,) = parser.parse_args_and_config(["--config", str(folder / "dpo.yaml")])
-    rows = scripts.get_dataset(mixture)["train"]
+    *_, mixture = scripts.make_parser().parse_args_and_config(["--config", str(folder / "dpo.yaml"), "--bf16", "false"])
+    rows = get_dataset(mixture)["train"]
     assert len(rows) == 30
     assert rows[10]["prompt"] == [{"role": "user", "content": "request 0 ar"}]
 
