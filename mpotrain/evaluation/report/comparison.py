@@ -237,16 +237,18 @@ def _rate_table(
 ) -> ReportTable:
     """Languages down, models across; a change column beside each model that has something to be compared with."""
     rate = RATES[name]
+    asked = [index for index, mine in enumerate(rows) if mine]  # a model that was not asked has no column
+    titles = comparison.titles()
     head = ["Language"]
-    for index, title in enumerate(comparison.titles()):
-        head += [title] if index == 0 or not comparison.base else [title, "Change"]
+    for index in asked:
+        head += [titles[index]] if index == 0 or not comparison.base else [titles[index], "Change"]
     codes = list(dict.fromkeys(cell.language for mine in rows for cell in mine))
     body = []
     for code in [*codes, *([TARGETS] if comparison.base and len(codes) > 1 else [])]:
         line = [View(name_of(code))]
-        for index, mine in enumerate(rows):
+        for index in asked:
             change = _change(comparison, index, benchmark, kind, name, code)
-            cell = next((cell for cell in mine if cell.language == code), None)
+            cell = next((cell for cell in rows[index] if cell.language == code), None)
             value = cell.rates.get(name) if cell else None  # an earlier release did not measure all
             if code == TARGETS:
                 value = _target_value(comparison, index, benchmark, kind, name)

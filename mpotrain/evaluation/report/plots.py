@@ -1,5 +1,6 @@
 """The report's plots: rates with intervals, reward gaps, safety against helpfulness, states in two dimensions."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ Points = NDArray[np.float64]  # (n, 2)
 
 LABELS = 84.0  # units for language names, left of the plots
 EDGE = 14.0  # units kept free on the right, for half a tick label
+COLOURS = 10  # of the style sheet, one a model
 GUTTER = 292.0  # where names start that stand right of a plot
 
 
@@ -55,11 +57,13 @@ def moves(title: str, across: Sequence[Series], up: Sequence[Series], axes: tupl
     Names stand in a column on the right, in the order of the last model's points, so that they never hide each other.
     """
     drawing = Drawing(title, 300)
-    x_of, y_of = Scale(0.0, 1.0, 36, GUTTER - 18), Scale(0.0, 1.0, 252, 22)
+    x_of = Scale(_floor(across), 1.0, 36, GUTTER - 18)
+    y_of = Scale(_floor(up), 1.0, 252, 22)
     for tick in x_of.ticks(4):
         drawing.line(x_of(tick), 22, x_of(tick), 252, "grid")
-        drawing.line(36, y_of(tick), GUTTER - 18, y_of(tick), "grid")
         drawing.text(x_of(tick), 267, f"{100 * tick:g}%", "tick", "middle")
+    for tick in y_of.ticks(4):
+        drawing.line(36, y_of(tick), GUTTER - 18, y_of(tick), "grid")
         drawing.text(32, y_of(tick) + 4, f"{100 * tick:g}%", "tick", "end")
     drawing.text(36, 288, axes[0], "axis")
     drawing.text(0, 8, axes[1], "axis")
@@ -77,11 +81,11 @@ def moves(title: str, across: Sequence[Series], up: Sequence[Series], axes: tupl
             drawing.line(points[0][0], points[0][1], x, y, "move")
     for name, points in places.items():
         for x, y, index, label in points:
-            drawing.dot(x, y, 4.5, f"s{index}", f"{label}, {name}")
+            drawing.dot(x, y, 4.5, f"s{index % COLOURS}", f"{label}, {name}")
     ends = sorted(
         ((points[-1][1], points[-1][0], name) for name, points in places.items() if points), key=lambda e: e[0]
     )
-    for level, (y, x, name) in zip(_spread([y for y, _, _ in ends], 14), ends, strict=True):
+    for level, (y, x, name) in zip(_spread([y for y, _, _ in ends], 14, 22, 280), ends, strict=True):
         drawing.line(x + 5, y, GUTTER - 3, level, "leader")
         drawing.text(GUTTER, level + 4, name, "small")
     return drawing.render()
@@ -105,8 +109,8 @@ def _whisker(
 ) -> None:
     factor, unit = (100, " %") if percent else (1, "")
     tip = f"{whose}: {factor * interval.value:.3g}{unit} ({factor * interval.low:.3g} to {factor * interval.high:.3g})"
-    drawing.line(scale(interval.low), y, scale(interval.high), y, f"w{index}")
-    drawing.dot(scale(interval.value), y, 3.6, f"s{index}", tip)
+    drawing.line(scale(interval.low), y, scale(interval.high), y, f"w{index % COLOURS}")
+    drawing.dot(scale(interval.value), y, 3.6, f"s{index % COLOURS}", tip)
 
 
 def _scale(values: Sequence[float], percent: bool, reference: float | None) -> Scale:
@@ -118,10 +122,20 @@ def _scale(values: Sequence[float], percent: bool, reference: float | None) -> S
     return Scale(min(wanted) - margin, max(wanted) + margin, LABELS, WIDTH - EDGE)
 
 
-def _spread(levels: Sequence[float], apart: float) -> list[float]:
-    """Sorted `levels` moved as little as keeps neighbours `apart` units from each other."""
+def _floor(series: Sequence[Series]) -> float:
+    """Where an axis of shares begins: at a tenth below all points, so that points near 100 % do not pile up."""
+    lowest = min((interval.value for one in series for interval in one.values.values()), default=0.0)
+    return max(0.0, math.floor(10 * lowest - 1e-9) / 10) if lowest < 1 else 0.9
+
+
+def _spread(levels: Sequence[float], apart: float, top: float, bottom: float) -> list[float]:
+    """Sorted `levels` moved as little as keeps neighbours `apart` units from each other, and all within bounds where
+    there is room.
+    """
     placed: list[float] = []
     for level in levels:
         placed.append(max(level, placed[-1] + apart) if placed else level)
     surplus = placed[-1] - levels[-1] if placed else 0.0
-    return [level - surplus / 2 for level in placed]
+    shift = min(surplus / 2, max(0.0, placed[0] - top)) if placed else 0.0
+    shift = max(shift, placed[-1] - bottom) if placed else 0.0
+    return [level - shift for level in placed]

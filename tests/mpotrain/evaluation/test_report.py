@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,7 +15,7 @@ from mpotrain.evaluation.report.comparison import gather, sections, summary
 from mpotrain.evaluation.report.figures import gap_against_rate, state_clouds
 from mpotrain.evaluation.report.page import write_report
 from mpotrain.evaluation.report.pca import plane, separation
-from mpotrain.evaluation.report.plots import Series, forest
+from mpotrain.evaluation.report.plots import Series, forest, moves
 from mpotrain.evaluation.report.words import overall
 from mpotrain.evaluation.states import read_states, write_states
 from mpotrain.evaluation.statistics import Interval, wilson
@@ -264,3 +265,31 @@ def test_a_rate_that_reads_the_same_before_and_after_stayed_at_it():
     moved = Interval(0.0004, -0.01, 0.01, 600, "bootstrap")
     change = Change("Demo", "harmful", "asr", "sw", before, after, moved, 0.9, 0.9)
     assert " stayed at 91.7 % (" in overall(change, "Demo").text
+
+
+def test_ten_models_have_ten_colours_and_a_model_that_was_not_asked_has_no_column(tmp_path):
+    paths = [evaluation(tmp_path / f"m{n}", f"m{n}", answers(BEFORE, "harmful", first)) for n in range(10)]
+    other = [replace(o, benchmark="other") for o in answers({"sw": 0.5}, "harmful", first)]
+    row = {"name": "other", "title": "Other", "source": "nowhere", "licence": "MIT", "revision": "1", "note": "",
+           "origin": {}, "limit": None, "prompts": 200, "languages": ["sw"]}  # fmt: skip
+    paths.append(evaluation(tmp_path / "o", "other model", other, benchmarks=[row]))
+    compared = gather(paths)
+    by_title = {section.title: section.main for section in sections(compared)}
+    assert by_title["Other: harmful prompts"].head == ["Language", "other model", "Change"]
+    assert "other model" not in by_title["Demo (nobody 2026): harmful prompts"].head
+    write_report(compared, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for colour in range(10):
+        assert f"svg .s{colour} {{" in page
+        assert f'class="k{colour}"' in page
+    assert "--s9:" in page
+
+
+def test_points_near_100_percent_are_drawn_on_an_axis_that_tells_them_apart():
+    shares = [Series("m", {"English": wilson(98, 100), "Swahili": wilson(94, 100)})]
+    drawn = ElementTree.fromstring(moves("near the top", shares, shares, ("across", "up")))
+    labels = [text.text for text in drawn.iter("text")]
+    assert "90%" in labels
+    assert "0%" not in labels
+    heights = [float(text.get("y")) for text in drawn.iter("text") if text.text in ("English", "Swahili")]
+    assert all(20 <= height <= 290 for height in heights)
