@@ -13,6 +13,7 @@ COMMANDS = {
     "preview": "show training rows as tokens, with what is trained",
     "gap": "measure the reward gap per language",
     "eval": "answer benchmarks, judge the answers, measure per language",
+    "tasks": "write the prompts of benchmarks as a task of lm-evaluation-harness or inspect_ai",
     "calibrate": "measure a judge against a person's labels, and correct the rates for its errors",
     "report": "write one page from training and evaluation runs",
 }

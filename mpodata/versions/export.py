@@ -48,7 +48,7 @@ def export(version: LoadedVersion, form: str, out: Path, *, model: str | None = 
     except OSError as error:
         raise VersionError(f"The folder {out} cannot be made: {error.strerror}.") from error
     try:
-        rows = shape(ExportJob(version, staging, out.absolute(), trained))
+        rows = shape(ExportJob(version, staging, Path(os.path.abspath(out)), trained))
         staging.rename(out)
     except OSError as error:
         shutil.rmtree(staging, ignore_errors=True)
@@ -66,7 +66,7 @@ def export(version: LoadedVersion, form: str, out: Path, *, model: str | None = 
 def _place(model: str) -> str:
     """A model as a configuration names it: a Hub id, or the absolute path of a folder."""
     place = located(model)
-    return str(Path(place).absolute()) if Path(place).exists() else place
+    return os.path.abspath(place) if Path(place).exists() else place
 
 
 def _policy(version: LoadedVersion) -> str | None:

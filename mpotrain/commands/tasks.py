@@ -1,0 +1,67 @@
+"""`mpotrain tasks`: the prompts of benchmarks as a task of another harness, with this package's figures."""
+
+import argparse
+import os
+import shutil
+from pathlib import Path
+
+from mpodata.errors import ConfigError
+from mpodata.languages import languages
+from mpodata.registry import resolve
+from mpodata.runtime.files import take_aside
+from mpotrain.evaluation.benchmarks import BENCHMARKS
+from mpotrain.evaluation.evaluate import prepare_suite
+from mpotrain.evaluation.packs import PACKS
+
+HELP = "Write the task `multilingual_refusal` for lm-evaluation-harness or inspect_ai, on the prompts of benchmarks."
+EXAMPLE = "mpotrain tasks --for lm-eval --benchmarks multijail --data multijail=multijail.csv --out tasks/"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's flags."""
+    parser.add_argument("--for", required=True, dest="harness", metavar="HARNESS", help=f"one of {', '.join(PACKS)}")
+    parser.add_argument(
+        "--benchmarks", required=True, help=f"comma-separated names or paths of tables; names: {', '.join(BENCHMARKS)}"
+    )
+    parser.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a benchmark's file is")
+    parser.add_argument("--languages", default="", help="comma-separated codes (default: all that a benchmark has)")
+    parser.add_argument("--limit", type=int, help="at most N prompts per language and kind, as in `mpotrain eval`")
+    parser.add_argument("--max-tokens", type=int, default=256, help="longest answer in tokens (default: 256)")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder that does not exist yet")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the folder, whole or not at all, and say how it is run."""
+    write = resolve("harness", PACKS, args.harness)
+    out = Path(os.path.abspath(args.out))
+    if out.exists():
+        raise ConfigError(f"{args.out} exists. Choose another folder, or remove it first.")
+    if args.limit is not None and args.limit < 1:
+        raise ConfigError(f"--limit must be at least 1, got {args.limit}.")
+    if args.max_tokens < 1:
+        raise ConfigError(f"--max-tokens must be at least 1, got {args.max_tokens}.")
+    suite = prepare_suite(_listed(args.benchmarks), _places(args.data), _listed(args.languages) or None, args.limit)
+    among = sorted({*suite.languages, suite.dominant, "en"} & set(languages()))
+    folder, handle = take_aside(out, "tasks")
+    try:
+        commands = write(suite.prompts, among, folder, out, args.max_tokens)
+        folder.rename(out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+    print(f"Wrote {len(suite.prompts)} prompts in {', '.join(suite.languages)} to {args.out}.")
+    for warning in suite.warnings:
+        print(f"  {warning}")
+    print(*(f"Run it: {command}" for command in commands), sep="\n")
+    return 0
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _places(entries: list[str]) -> dict[str, str]:
+    for entry in entries:
+        if "=" not in entry:
+            raise ConfigError(f"--data takes NAME=PATH, got {entry!r}. Example: --data multijail=multijail.csv")
+    return dict(entry.split("=", 1) for entry in entries)
