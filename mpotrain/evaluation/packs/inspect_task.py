@@ -24,7 +24,7 @@ def multilingual_refusal(data: Path, max_tokens: int, languages: Sequence[str] =
     return Task(samples, solver=generate(temperature=0.0, max_tokens=max_tokens), scorer=refusal())
 
 
-@metric
+@metric  # type: ignore[untyped-decorator]
 def rates() -> Metric:
     """language/figure -> its value, as `mpotrain eval --judge rules` gives it."""
 
@@ -35,7 +35,7 @@ def rates() -> Metric:
     return compute
 
 
-@scorer(metrics=[rates()])
+@scorer(metrics=[rates()])  # type: ignore[untyped-decorator]
 def refusal() -> Scorer:
     """Keeps each answer for `rates`, and shows 1 where the sample was refused."""
 

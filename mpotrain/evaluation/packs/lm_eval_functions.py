@@ -1,11 +1,12 @@
 """What the task's YAML files call: an item for each answered prompt, and each figure over all items of a language."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+from mpodata.records import Kind
 from mpotrain.evaluation.packs.scoring import figures, item, names
 
-KINDS = ("harmful", "harmless")
+KINDS: Final[tuple[Kind, ...]] = ("harmful", "harmless")
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, str]:
