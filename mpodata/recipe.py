@@ -208,6 +208,11 @@ def _record(value: Any, record: type, dotted: str, places: Mapping[str, str], de
     if not isinstance(value, dict):
         raise RecipeError(f"{dotted or 'The recipe'} must hold `key: value` lines, got {value!r}{_at(dotted, places)}.")
     annotations = typing.get_type_hints(record)
+    if record is Component:  # `engine: {name: vllm, dtype: bfloat16}` is short for `options: {dtype: bfloat16}`
+        options = {key: item for key, item in value.items() if key not in annotations}
+        value = {key: item for key, item in value.items() if key in annotations}
+        if options:
+            value["options"] = {**(value.get("options") or {}), **options}
     read = {}
     for key, item in value.items():
         path = f"{dotted}.{key}" if dotted else str(key)

@@ -54,7 +54,7 @@ class Engine(Protocol):
     next run asks again).
     """
 
-    block: int  # conversations between two journal entries: an interrupted run repeats no more than these
+    block: int  # most conversations between two journal entries: an interrupted run repeats no more than these
 
     def answers(self, conversations: Sequence[Sequence[Message]], sampling: Sampling) -> list[list[Answer]]:
         """`sampling.candidates` answers per conversation, in order. A batch never changes a row's answer."""

@@ -43,7 +43,7 @@ class TransformersEngine:
     model's own sampling defaults (generation_config) are not used, its end-of-turn tokens are.
     """
 
-    block = 64  # prompts between two journal entries: on a CPU, minutes of work
+    block = 64  # prompts between two journal entries, fewer where they take long
 
     def __init__(
         self,

@@ -25,6 +25,9 @@ Input = TypeVar("Input", bound=Hashable)
 
 IN_MEMORY: Final = ":memory:"  # the path of a journal that is gone with its object
 PATIENCE = 60.0  # seconds to wait for another process's lock
+FIRST_BLOCK = 16  # inputs computed at once before it is known how long one takes
+LEAST_BLOCK = 8  # and however long they take: batches of fewer waste a device
+BLOCK_SECONDS = 60.0  # of work between two records: what a forced stop loses
 LOOKUP_KEYS = 500  # keys per SELECT, below SQLite's limit on variables
 
 
@@ -125,6 +128,7 @@ class Journal:
         self.hits = 0  # results found in the journal by this object
         self.misses = 0  # results computed through this object
         self.damaged = 0  # results found that were not what was written: taken as misses
+        self._pace: dict[bytes, float] = {}  # task and specification -> seconds an input took in the last block
         self.after_block: Callable[[], None] = lambda: None  # called when a block is safe: where Ctrl-C may stop
         try:
             if str(path) != IN_MEMORY:
@@ -235,8 +239,8 @@ class Journal:
     ) -> list[Any]:
         """One JSON result per input, in order; only inputs never seen under (task, spec) are computed, each once.
 
-        `compute` maps a list of distinct inputs (JSON-able, hashable) to as many JSON-able results. Every `block`
-        computed results are recorded at once. `keep` says which results are final (a service that was down is asked
+        `compute` maps a list of distinct inputs (JSON-able, hashable) to as many JSON-able results. Results are
+        recorded in blocks of at most `block`, smaller where the work is slow: a block is to take a minute. `keep` says which results are final (a service that was down is asked
         again by the next run). `done` is told how many inputs were finished, for progress bars.
         """
         prefix = _prefix(task, spec)
@@ -245,9 +249,13 @@ class Journal:
         self.hits += sum(key in results for key in keys)
         missing = list({key: value for key, value in zip(keys, inputs, strict=True) if key not in results}.items())
         done(len(keys) - len(missing))
-        for start in range(0, len(missing), block):
-            part = missing[start : start + block]
+        start = 0
+        while start < len(missing):
+            part = missing[start : start + self._block_size(prefix, block)]
+            start += len(part)
+            began = time.monotonic()
             values = compute([value for _, value in part])
+            self._pace[prefix] = (time.monotonic() - began) / len(part)
             fresh = {key: result for (key, _), result in zip(part, values, strict=True)}
             self.record({key: result for key, result in fresh.items() if keep(result)})
             self.misses += len(fresh)
@@ -255,3 +263,10 @@ class Journal:
             done(len(part))
             self.after_block()
         return [results[key] for key in keys]
+
+    def _block_size(self, prefix: bytes, most: int) -> int:
+        """Inputs of the next block: what a minute is enough for at the last block's pace; few before one was seen."""
+        pace = self._pace.get(prefix)
+        if pace is None:
+            return min(most, FIRST_BLOCK)
+        return most if pace * most <= BLOCK_SECONDS else min(most, max(LEAST_BLOCK, int(BLOCK_SECONDS / pace)))

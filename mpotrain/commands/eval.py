@@ -217,7 +217,7 @@ def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
     by_part: dict[str, dict[str, Any]] = {"engine": {}}
     for setting in settings:
         key, equals, text = setting.partition("=")
-        part, dot, option = key.rpartition(".")
+        part, dot, option = key.replace(".options.", ".", 1).rpartition(".")  # as a recipe's engine.options.dtype
         if not (equals and dot and (part in ("engine", SHARED) or part in JUDGES)):
             raise ConfigError(
                 f"--set takes engine.OPTION=VALUE, judge.OPTION=VALUE or a judge's own, "

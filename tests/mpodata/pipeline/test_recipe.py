@@ -42,6 +42,12 @@ def test_options_of_a_component_need_no_name_beside_them(tmp_path: Path) -> None
     assert read_recipe(path).translator == Component("nllb-600m", {"beam": 2})
 
 
+def test_options_of_a_component_may_stand_beside_its_name_as_in_mpotrain_eval(tmp_path: Path) -> None:
+    assert read_recipe(None, ["engine.dtype=bfloat16"]).engine == Component("transformers", {"dtype": "bfloat16"})
+    path = written(tmp_path, "engine: {name: vllm, dtype: bfloat16, options: {seed: 1}}\n")
+    assert read_recipe(path).engine == Component("vllm", {"seed": 1, "dtype": "bfloat16"})
+
+
 def test_the_seed_is_that_of_the_answers_too_unless_they_have_their_own() -> None:
     assert read_recipe(None, [], {"seed": 7}).sampling.seed == 7
     assert read_recipe(None, ["sampling.seed=3"], {"seed": 7}).sampling.seed == 3

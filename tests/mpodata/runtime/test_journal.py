@@ -44,6 +44,29 @@ def test_another_task_or_specification_is_another_result(tmp_path: Path) -> None
     assert calls == ["a", "a", "a"]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "blocks"),
+    [(0.001, [16, 184]), (2.0, [16, 30, 30, 30, 30, 30, 30, 4]), (90.0, [16, *[8] * 23])],
+    ids=["fast", "slow", "very slow"],
+)
+def test_a_block_of_slow_work_takes_a_minute_and_progress_moves_with_it(
+    seconds: float, blocks: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, sizes, moved = [0.0], [], []
+    monkeypatch.setattr("mpodata.runtime.journal.time.monotonic", lambda: clock[0])
+
+    def compute(values: list[int]) -> list[int]:
+        clock[0] += seconds * len(values)
+        sizes.append(len(values))
+        return values
+
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.through("t", {}, list(range(200)), compute, block=256, done=moved.append)
+        journal.through("t", {}, list(range(200, 208)), compute, block=256)
+    assert sizes == [*blocks, 8]
+    assert moved == [0, *blocks]
+
+
 def test_an_interrupted_run_keeps_its_finished_blocks(tmp_path: Path) -> None:
     calls: list[str] = []
 

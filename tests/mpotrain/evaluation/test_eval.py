@@ -46,6 +46,12 @@ def recorded(tmp_path):
     return ["--benchmarks", str(table), "--engine", "replay", "--set", f"engine.path={answers}", "--model", "mine"]
 
 
+def test_options_of_the_engine_are_written_as_in_a_recipe_too(recorded, tmp_path):
+    as_in_a_recipe = [word.replace("engine.path", "engine.options.path") for word in recorded]
+    assert as_in_a_recipe != recorded
+    assert main(["eval", *as_in_a_recipe, "--out", str(tmp_path / "out")]) == 0
+
+
 def test_recorded_answers_are_judged_measured_and_written(recorded, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["eval", *recorded, "--out", str(out)]) == 0
