@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import check_gpu
 import pytest
@@ -30,8 +31,8 @@ def test_the_first_part_holds_on_a_cpu_and_writes_its_results(
 
 
 def test_attention_that_forgets_the_sliding_window_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = attention._attend
-    monkeypatch.setattr(attention, "_attend", lambda *args, window, **more: whole(*args, window=None, **more))
+    whole: Any = attention._attend
+    monkeypatch.setattr(attention, "_attend", lambda *states, **more: whole(*states, **{**more, "window": None}))
     limits = agreement.LIMITS[torch.float32]
     missed = {(layout, what) for layout, what, error in errors("mistral") if error > limits[what]}
     assert missed == {("packed", what) for what in limits}

@@ -239,9 +239,10 @@ class Journal:
     ) -> list[Any]:
         """One JSON result per input, in order; only inputs never seen under (task, spec) are computed, each once.
 
-        `compute` maps a list of distinct inputs (JSON-able, hashable) to as many JSON-able results. Results are
-        recorded in blocks of at most `block`, smaller where the work is slow: a block is to take a minute. `keep` says which results are final (a service that was down is asked
-        again by the next run). `done` is told how many inputs were finished, for progress bars.
+        `compute` maps a list of distinct inputs (JSON-able, hashable) to as many JSON-able results. They are recorded
+        in blocks of at most `block`, smaller where the work is slow: a block is to take a minute. `keep` says which
+        results are final (a service that was down is asked again by the next run). `done` is told how many inputs were
+        finished, for progress bars.
         """
         prefix = _prefix(task, spec)
         keys = [_key(prefix, value) for value in inputs]
