@@ -39,7 +39,7 @@ def test_attention_that_forgets_the_sliding_window_is_seen(monkeypatch: pytest.M
 
 
 def test_attention_that_forgets_soft_capping_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = attention._capped
+    whole: Any = attention._capped
     monkeypatch.setattr(attention, "_capped", lambda *args: whole(*args[:5], 1e6, args[6]))
     limits = agreement.LIMITS[torch.bfloat16]
     assert any(error > limits[what] for _, what, error in errors("gemma2", torch.bfloat16))

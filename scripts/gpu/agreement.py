@@ -91,8 +91,16 @@ def errors(kind: str, dtype: torch.dtype, device: str) -> Iterator[tuple[str, st
         measured = measure(model, layout(batch, device), states="mean")
         assert measured.states is not None
         tokens = measured.tokens.clamp(min=1).cpu()
-        yield name, "log-probs", float(((measured.log_probs.double().cpu() - sums).abs() / tokens).max())
-        yield name, "states", float((measured.states.double().cpu() - means).norm() / means.norm())
+        yield (
+            name,
+            "log-probs",
+            float(((measured.log_probs.detach().double().cpu() - sums.detach()).abs() / tokens).max()),
+        )
+        yield (
+            name,
+            "states",
+            float((measured.states.detach().double().cpu() - means.detach()).norm() / means.detach().norm()),
+        )
         found = gradient(model, objective(measured.log_probs, measured.states))
         yield name, "gradients", float((found - expected).norm() / expected.norm())
 
