@@ -30,6 +30,8 @@ COMMANDS = {
     "diff": "compare two versions: rows, configs, quality",
     "verify": "check a version: hashes, schema, pairs, card",
     "show": "show one pair, its languages side by side",
+    "review": "open a page on which native readers judge a version's rows",
+    "apply-review": "make the next version from the readers' decisions",
     "export": "write a version for TRL, LLaMA-Factory, axolotl, NeMo RL, OpenRLHF, verl",
 }
 
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def dispatch(program: str, about: str, package: str, commands: Mapping[str, str], arguments: Sequence[str]) -> int:
     """Run one command of `package`; shared by mpodata and mpotrain."""
     sys.excepthook = _report_bug
-    listing = "\n".join(f"  {name:<10} {text}" for name, text in commands.items())
+    listing = "\n".join(f"  {name:<12} {text}" for name, text in commands.items())
     parser = argparse.ArgumentParser(
         program,
         description=about,
@@ -58,7 +60,7 @@ def dispatch(program: str, about: str, package: str, commands: Mapping[str, str]
 
 def _run(program: str, package: str, name: str, rest: Sequence[str]) -> int:
     try:
-        command = import_module(f"{package}.{name}")
+        command = import_module(f"{package}.{name.replace('-', '_')}")
         parser = argparse.ArgumentParser(
             f"{program} {name}",
             description=command.HELP,

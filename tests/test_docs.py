@@ -57,7 +57,7 @@ def test_every_command_line_of_the_readme_is_understood(line: str) -> None:
     words = shlex.split(line, comments=True)
     program, command, rest = words[0], words[1], words[2:]
     assert command in (MPODATA if program == "mpodata" else MPOTRAIN)
-    module = import_module(f"{program}.commands.{command}")
+    module = import_module(f"{program}.commands.{command.replace('-', '_')}")
     parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
     module.arguments(parser)
     _, unknown = parser.parse_known_args(rest)
@@ -72,7 +72,7 @@ def test_every_command_line_of_the_readme_is_understood(line: str) -> None:
 def test_every_command_has_a_file_help_and_an_example(program: str) -> None:
     commands = MPODATA if program == "mpodata" else MPOTRAIN
     for command in commands:
-        module = import_module(f"{program}.commands.{command}")
+        module = import_module(f"{program}.commands.{command.replace('-', '_')}")
         assert module.HELP
         assert module.EXAMPLE.startswith(f"{program} {command}")
 

@@ -3,10 +3,11 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 
 from mpodata.runtime.terminal import printable
-from mpodata.versions.publish import publish
+from mpodata.versions.publish import Published, publish
 
 HELP = "Publish a built version to the Hub or to a folder registry: one commit, one tag, reloaded and checked."
 EXAMPLE = "mpodata publish out/ --to user/name    (a folder registry: --to ./registry/name)"
@@ -41,15 +42,16 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**asdict(published), "reference": published.reference}, indent=2))
         return 0
-    for note in published.notes:
-        print(printable(f"  {note}"))
-    for line in published.changes:
-        print(printable(f"  {line}"))
-    if published.new:
-        print(f"Published {published.reference} (commit {published.commit[:12]}); every hash was checked.")
-    else:
-        print(
-            f"{published.reference} holds this content already (commit {published.commit[:12]}, every hash checked): "
-            "nothing was changed."
-        )
+    for line in lines(published):
+        print(printable(line))
     return 0
+
+
+def lines(published: Published) -> Iterator[str]:
+    """What was done, in words."""
+    yield from (f"  {line}" for line in (*published.notes, *published.changes))
+    commit = f"commit {published.commit[:12]}"
+    if published.new:
+        yield f"Published {published.reference} ({commit}); every hash was checked."
+    else:
+        yield f"{published.reference} holds this content already ({commit}, every hash checked): nothing was changed."

@@ -4,10 +4,12 @@ import argparse
 import json
 import shutil
 import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from mpodata.records import COUNTERWEIGHT
 from mpodata.runtime.terminal import LINE_BREAK, printable
+from mpodata.versions.human import human_fields
 from mpodata.versions.load import load
 from mpodata.versions.show import Shown, rows_of_pair
 
@@ -26,19 +28,24 @@ def run(args: argparse.Namespace) -> int:
     version = load(args.reference)
     sides = rows_of_pair(version, args.pair)
     if args.json:
-        rows = json.dumps([_as_json(shown, args.reveal) for shown in sides], indent=2, ensure_ascii=False)
+        told = [
+            {**_as_json(shown, args.reveal), "human": human_fields(version.manifest, shown.config, shown.row.pair_id)}
+            for shown in sides
+        ]
+        rows = json.dumps(told, indent=2, ensure_ascii=False)
         print(printable(rows, keep=LINE_BREAK))
         return 0
     first = sides[0].row
     ids = f"({first.category or 'no category'}, {first.source_id or 'no id'})"
     print(printable(f"pair {first.pair_id} of {version.reference} {ids}"))
     for shown in sides:
-        _print(shown, args.reveal)
+        _print(shown, args.reveal, human_fields(version.manifest, shown.config, shown.row.pair_id))
     return 0
 
 
-def _print(shown: Shown, reveal: bool) -> None:
-    print(f"\n{shown.config} ({shown.split})")
+def _print(shown: Shown, reveal: bool, human: Sequence[str]) -> None:
+    by_hand = f", {' and '.join(human)} by a native reader" if human else ""
+    print(f"\n{shown.config} ({shown.split}{by_hand})")
     quality = asdict(shown.row.quality)
     width = min(shutil.get_terminal_size().columns, 120) - 13
     for field in ("prompt", "chosen", "rejected"):

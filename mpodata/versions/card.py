@@ -24,6 +24,7 @@ from mpodata.versions.card_facts import (
     quality_rows,
     reliability_lines,
 )
+from mpodata.versions.human import review_lines
 from mpodata.versions.manifest import SPLITS, Config, Manifest, licences_of, parse_manifest
 
 # The Hub's own size classes, by upper bound in rows.
@@ -78,6 +79,7 @@ def render_card(manifest: Manifest) -> str:
         estimates=estimate_lines(manifest),
         chosen_words=chosen_words(manifest),
         reliability=reliability_lines(manifest),
+        readers=list(review_lines(manifest)),
         keeps_failing=any(facts["checks"].get("mode") == "keep" for facts in manifest.builds.values()),
         mpodata_version=__version__,
     )

@@ -11,6 +11,7 @@ from mpodata.languages import language
 from mpodata.records import COUNTERWEIGHT, FIELDS
 from mpodata.refusals import reliability_note
 from mpodata.runtime.terminal import printable
+from mpodata.versions.human import rounds_of
 from mpodata.versions.manifest import Config, Manifest
 from mpodata.versions.schema import SUMMARISED_NUMBERS
 
@@ -222,7 +223,9 @@ def limits(manifest: Manifest) -> list[str]:
 
 def _limits(manifest: Manifest) -> Iterator[str]:
     yield (
-        "Text in the target languages is machine-made and was checked by programs, not by native speakers."
+        "Text in the target languages is machine-made; native speakers read the rows that “Native readers” counts."
+        if any(rounds_of(manifest, name) for name in manifest.configs)
+        else "Text in the target languages is machine-made and was checked by programs, not by native speakers."
         if manifest.translators() and was_checked(manifest)
         else "Text in the target languages is machine-made, and not all of it was checked."
         if manifest.translators()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, Final
 
+from mpodata.records import FIELDS
 from mpodata.runtime.terminal import printable
 from mpodata.versions.schema import SUMMARISED_NUMBERS
 from mpodata.versions.semver import SemVer
@@ -140,8 +141,30 @@ def check_build(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         as_sha256(digest, f"dominant_texts {name} of {where}")
     for name, result in facts["decontamination"].items():
         as_counts(as_mapping(result, f"decontamination {name} of {where}").get("by", {}), f"decontamination of {where}")
+    for name, rounds in as_mapping(facts.get("review", {}), f"review of {where}").items():
+        for one_round in as_list(rounds, f"review of {name} of {where}"):
+            check_review(one_round, f"review of {name} of {where}")
     check_depth(facts, where)
     return facts
+
+
+def check_review(value: object, where: str) -> None:
+    """What readers did with one config: counts, agreement, and which fields of which rows they wrote anew."""
+    review = as_mapping(value, where)
+    for name in ("rows", "accepted", "corrected", "dropped", "disagreed"):
+        as_count(review.get(name), f"{name} of {where}")
+    for reader in as_list(review.get("readers"), f"readers of {where}"):
+        as_counts(reader, f"a reader of {where}")
+    for pair in as_list(review.get("agreement", []), f"agreement of {where}"):
+        agreed = as_mapping(pair, f"agreement of {where}")
+        as_count(agreed.get("rows"), f"rows of agreement of {where}")
+        for name in ("raw", "kappa"):
+            if agreed.get(name) is not None:
+                as_number(agreed[name], f"{name} of agreement of {where}")
+    for pair_id, fields_written in as_mapping(review.get("corrected_rows", {}), f"corrected rows of {where}").items():
+        for name in as_list(fields_written, f"corrected fields of {pair_id} of {where}"):
+            if name not in FIELDS:
+                raise ValueError(f"corrected fields of {where} name {printable(str(name)[:40])!r}")
 
 
 def other_config(value: object) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, islice
@@ -116,9 +117,49 @@ class VersionWriter:
             written.splits[split] = file
         return file
 
+    def rows(self, config: str) -> int:
+        """How many rows of a config were written."""
+        return sum(file.rows for file in self._configs[config].splits.values())
+
     def finish(self, facts: BuildFacts) -> Manifest:
         """Write card and manifest, make everything durable, and give the folder its name."""
-        manifest = self._manifest(facts)
+        return self._complete(self._manifest(facts))
+
+    def finish_review(
+        self, reviewed: Mapping[str, Mapping[str, Any]], dropped: Mapping[str, Mapping[str, int]]
+    ) -> Manifest:
+        """As `finish`, for the base version with some configs written again because people judged their rows.
+
+        What made a config stays recorded. reviewed: config -> what its readers did, kept in its build under "review"
+        beside earlier rounds. dropped: config -> reason -> rows that left, added to those counted before.
+        """
+        assert self._base is not None
+        base = read_manifest(self._base)
+        self._keep_base(base.dominant)
+        configs = {
+            name: replace(
+                config,
+                splits=dict(sorted(self._configs[name].splits.items())) if name in self._configs else config.splits,
+                dropped=dict(sorted((Counter(config.dropped) + Counter(dropped.get(name, {}))).items())),
+            )
+            for name, config in base.configs.items()
+        }
+        builds = dict(base.builds)
+        texts = self._dominant_texts(base.dominant, configs) if self._parallel else {}
+        touched = {*self._configs, *reviewed, *dropped}
+        for key in sorted({configs[name].build for name in touched}):
+            names = [name for name in configs if name in touched and configs[name].build == key]
+            facts = _reviewed_facts(base.builds[key], {name: reviewed[name] for name in names if name in reviewed})
+            if self._parallel:
+                facts[DOMINANT_TEXTS] = {name: texts[name] for name in names if name in texts}
+            build = build_id(facts)
+            builds[build] = facts
+            configs |= {name: replace(configs[name], build=build) for name in names}
+        used = {config.build for config in configs.values()}
+        builds = {key: value for key, value in builds.items() if key in used}
+        return self._complete(Manifest(base.dominant, configs, builds, licence_of(builds), parallel=self._parallel))
+
+    def _complete(self, manifest: Manifest) -> Manifest:
         card = render_card(manifest).encode()
         manifest = replace(manifest, files={CARD: hashlib.sha256(card).hexdigest()})
         write_durably(self._staging / CARD, card)
@@ -186,6 +227,14 @@ class VersionWriter:
         self._staging.rename(self.out)
         sync_folder(self.out.parent)
         sweep(made_aside(self.out, _REPLACED))
+
+
+def _reviewed_facts(made: Mapping[str, Any], rounds: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What made a build, and one more round of readers for some of its configs."""
+    earlier = {name: list(before) for name, before in made.get("review", {}).items()}
+    for name, readers in rounds.items():
+        earlier[name] = [*earlier.get(name, []), dict(readers)]
+    return {**made, "review": earlier} if earlier else dict(made)
 
 
 def _check_free(out: Path, replace: bool) -> None:

@@ -1,0 +1,90 @@
+"""`mpodata review`: native readers judge a version's rows on a local page."""
+
+import argparse
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from mpodata.errors import ConfigError
+from mpodata.runtime.terminal import printable
+
+HELP = "Open a local page on which a native reader accepts, corrects or drops a version's rows, the worst first."
+EXAMPLE = (
+    "mpodata review user/name@v1.2.0#nllb-3.3b --reader amina --languages sw\n"
+    "  mpodata apply-review user/name@v1.2.0 --reviews name-reviews --out reviewed     (when the readers are done)"
+)
+SERIAL_ROWS = 1_000  # rows checked in this process before others are started, which takes seconds
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reference", metavar="REF", help="a version; #translator leaves the other translators out")
+    parser.add_argument("--reader", required=True, metavar="NAME", help="who reads: the name of the file of decisions")
+    parser.add_argument(
+        "--languages", metavar="CODE,...", help="what this reader reads (default: every target language)"
+    )
+    parser.add_argument(
+        "--reviews", type=Path, metavar="DIR", help="folder of the readers' files (default: NAME-reviews, here)"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows, the worst ones")
+    parser.add_argument(
+        "--no-checks", action="store_true", help="rows in the order of the files, nothing checked first"
+    )
+    parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--open", action="store_true", help="open the page in this machine's browser")
+
+
+def run(args: argparse.Namespace) -> int:
+    import webbrowser
+
+    from mpodata.registry import require
+    from mpodata.review.decisions import ReviewFile, review_path
+    from mpodata.review.queue import queue
+    from mpodata.review.server import serve
+    from mpodata.review.session import Session
+    from mpodata.runtime.processes import ProcessMapper, usual_workers
+    from mpodata.runtime.progress import Bars
+    from mpodata.versions.load import load
+
+    if args.limit is not None and args.limit < 1:
+        raise ConfigError(f"--limit must be at least 1, got {args.limit}.")
+    if not 0 <= args.port < 65_536:
+        raise ConfigError(f"--port must be 0 to 65535, got {args.port}.")
+    languages = None if args.languages is None else [code.strip() for code in args.languages.split(",") if code.strip()]
+    if languages == []:
+        raise ConfigError("--languages names no language: write codes, for example sw,bn.")
+    for package in ("uvicorn", "starlette"):
+        require(package, package=package, purpose="mpodata review", extra="review")
+    version = load(args.reference)
+    name = Path(version.name).name or "version"
+    path = review_path(args.reviews or Path(f"{name}-reviews"), args.reader)
+    with ReviewFile(path, args.reader, version.reference) as file:
+        with ProcessMapper(usual_workers(), alone=SERIAL_ROWS) as mapper:
+            items = queue(
+                version,
+                languages=languages,
+                checks=not args.no_checks,
+                limit=args.limit,
+                mapper=mapper,
+                progress=Bars(),
+            )
+        session = Session(items, file, name)
+        if stale := session.stale():
+            print(f"{stale} earlier decisions were made on other texts: those rows are open again.", file=sys.stderr)
+        progress = session.progress()
+
+        def announce(address: str) -> None:
+            judged = len(items) - progress["open"]
+            print(printable(f"{len(items)} rows of {version.reference}, {judged} judged so far by {args.reader}."))
+            print(f"Open {address}")
+            print(printable(f"Decisions are kept in {path}. Ctrl-C ends the review."), flush=True)
+            if args.open:
+                webbrowser.open(address)
+
+        with suppress(KeyboardInterrupt):
+            serve(session, args.port, announce)
+        progress = session.progress()
+    counts = ", ".join(f"{progress[verdict]} {verdict}" for verdict in ("accept", "correct", "drop", "open"))
+    print(
+        printable(f"{args.reader}: {counts}. Next: mpodata apply-review {args.reference} --reviews {path.parent} ...")
+    )
+    return 0
