@@ -4,7 +4,6 @@ import argparse
 import json
 import shutil
 import textwrap
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from mpodata.records import COUNTERWEIGHT
@@ -28,22 +27,19 @@ def run(args: argparse.Namespace) -> int:
     version = load(args.reference)
     sides = rows_of_pair(version, args.pair)
     if args.json:
-        told = [
-            {**_as_json(shown, args.reveal), "human": human_fields(version.manifest, shown.config, shown.row.pair_id)}
-            for shown in sides
-        ]
-        rows = json.dumps(told, indent=2, ensure_ascii=False)
+        rows = json.dumps([_as_json(shown, args.reveal) for shown in sides], indent=2, ensure_ascii=False)
         print(printable(rows, keep=LINE_BREAK))
         return 0
     first = sides[0].row
     ids = f"({first.category or 'no category'}, {first.source_id or 'no id'})"
     print(printable(f"pair {first.pair_id} of {version.reference} {ids}"))
     for shown in sides:
-        _print(shown, args.reveal, human_fields(version.manifest, shown.config, shown.row.pair_id))
+        _print(shown, args.reveal)
     return 0
 
 
-def _print(shown: Shown, reveal: bool, human: Sequence[str]) -> None:
+def _print(shown: Shown, reveal: bool) -> None:
+    human = human_fields(shown.row.side)
     by_hand = f", {' and '.join(human)} by a native reader" if human else ""
     print(f"\n{shown.config} ({shown.split}{by_hand})")
     quality = asdict(shown.row.quality)

@@ -19,6 +19,7 @@ from mpodata.refusals.rules import RuleDetector
 from mpodata.review.agreement import agreement
 from mpodata.review.decisions import WHOLE_PAIR, Decision, Key, Reviews
 from mpodata.review.queue import texts_id
+from mpodata.versions.human import HUMAN
 from mpodata.versions.load import LoadedVersion, joined
 from mpodata.versions.manifest import Manifest
 from mpodata.versions.schema import Row
@@ -116,6 +117,8 @@ def _holds_any(version: LoadedVersion, config: str, pair_ids: frozenset[str]) ->
 def _rows(version: LoadedVersion, name: str, split: str, outcome: Outcome, left: Counter[str]) -> Iterator[Row]:
     """The rows of a split that stay, corrected ones measured anew; those that leave are counted in `left`."""
     by_rules = _judged_by_rules(version.manifest, name)
+    translator = version.manifest.configs[name].translator
+    has_corrections = any(config == name for config, _ in outcome.corrected)
     among = {version.dominant, *(config.language for config in version.manifest.configs.values())}
     for dominant, row in joined(version.rows(version.dominant, split), version.rows(name, split), f"{name}/{split}"):
         key = (name, row.pair_id)
@@ -124,10 +127,30 @@ def _rows(version: LoadedVersion, name: str, split: str, outcome: Outcome, left:
         elif key in outcome.dropped:
             left[f"{READER}{outcome.dropped[key]}"] += 1
         elif key in outcome.corrected:
-            side = replace(row.side, **outcome.corrected[key])
-            yield replace(row, side=side, quality=_verdicts(row, side, measure(dominant.side, side, among), by_rules))
+            corrected = _corrected(_naming_makers(row, translator), outcome.corrected[key])
+            measured = measure(dominant.side, corrected.side, among)
+            yield replace(corrected, quality=_verdicts(row, corrected.side, measured, by_rules))
         else:
-            yield row
+            yield _naming_makers(row, translator) if has_corrections else row
+
+
+def _naming_makers(row: Row, translator: str | None) -> Row:
+    """The row with the names of its fields' translators, which one config has in all rows or in none."""
+    name = translator or ""
+    makers = row.side.translators or (name, name, name)
+    return replace(row, side=replace(row.side, translators=makers))
+
+
+def _corrected(row: Row, texts: Mapping[str, str]) -> Row:
+    """The row with its new texts, marked as a person's; what was estimated of the old ones is gone."""
+    old = row.side
+    makers = [HUMAN if name in texts else maker for name, maker in zip(FIELDS, old.translators or (), strict=True)]
+    prompt, chosen, rejected = (texts.get(name, getattr(old, name)) for name in FIELDS)
+    side = Side(old.language, prompt, chosen, rejected, translators=(makers[0], makers[1], makers[2]))
+    if row.estimates is None:
+        return replace(row, side=side)
+    kept = [None if name in texts else score for name, score in zip(FIELDS, row.estimates, strict=True)]
+    return replace(row, side=side, estimates=(kept[0], kept[1], kept[2]))
 
 
 def _judged_by_rules(manifest: Manifest, name: str) -> bool:
@@ -177,13 +200,13 @@ def _check_decisions(version: LoadedVersion, reviews: Sequence[Reviews]) -> None
                 "these rows again."
             )
         for key, decision in made.items():
-            side = replace(texts[key][1], **decision.corrected)
-            if side.chosen == side.rejected:
+            answers = [decision.corrected.get(name, getattr(texts[key][1], name)) for name in ("chosen", "rejected")]
+            if answers[0] == answers[1]:
                 raise DataError(f"{review.path}: the correction of {key[1]} makes chosen and rejected the same text.")
 
 
 def _summary(config: str, reviews: Sequence[Reviews], outcome: Outcome) -> dict[str, Any]:
-    """What the manifest keeps of a round: counts, agreement, which fields people wrote; no names, texts or dates."""
+    """What the manifest keeps of a round: counts and agreement; no names, texts or dates."""
     ours = [
         {key: one for key, one in review.decisions.items() if key[0] == config and one.verdict != "open"}
         for review in reviews
@@ -198,9 +221,6 @@ def _summary(config: str, reviews: Sequence[Reviews], outcome: Outcome) -> dict[
         "disagreed": sum(key in outcome.disagreed for key in keys),
         "readers": [_counts(made.values()) for made in ours],
         "agreement": [agreement(first, second).as_json() for first, second in combinations(ours, 2)],
-        "corrected_rows": {
-            key[1]: sorted(texts) for key, texts in sorted(outcome.corrected.items()) if key[0] == config
-        },
     }
 
 

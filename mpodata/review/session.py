@@ -181,8 +181,7 @@ def _cleaned(wanted: Decision, item: Item) -> Decision:
     changed = {name: text for name, text in texts.items() if text != getattr(target, name)}
     if not changed:
         raise DataError("Nothing was changed. Accept the row, or change a text first.")
-    corrected = replace(target, **changed)
-    if corrected.chosen == corrected.rejected:
+    if changed.get("chosen", target.chosen) == changed.get("rejected", target.rejected):
         raise DataError("The answers to learn and to unlearn are the same text now. Change one, or drop the row.")
     if not all(changed.values()):
         raise DataError("A text is empty now. Fill it in, or drop the row.")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mpodata.records import FIELDS
 from mpodata.versions.card_facts import measures
 from mpodata.versions.load import LoadedVersion
 from mpodata.versions.manifest import Config, Manifest
@@ -105,10 +106,16 @@ def _hashes(config: Config) -> dict[str, str]:
 
 
 def _rows(config: Config, files: Locate) -> dict[str, bytes]:
-    """pair_id -> hash of the row and of the split it is in."""
+    """pair_id -> hash of the row and of the split it is in.
+
+    A row that names no translators has the config's: naming them, as others of the config have to, is no change.
+    """
     folder = files([file.path for file in config.splits.values()])
+    makers = {"translators": dict.fromkeys(FIELDS, config.translator)}
     return {
-        row["pair_id"]: hashlib.blake2b(json.dumps([split, row]).encode(), digest_size=16).digest()
+        row["pair_id"]: hashlib.blake2b(
+            json.dumps([split, {**makers, **row}], sort_keys=True).encode(), digest_size=16
+        ).digest()
         for split, file in config.splits.items()
         for table in read_groups(folder / file.path)
         for row in table.to_pylist()

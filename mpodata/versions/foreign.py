@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, Final
 
-from mpodata.records import FIELDS
 from mpodata.runtime.terminal import printable
 from mpodata.versions.schema import SUMMARISED_NUMBERS
 from mpodata.versions.semver import SemVer
@@ -149,7 +148,7 @@ def check_build(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def check_review(value: object, where: str) -> None:
-    """What readers did with one config: counts, agreement, and which fields of which rows they wrote anew."""
+    """What readers did with one config: counts and agreement."""
     review = as_mapping(value, where)
     for name in ("rows", "accepted", "corrected", "dropped", "disagreed"):
         as_count(review.get(name), f"{name} of {where}")
@@ -161,10 +160,6 @@ def check_review(value: object, where: str) -> None:
         for name in ("raw", "kappa"):
             if agreed.get(name) is not None:
                 as_number(agreed[name], f"{name} of agreement of {where}")
-    for pair_id, fields_written in as_mapping(review.get("corrected_rows", {}), f"corrected rows of {where}").items():
-        for name in as_list(fields_written, f"corrected fields of {pair_id} of {where}"):
-            if name not in FIELDS:
-                raise ValueError(f"corrected fields of {where} name {printable(str(name)[:40])!r}")
 
 
 def other_config(value: object) -> Mapping[str, Any]:

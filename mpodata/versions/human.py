@@ -1,26 +1,28 @@
-"""What people did to a version's rows, as its manifest records it: for the card, `show` and whoever counts.
+"""What people did to a version's rows: the mark on a corrected field, and the rounds of readers in the manifest.
 
-A review is kept in the build of the configs it touched: "review" -> config -> one entry for each round. Readers are
-counted, not named.
+A field that a native reader wrote names HUMAN as its translator. A round is kept in the build of the configs that were
+judged: "review" -> config -> one entry for each round. Readers are counted, not named.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from mpodata.languages import language
+from mpodata.records import FIELDS, Side
 from mpodata.versions.manifest import Manifest
+
+HUMAN: Final = "human"  # in `Side.translators`, in place of a translator's name
+
+
+def human_fields(side: Side) -> tuple[str, ...]:
+    """The fields of a row that a native reader wrote."""
+    return tuple(name for name, maker in zip(FIELDS, side.translators or (), strict=False) if maker == HUMAN)
 
 
 def rounds_of(manifest: Manifest, config: str) -> list[Mapping[str, Any]]:
     """The rounds of readers that a config went through, oldest first."""
     build = manifest.builds.get(manifest.configs[config].build, {})
     return list(build.get("review", {}).get(config, []))
-
-
-def human_fields(manifest: Manifest, config: str, pair_id: str) -> tuple[str, ...]:
-    """The fields of a row that a native reader wrote, in place of a translator."""
-    written = {name for one in rounds_of(manifest, config) for name in one.get("corrected_rows", {}).get(pair_id, [])}
-    return tuple(sorted(written))
 
 
 def review_lines(manifest: Manifest) -> Iterator[str]:

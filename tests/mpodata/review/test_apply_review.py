@@ -51,7 +51,9 @@ def all_rows(version: LoadedVersion, config: str) -> list[Row]:
 
 
 def sides(version: LoadedVersion, config: str) -> list[Any]:
-    return [(row.pair_id, row.side, row.category, row.source_id) for row in all_rows(version, config)]
+    """The rows without who made them and how they measure."""
+    plain = (replace(row, side=replace(row.side, translators=None)) for row in all_rows(version, config))
+    return [(row.pair_id, row.side, row.category, row.source_id) for row in plain]
 
 
 PLAN: Plan = {
@@ -92,12 +94,15 @@ def test_the_changed_row_is_measured_anew_and_marked_as_a_persons(
     assert now.quality.chosen_length_ratio != was.quality.chosen_length_ratio
     assert now.quality.prompt_length_ratio == was.quality.prompt_length_ratio
     assert (now.quality.chosen_verdict, now.quality.rejected_verdict) == ("refusal", "compliance")
-    assert human_fields(after.manifest, "nllb-600m.sw", now.pair_id) == ("chosen",)
-    assert human_fields(after.manifest, "nllb-600m.ar", now.pair_id) == ()
+    assert human_fields(now.side) == ("chosen",)
+    assert human_fields(all_rows(after, "nllb-600m.ar")[1].side) == ()
     assert main(["show", str(tmp_path / "next"), "--pair", now.pair_id]) == 0
     assert "nllb-600m.sw (train, chosen by a native reader)" in capsys.readouterr().out
     assert main(["show", str(tmp_path / "next"), "--pair", now.pair_id, "--json"]) == 0
-    assert [row["human"] for row in json.loads(capsys.readouterr().out)] == [[], [], ["chosen"]]
+    makers = [row["side"]["translators"] for row in json.loads(capsys.readouterr().out)]
+    assert makers == [None, None, ["nllb-600m", "human", "nllb-600m"]]
+    card = (after.folder / "README.md").read_text(encoding="utf-8")
+    assert "- `nllb-600m.sw`: prompt by nllb-600m 9; chosen by nllb-600m 8, human 1; rejected by nllb-600m 9" in card
 
 
 def test_a_guards_verdict_on_a_text_that_is_gone_is_gone(tmp_path: Path) -> None:
@@ -179,8 +184,8 @@ def test_a_second_round_adds_to_the_first(before: LoadedVersion, tmp_path: Path)
     after = load(tmp_path / "two")
     assert list(problems(after.folder, after.manifest)) == []
     second = all_rows(after, "nllb-600m.sw")
-    assert human_fields(after.manifest, "nllb-600m.sw", second[0].pair_id) == ("prompt",)
-    assert human_fields(after.manifest, "nllb-600m.sw", second[1].pair_id) == ("chosen",)
+    assert human_fields(second[0].side) == ("prompt",)
+    assert human_fields(second[1].side) == ("chosen",)
     assert after.manifest.configs["nllb-600m.ar"].dropped == {"reader-unreadable": 1}
 
 
@@ -257,7 +262,6 @@ def test_a_strangers_manifest_with_a_broken_review_is_refused(before: LoadedVers
         {"rows": -1},
         {"readers": {}},
         {"readers": [{"accept": "many"}]},
-        {"corrected_rows": {"a": ["<b>"]}},
         {"agreement": [{"rows": 1, "raw": "high"}]},
     ):
         raw = json.loads(manifest.text())
