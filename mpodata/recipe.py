@@ -79,6 +79,7 @@ class Recipe:
     translator: Component = Component("nllb-600m")
     checks: Literal["drop", "keep"] | None = None  # a row that fails a check: dropped, or kept and counted
     round_trip: bool = False  # translate back and measure chrF
+    quality_estimation: str | None = None  # an address or a command that scores translations without a reference
     test_share: float = 0.1  # of the prompt groups
 
     def as_dict(self) -> dict[str, Any]:

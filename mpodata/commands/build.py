@@ -77,13 +77,21 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
         "--checks", choices=["drop", "keep"], help="a row that fails a check: drop it, or keep and count"
     )
     parser.add_argument("--round-trip", action="store_true", default=None, help="translate back and measure chrF")
+    parser.add_argument(
+        "--quality-estimation",
+        metavar="ADDRESS|COMMAND",
+        help="score every translation without a reference: scripts/quality_estimation.py, or what speaks like it",
+    )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any recipe key, repeatable")
     parser.add_argument("--journal", type=Path, help="where results are kept (default: $MPODATA_CACHE/journal.sqlite)")
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe that the flags describe."""
-    same_name = ("chosen", "model", "revision", "refusal_prompt", "dominant", "samples", "seed", "checks", "round_trip")
+    same_name = (
+        "chosen", "model", "revision", "refusal_prompt", "dominant", "samples", "seed", "checks", "round_trip",
+        "quality_estimation",
+    )  # fmt: skip
     flags: dict[str, Any] = {name: getattr(args, name) for name in same_name}
     flags |= {"engine.name": args.engine, "translator.name": args.translator}
     flags |= {"languages": _listed(args.languages), "decontaminate": _listed(args.decontaminate)}

@@ -174,6 +174,7 @@ def _facts(recipe: Recipe, selection: Selection, components: Components, command
         translators[name] = components.translator.provenance() if finished is None else {"name": name}
     system = {"refusal_prompt": recipe.refusal_prompt} if recipe.refusal_prompt else {}
     sampling = {**asdict(recipe.sampling), **system}
+    estimation = {} if components.estimation is None else {"quality_estimation": components.estimation.about}
     return BuildFacts(
         dominant=recipe.dominant,
         recipe=recipe.as_dict(),
@@ -183,7 +184,7 @@ def _facts(recipe: Recipe, selection: Selection, components: Components, command
         sampling=sampling if answered else {},
         translators=translators,
         detector=components.detector.provenance(),
-        checks={"mode": recipe.checks or "drop", **row_rules()},
+        checks={"mode": recipe.checks or "drop", **row_rules(), **estimation},
         libraries={name: found for name in LIBRARIES if (found := _installed(name))},
         chosen="policy" if answered else "source",
     )

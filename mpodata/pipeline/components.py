@@ -8,6 +8,7 @@ from typing import Any
 from mpodata.engines import ENGINES, Answer, Engine
 from mpodata.engines.reasoning import restored
 from mpodata.errors import RecipeError
+from mpodata.quality.estimation import QualityEstimation
 from mpodata.recipe import Recipe
 from mpodata.records import Message, SourceRow, user_turn
 from mpodata.refusals import DETECTORS, Detector
@@ -65,6 +66,12 @@ class Components:
         made: Translator = construct("translator", TRANSLATORS, choice.name, choice.options, **given)
         made.map_with(self.spread)
         return made
+
+    @cached_property
+    def estimation(self) -> QualityEstimation | None:
+        """What scores translations without a reference; None where the recipe names nothing."""
+        place = self.recipe.quality_estimation
+        return None if place is None else QualityEstimation(place, self.journal)
 
     def answer_spec(self, system: str | None = None) -> dict[str, Any]:
         """What an answer depends on beside its prompt; `system`: the system message before it, if any."""

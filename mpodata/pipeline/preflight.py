@@ -64,6 +64,8 @@ def check_components(recipe: Recipe, components: Components) -> None:
     if recipe.round_trip and recipe.languages and components.translator.back([], recipe.languages[0]) is None:
         name = recipe.translator.name
         raise RecipeError(f"--round-trip needs a translator that translates back; {name} does not. Leave it out.")
+    if recipe.quality_estimation is not None and not recipe.languages:
+        raise RecipeError("--quality-estimation scores translations, and no language is asked for: leave it out.")
     if recipe.languages:
         components.translator.ready([], recipe.languages)
 

@@ -4,7 +4,7 @@ Components are made from the recipe alone and load their models at the first blo
 worker elsewhere. Results stand in the order of the input and never depend on how rows fell into blocks.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -189,7 +189,22 @@ def check(
             results.append(Lost(f"{translator}.{side.language}", row.pair_id, row.source_id, reason))
         else:
             results.append(Kept(one.split, replace(row, side=side, quality=values), reason or ""))
-    return results
+    return _estimated(results, {row.pair_id: row.side for row in rows}, translated, components)
+
+
+def _estimated(
+    results: list[Kept | Lost], dominant: Mapping[str, Side], translated: Sequence[str], components: Components
+) -> list[Kept | Lost]:
+    """The kept rows with their translated fields scored, where the recipe names an estimator."""
+    if components.estimation is None:
+        return results
+    kept = [result for result in results if isinstance(result, Kept)]
+    pairs = [(dominant[one.row.pair_id], one.row.side) for one in kept]
+    scores = iter(components.estimation.estimates(pairs, translated))
+    return [
+        replace(result, row=replace(result.row, estimates=next(scores))) if isinstance(result, Kept) else result
+        for result in results
+    ]
 
 
 def import_pairs(pairs: Sequence[Pair], components: Components) -> list[Kept]:

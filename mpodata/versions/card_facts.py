@@ -107,7 +107,8 @@ def estimate_lines(manifest: Manifest) -> list[str]:
     for name, config in sorted(manifest.configs.items()):
         means = {field: _mean(config, f"{field}_quality_estimation") for field in FIELDS}
         told = ", ".join(f"{field} {mean:.3f}" for field, mean in means.items() if mean is not None)
-        by = manifest.builds[config.build]["checks"].get("quality_estimation", "")
+        about = manifest.builds[config.build]["checks"].get("quality_estimation")
+        by = about.get("model", "") if isinstance(about, Mapping) else ""
         if told:
             lines.append(f"`{cell(name)}`: mean of {told}" + (f" ({cell(by)})" if by else ""))
     return lines
