@@ -32,6 +32,7 @@ COMMANDS = {
     "show": "show one pair, its languages side by side",
     "review": "open a page on which native readers judge a version's rows",
     "apply-review": "make the next version from the readers' decisions",
+    "compare-translators": "say where two translators of one version differ most",
     "export": "write a version for TRL, LLaMA-Factory, axolotl, NeMo RL, OpenRLHF, verl",
 }
 
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def dispatch(program: str, about: str, package: str, commands: Mapping[str, str], arguments: Sequence[str]) -> int:
     """Run one command of `package`; shared by mpodata and mpotrain."""
     sys.excepthook = _report_bug
-    listing = "\n".join(f"  {name:<12} {text}" for name, text in commands.items())
+    listing = "\n".join(f"  {name:<19} {text}" for name, text in commands.items())
     parser = argparse.ArgumentParser(
         program,
         description=about,
