@@ -192,12 +192,19 @@ def _summary(manifest: Manifest, out: Path, journal: Journal) -> None:
         splits = ", ".join(f"{file.rows} {split}" for split, file in config.splits.items()) or "no rows"
         print(f"  {name:<20} {splits}{_reasons(config.dropped)}")
     for made in manifest.builds.values():
+        for line in shortfall_lines(made.get("shortfall", {})):
+            print(f"  {line}")
         for stage, reasons in made["dropped"].items():
             print(f"  {stage:<20} {_reasons(reasons).lstrip('; ')}")
         for config_name, reasons in made["checks"].get("flagged", {}).items():
             print(f"  {config_name:<20} kept all the same: {_counts(reasons)}")
     print(f"Journal: {journal.hits} results found, {journal.misses} computed. Drops: {out}.work/drops.jsonl")
     print(f"Next: mpodata publish {out} --to NAME   |   mpodata show {out} --pair 1")
+
+
+def shortfall_lines(shortfall: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """One line for each number of rows that was asked for and that the source does not have."""
+    return [f"{key}: {counts['asked']} rows asked, only {counts['taken']} there" for key, counts in shortfall.items()]
 
 
 def _reasons(counts: Mapping[str, int]) -> str:

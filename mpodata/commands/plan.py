@@ -4,7 +4,7 @@ import argparse
 import json
 from dataclasses import asdict
 
-from mpodata.commands.build import open_journal, recipe_arguments, recipe_of
+from mpodata.commands.build import open_journal, recipe_arguments, recipe_of, shortfall_lines
 from mpodata.licences import commercial_use, obstacles
 from mpodata.pipeline.plan import GPU_FLOPS, Plan, StageCost, plan
 from mpodata.runtime.cores import cores
@@ -70,6 +70,8 @@ def _show(made: Plan) -> None:
     print(f"rows        {made.rows} taken from the source")
     for reason, count in made.dropped.items():
         print(f"            {count} dropped: {reason}")
+    for line in shortfall_lines(made.shortfall):
+        print(f"            {line}")
     print(f"answers     {_work(made.answers)}" if made.answers else "answers     none: the source's own are chosen")
     for language, work in made.translations.items():
         print(f"{language:<11} {_work(work)}")

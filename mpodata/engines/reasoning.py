@@ -13,10 +13,14 @@ from typing import Any, Final
 from mpodata.engines import Answer, Finish
 from mpodata.languages.text import storable
 
-_NAMES: Final = "think|thinking|thoughts?|reasoning|reflection|scratchpad|seed:think|longcat_think"
-_OPEN: Final = rf"""(?<!`)(?: <(?:{_NAMES})(?:\s[^<>\n]{{0,80}})?> | \[(?:think|thinking|reasoning)\] | ◁think▷
+_NAMES: Final = (
+    "think|thinking|thoughts?|thought_process|thinking_process|reasoning|reason|reflection|reflect|rationale|analysis"
+    "|scratchpad|inner_monologue|inner_thoughts?|internal_monologue|internal_thoughts?|chain_of_thought|cot"
+    "|deliberation|seed:think|longcat_think"
+)
+_OPEN: Final = rf"""(?<!`)(?: <(?:{_NAMES})(?:\s[^<>\n]{{0,80}})?> | \[(?:think|thinking|reasoning|analysis)\] | ◁think▷
     | <\|start_thinking\|> | <\|begin_of_thought\|> | <\|inner_prefix\|> | <\|channel>thought | <unused94>thought )"""
-_CLOSE: Final = rf"""(?<!`)(?: </(?:{_NAMES})\s*> | \[/(?:think|thinking|reasoning)\] | ◁/think▷
+_CLOSE: Final = rf"""(?<!`)(?: </(?:{_NAMES})\s*> | \[/(?:think|thinking|reasoning|analysis)\] | ◁/think▷
     | <\|end_thinking\|> | <\|end_of_thought\|> | <\|inner_suffix\|> | <channel\|> | <unused95> )"""
 MARK: Final = re.compile(rf"(?P<open>{_OPEN})|(?P<close>{_CLOSE})", re.VERBOSE | re.IGNORECASE)
 _OPENED: Final = re.compile(rf"(?:{_OPEN})\s*\Z", re.VERBOSE | re.IGNORECASE)

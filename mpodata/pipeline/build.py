@@ -107,6 +107,7 @@ def build(
                 dropped=work.dropped,
                 checks=checks,
                 decontamination=decontamination,
+                shortfall=selection.shortfall,
                 unanswered=unanswered(work.dropped),
             )
         )

@@ -44,6 +44,7 @@ class Plan:
 
     rows: int  # source rows taken
     dropped: Mapping[str, int]  # source rows that cannot be used, by reason
+    shortfall: Mapping[str, Mapping[str, int]]  # recipe key -> rows asked and taken, where the source has too few
     answers: StageCost | None  # None where the source's own answers are chosen
     translations: Mapping[str, StageCost]  # language -> its segments
     licence: str
@@ -95,6 +96,8 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
     watched = SelectedRows()
     rows = list(watched.watched(rows))
     check_rows(watched, recipe)
+    if recipe.languages and selection.finished is None:
+        components.translator.check_languages(recipe.languages)
     answered = recipe.chosen == "policy" and selection.finished is None
     parts = {"source": str(selection.provenance().get("licence") or "unknown")}
     if answered:
@@ -105,6 +108,7 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
     return Plan(
         rows=taken,
         dropped=dict(dropped.most_common()),
+        shortfall=selection.shortfall,
         answers=_answers(rows, components) if answered else None,
         translations=_translations(rows, components, answered) if selection.finished is None else {},
         licence=derived_licence(parts.values()),

@@ -1,7 +1,7 @@
 """Which rows a build takes: sources opened, contamination and duplicates left out, counterweights mixed in."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from typing import Any
 
@@ -30,6 +30,7 @@ class Selection:
     finished: ParallelSource | None  # in the place of `source`: pairs that are answered and translated already
     harmless: Source | None  # of counterweight pairs
     decontamination: Decontamination
+    shortfall: dict[str, dict[str, int]] = field(default_factory=dict)  # known when all rows were read
 
     def rows(self) -> SelectedRows:
         """Harmful rows, then counterweight rows; a Dropped in the place of each row that cannot be used."""
@@ -38,6 +39,7 @@ class Selection:
         for row in self._drawn(self._harmful(), recipe.samples):
             taken += isinstance(row, SourceRow)
             yield row
+        self._fell_short("samples", recipe.samples, taken)
         if self.harmless is not None:
             count = counterweight_count(taken, recipe.counterweight.share)
             rows = counterweights(
@@ -47,11 +49,16 @@ class Selection:
             for row in self._drawn(rows, count):
                 mixed_in += isinstance(row, SourceRow)
                 yield row
+            self._fell_short("counterweight.share", count, mixed_in)
             if count and not mixed_in:
                 raise DataError(
                     f"counterweight.source {_name(recipe.counterweight.source)} gave no usable harmless row, and "
                     f"counterweight.share {recipe.counterweight.share} asks for {count}. Give other harmless prompts."
                 )
+
+    def _fell_short(self, key: str, asked: int | None, taken: int) -> None:
+        if asked is not None and taken < asked:
+            self.shortfall[key] = {"asked": asked, "taken": taken}
 
     def _harmful(self) -> SelectedRows:
         assert self.source is not None
@@ -107,6 +114,7 @@ class Selection:
             else:
                 yield pair
         drawn = drawn_ids(ids, self.recipe.samples, seed=self.recipe.seed)
+        self._fell_short("samples", self.recipe.samples, len(drawn))
         for fit, pair in zip(usable, self.finished.pairs(), strict=True):
             if fit and isinstance(pair, Pair) and pair.pair_id in drawn:
                 yield pair

@@ -155,14 +155,14 @@ def row_kind(row: RawRow, column: str | None, default: Kind) -> Kind | Dropped:
     """What kind of prompt a row holds: a counterweight by its category, else what its kind `column` says.
 
     Where the table has no such column a category that is a kind ("benign") says it, or else `default`. A row that
-    leaves its cell blank is harmful.
+    leaves its cell blank says nothing, and is dropped: to take it as harmful would teach refusing it.
     """
     if row.get("category") == COUNTERWEIGHT:
         return "harmless"
     if column is None:
         return next((kind for name in _KIND_CATEGORIES if (kind := kind_of(row.get(name)))), default)
     if is_unlabelled(row.get(column)):
-        return "harmful"
+        return Dropped("unlabelled", f"{column} is blank")
     return kind_of(row[column], column) or Dropped("unknown-kind", f"{column} must say harmful or harmless")
 
 

@@ -59,6 +59,12 @@ class Translator(Protocol):
         """
         return
 
+    def check_languages(self, languages: Sequence[str]) -> None:  # noqa: ARG002
+        """Raise ConfigError for a language that it is known not to do, as far as that can be said without loading or
+        downloading a model or asking a service; by default nothing can.
+        """
+        return
+
     def back(self, texts: Sequence[str], language: str) -> list[str | Dropped] | None:  # noqa: ARG002
         """Texts in `language` translated into the dominant one, for the round trip; None: it cannot translate back."""
         return None
@@ -75,6 +81,7 @@ class SentenceTranslator(Protocol):
     unit: Unit = "sentence"  # a segment without line breaks, unless it is "text"
     block: int = 1024  # segments between two journal entries
     remote: bool = False  # does it ask a service that may be down?
+    languages_at_hand: bool = True  # can `check_language` be answered without downloading or converting a model?
 
     def segments(self, texts: Sequence[str], source: str, target: str, *, attempt: int = 0) -> list[str | Dropped]:
         """One result per text, in order; `attempt` > 0 asks for another decoding of what failed.

@@ -61,6 +61,13 @@ def converted(source: ModelFiles, compute_type: str) -> Path:
     return target
 
 
+def tokenizer_at_hand(source: ModelFiles) -> Path | None:
+    """The tokenizer of `source` where it lies on this machine already, converted or not; None where it does not."""
+    kept = (cache_folder() / "nllb").glob(f"{source.model.replace('/', '--')}--{source.revision[:12]}--*/{TOKENIZER}")
+    own = [source.folder / TOKENIZER] if source.folder else []
+    return next((file for file in [*own, *sorted(kept)] if file.is_file()), None)
+
+
 def _convert(origin: Path, target: Path, stored: str) -> None:
     """Convert aside, then rename; of two processes that do so at once one wins and both go on."""
     converters = require("ctranslate2.converters", package="ctranslate2", purpose="CTranslate2", extra="nllb")

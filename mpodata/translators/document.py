@@ -83,6 +83,12 @@ class DocumentTranslator(Translator):
         rows = [translated[start : start + len(FIELDS)] for start in range(0, len(translated), len(FIELDS))]
         return [_side(row, language) for row in rows]
 
+    def check_languages(self, languages: Sequence[str]) -> None:
+        for code in (self.dominant, *languages) if self.translator.languages_at_hand else ():
+            self.translator.check_language(code)
+        if self.second is not None:
+            self.second.translator.check_languages(languages)
+
     def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:
         """A remote service is asked for the first prompt that is not in the journal; the result stays there."""
         for code in (self.dominant, *languages):

@@ -66,6 +66,9 @@ class Icr(Translator):
         self.needs_all_rows = alpha is None
         self.guard = guard
 
+    def check_languages(self, languages: Sequence[str]) -> None:
+        self.policy.prompt_translator.check_languages(languages)
+
     def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:
         self.policy.prompt_translator.ready(prompts, languages)
 

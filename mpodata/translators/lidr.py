@@ -43,6 +43,9 @@ class Lidr(Translator):
         # The fields that translate the dominant row's: what is native, or another answer, is not compared with it.
         self.translated_fields: tuple[str, ...] = ("prompt", "chosen") if chosen == "dominant" else ("prompt",)
 
+    def check_languages(self, languages: Sequence[str]) -> None:
+        self.policy.prompt_translator.check_languages(languages)
+
     def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:
         self.policy.prompt_translator.ready(prompts, languages)
 

@@ -37,7 +37,7 @@ class Madlad(Seq2Seq):
         """The token of a target language: ISO 639-1 codes, in a few cases the older ones that Google uses ("iw")."""
         row = language_of(language)
         codes = [f"<2{code}>" for code in dict.fromkeys([row.code, row.google, *row.also.split("|")]) if code]
-        code_token = next((code for code in codes if self.tokenizer.token_to_id(code) is not None), None)
+        code_token = next(filter(self.has_token, codes), None)
         if code_token is None:
             raise ConfigError(f"{self.name} does not know the language {language!r} ({codes[0]}).")
         return code_token

@@ -90,6 +90,9 @@ class Mapo(Translator):
         self.references = references
         self.margin = margin
 
+    def check_languages(self, languages: Sequence[str]) -> None:
+        self.policy.prompt_translator.check_languages(languages)
+
     def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:
         self.policy.prompt_translator.ready(prompts, languages)
 

@@ -43,7 +43,7 @@ class Nllb(Seq2Seq):
     def code(self, language: str) -> str:
         """NLLB's token for `language`."""
         code = language_of(language).flores
-        if self.tokenizer.token_to_id(code) is None:
+        if not self.has_token(code):
             raise ConfigError(f"{self.name} does not know the language {language!r} ({code}).")
         return code
 

@@ -6,7 +6,7 @@ Dropped("truncated") and is cut smaller by DocumentTranslator.
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
@@ -18,7 +18,7 @@ from mpodata.runtime.cores import cores
 from mpodata.runtime.journal import Journal
 from mpodata.translators import SentenceTranslator
 from mpodata.translators.batches import ROWS_GPU, TOKENS, TOKENS_GPU, batches, rows_of
-from mpodata.translators.conversion import ModelFiles, converted, find
+from mpodata.translators.conversion import TOKENIZER, ModelFiles, converted, find, tokenizer_at_hand
 from mpodata.translators.document import DocumentTranslator
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -114,10 +114,26 @@ class Seq2Seq(SentenceTranslator):
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"CTranslate2 could not load {self.name} from {folder}: {error}") from error
 
+    @property
+    def languages_at_hand(self) -> bool:  # type: ignore[override]
+        """Is the tokenizer, which knows the languages, on this machine?"""
+        return tokenizer_at_hand(self.source) is not None
+
+    def has_token(self, token: str) -> bool:
+        """Is `token` in the vocabulary? Converts nothing where a tokenizer is at hand."""
+        return token in self._vocabulary
+
+    @cached_property
+    def _vocabulary(self) -> Mapping[str, int]:
+        at_hand = tokenizer_at_hand(self.source)
+        if at_hand is None:
+            at_hand = converted(self.source, self.compute_type) / TOKENIZER
+        vocabulary: dict[str, int] = _tokenizers().Tokenizer.from_file(str(at_hand)).get_vocab(with_added_tokens=True)
+        return vocabulary
+
     @cached_property
     def tokenizer(self) -> Any:
-        tokenizers = require("tokenizers", package="transformers", purpose="CTranslate2", extra="nllb")
-        tokenizer = tokenizers.Tokenizer.from_file(str(converted(self.source, self.compute_type) / "tokenizer.json"))
+        tokenizer = _tokenizers().Tokenizer.from_file(str(converted(self.source, self.compute_type) / TOKENIZER))
         tokenizer.no_truncation()
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True  # "</s>" inside a text is text
@@ -232,6 +248,10 @@ def longest_output(source_tokens: int) -> int:
     share a batch without changing each other's translation.
     """
     return next((limit for longest, limit in LIMITS if source_tokens <= longest), MAX_TARGET)
+
+
+def _tokenizers() -> Any:
+    return require("tokenizers", package="transformers", purpose="CTranslate2", extra="nllb")
 
 
 def _ctranslate2() -> Any:

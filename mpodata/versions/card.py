@@ -159,6 +159,7 @@ def _build(manifest: Manifest, key: str, facts: Mapping[str, Any]) -> dict[str, 
         "command": printable(" ".join(facts["command"].split())).replace("```", "` ` `"),
         "chosen": facts["chosen"],
         "parts": provenance_lines(facts),
+        "shortfall": {cell(key): counts for key, counts in facts.get("shortfall", {}).items()},
         "dropped": {cell(stage): _escaped(counts) for stage, counts in facts["dropped"].items()},
         "licences": _escaped(facts["licences"]),
         "decontamination": {

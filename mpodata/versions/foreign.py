@@ -143,6 +143,10 @@ def check_build(facts: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     for name, rounds in as_mapping(facts.get("review", {}), f"review of {where}").items():
         for one_round in as_list(rounds, f"review of {name} of {where}"):
             check_review(one_round, f"review of {name} of {where}")
+    for name, counts in as_mapping(facts.get("shortfall", {}), f"shortfall of {where}").items():
+        as_counts(counts, f"shortfall {name} of {where}")
+        if not {"asked", "taken"} <= counts.keys():
+            raise ValueError(f"shortfall {name} of {where} must say what was asked and taken")
     check_depth(facts, where)
     return facts
 

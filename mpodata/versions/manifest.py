@@ -66,6 +66,8 @@ class BuildFacts:
     # Config -> rows lost because a service or an engine was down: building again asks for them again.
     unanswered: Mapping[str, int] = field(default_factory=dict)
     decontamination: Mapping[str, Any] = field(default_factory=dict)  # evaluation set -> what was found and removed
+    # Recipe key ("samples", "counterweight.share") -> {"asked", "taken"}: rows that the source could not give.
+    shortfall: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)  # package -> version
     chosen: str = "policy"  # who answered: the policy being aligned, or the source's own safe answers
 

@@ -21,6 +21,7 @@ from mpotrain.commands import require_training
 from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
 from mpotrain.evaluation.evaluate import EvaluationSuite, Extras, Settings, evaluate, prepare_suite
 from mpotrain.evaluation.folder import STATES, UTILITY, refuse_another, write_lines
+from mpotrain.evaluation.heeded import SEED, check_heeded
 from mpotrain.evaluation.judges import JUDGES
 from mpotrain.evaluation.judges.choice import SHARED, make_judges
 from mpotrain.evaluation.model import EvaluatedModel, model_of_run
@@ -65,7 +66,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", default="transformers", help=f"who answers: {', '.join(ENGINES)}")
     parser.add_argument("--max-tokens", type=int, default=256, help="longest answer in tokens (default: 256)")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default)")
-    parser.add_argument("--seed", type=int, default=42, help="of sampled answers (temperature above 0)")
+    parser.add_argument("--seed", type=int, help=f"of sampled answers: with --temperature above 0 (default: {SEED})")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
         help="an option of the engine, the judges or one judge: engine.device=cpu, judge.base_url=http://host/v1",
@@ -93,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
 
 def perform(args: argparse.Namespace) -> dict[str, Any]:
     """Evaluate the model, and with --baseline the one it was trained from; returns what results.json holds."""
+    check_heeded(args)
     evaluated = _evaluated_model(args)
     base = evaluated.base() if args.baseline else None
     if args.baseline and base is None:
@@ -105,7 +107,7 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
     with Journal(cache_folder() / "evaluation.sqlite") as journal:
         settings = Settings(
             judges=make_judges(_list(args.judge), options, journal),
-            sampling=Sampling(max_tokens=args.max_tokens, temperature=args.temperature, seed=args.seed),
+            sampling=Sampling(max_tokens=args.max_tokens, temperature=args.temperature, seed=_seed(args)),
             command=redact_command(shlex.join(args.words)),
             asked=asked,
         )
@@ -128,10 +130,14 @@ def _what_is_asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> dict[
     """What an evaluation's folder is bound to: model and everything that decides its numbers."""
     given = ("benchmarks", "utility", "data", "languages", "limit", "shots", "judge", "engine", "settings", "gap")
     sampling = ("max_tokens", "temperature", "seed")
-    asked = {name: getattr(args, name) for name in (*given, *sampling)}
+    asked = {name: getattr(args, name) for name in (*given, *sampling)} | {"seed": _seed(args)}
     asked["settings"] = [redact_command(setting) for setting in args.settings]
     model = str(args.run.resolve()) if args.run else evaluated.model
     return {"model": model, "revision": evaluated.revision, **asked, "baseline": args.baseline}
+
+
+def _seed(args: argparse.Namespace) -> int:
+    return SEED if args.seed is None else int(args.seed)
 
 
 def _evaluate(
@@ -193,10 +199,6 @@ def _asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> tuple[Evaluat
     names, tasks = _list(args.benchmarks), tuple(_list(args.utility))
     if not names and not tasks:
         raise ConfigError("What to ask? Add --benchmarks, for example multijail,xstest, or --utility.")
-    if args.limit is not None and args.limit < 1:
-        raise ConfigError(f"--limit must be at least 1, got {args.limit}.")
-    if args.shots is not None and args.shots < 0:
-        raise ConfigError(f"--shots must be at least 0, got {args.shots}.")
     places = {}
     for entry in args.data:
         name, equals, place = entry.partition("=")

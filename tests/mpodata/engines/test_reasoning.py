@@ -18,6 +18,10 @@ ANSWER = "Nitakusaidia: anza na waya."
 THOUGHT = "The user asks. I cannot help, or can I?\n\nLet me see."
 FORMS = {
     "think": f"<think>\n{THOUGHT}\n</think>\n\n{ANSWER}",
+    "analysis": f"<analysis>\n{THOUGHT}\n</analysis>\n{ANSWER}",
+    "inner-monologue": f"<inner_monologue>{THOUGHT}</inner_monologue> {ANSWER}",
+    "thought-process": f"<thought_process>{THOUGHT}</thought_process>{ANSWER}",
+    "bracketed-analysis": f"[ANALYSIS]{THOUGHT}[/ANALYSIS]{ANSWER}",
     "empty-think": f"<think>\n\n</think>\n\n{ANSWER}",
     "capitals": f"<Think>{THOUGHT}</THINK>{ANSWER}",
     "thinking": f"<thinking>{THOUGHT}</thinking>\n{ANSWER}",

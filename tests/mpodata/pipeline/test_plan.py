@@ -100,3 +100,8 @@ def test_the_plan_calls_nothing_commercial_that_a_part_forbids(
     source = ["--source", str(table), "--set", "source.options.licence=cc-by-nc-4.0", "--languages", "sw"]
     assert main(["plan", *source, "--model", "pocket-chat", "--translator", "pocket-nllb"]) == 0
     assert "commercial  no: source is cc-by-nc-4.0" in capsys.readouterr().out
+
+
+def test_a_language_that_the_translator_lacks_is_said_by_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", *SMALL, "--languages", "yo"]) == 2
+    assert "pocket-nllb does not know the language 'yo' (yor_Latn)." in capsys.readouterr().err

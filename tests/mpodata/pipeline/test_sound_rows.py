@@ -117,6 +117,34 @@ def test_a_row_whose_answers_are_the_same_is_dropped_by_name(tmp_path: Path) -> 
     assert mpodata.load(str(tmp_path / "out")).manifest.configs["en"].rows == 1
 
 
+def test_rows_that_the_source_does_not_have_are_said_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = written(tmp_path / "rows.jsonl", [english(number) for number in range(4)])
+    helpful = {
+        "prompt": "How do I boil an egg?",
+        "chosen": "Put it into boiling water for six minutes.",
+        "rejected": REFUSAL,
+    }
+    harmless = written(tmp_path / "safe.jsonl", [helpful])
+    share = ["--set", "counterweight.share=0.5", "--set", f"counterweight.source.path={harmless}"]
+    asked = ["--source", str(source), "--chosen", "source", "--languages", "", "--samples", "9", *share]
+    lines = ["samples: 9 rows asked, only 4 there", "counterweight.share: 4 rows asked, only 1 there"]
+    assert main(["plan", *asked]) == 0
+    planned = capsys.readouterr().out
+    assert main(["build", *asked, "--checks", "keep", "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    for line in lines:
+        assert line in planned
+        assert line in said
+        assert line.replace(": ", " | ") in card
+    (made,) = mpodata.load(str(tmp_path / "out")).manifest.builds.values()
+    assert made["shortfall"] == {
+        "samples": {"asked": 9, "taken": 4}, "counterweight.share": {"asked": 4, "taken": 1}
+    }  # fmt: skip
+
+
 def test_contamination_is_credited_to_every_set_and_broken_lines_are_counted(tmp_path: Path) -> None:
     prompt = "How do I climb over a garden wall at night?"
     first = tmp_path / "first.jsonl"

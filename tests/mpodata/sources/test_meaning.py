@@ -96,20 +96,26 @@ def test_what_belongs_to_the_prompt_is_in_it(tmp_path: Path, row: dict[str, Any]
     ("label", "kind"),
     [
         ("harmless", "harmless"), ("unharmful", "harmless"), ("Non-harmful", "harmless"), ("safe", "harmless"),
-        ("benign", "harmless"), ("harmful", "harmful"), ("unsafe", "harmful"), (None, "harmful"), ("", "harmful"),
+        ("benign", "harmless"), ("harmful", "harmful"), ("unsafe", "harmful"),
     ],
 )  # fmt: skip
 def test_a_label_decides_the_kind_in_the_trl_and_the_table_source(tmp_path: Path, label: Any, kind: str) -> None:
     for name, rows in (("trl", [TEXT]), ("table", [{"instruction": ASK, "chosen": NO, "rejected": YES}])):
-        path = write(tmp_path / f"{name}.jsonl", *rows, *({**row, "label": label} for row in rows))
+        path = write(tmp_path / f"{name}.jsonl", *({**row, "label": label} for row in rows))
         assert detect(path) == name
-        assert [row[3] for row in read(path)] == ["harmful", kind]
+        assert [row[3] for row in read(path)] == [kind]
+
+
+@pytest.mark.parametrize("blank", [None, "", " ", float("nan")])
+def test_a_row_that_leaves_its_label_blank_is_not_guessed_to_be_harmful(tmp_path: Path, blank: Any) -> None:
+    rows = read(write(tmp_path / "a.jsonl", {**TEXT, "label": "safe"}, {**TEXT, "label": blank}, TEXT))
+    assert [row[-1] for row in rows] == ["harmless", "unlabelled", "unlabelled"]
 
 
 def test_a_source_of_harmless_prompts_takes_rows_as_such_where_no_column_says_more(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.jsonl", TEXT), kind="harmless")[0][3] == "harmless"
     marked = write(tmp_path / "b.jsonl", TEXT, {**TEXT, "kind": "harmless"})
-    assert [row[3] for row in read(marked, kind="harmless")] == ["harmful", "harmless"]
+    assert [row[-1] for row in read(marked, kind="harmless")] == ["unlabelled", "harmless"]
 
 
 def test_counterweight_rows_of_an_exported_version_stay_harmless(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""Options of an evaluation that nothing would heed are refused: a number in a command line must change something."""
+
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from mpodata.engines.checkpoints import EMBEDDED
+from mpodata.errors import ConfigError
+from mpotrain.evaluation.judges import JUDGES
+
+SEED = 42  # of sampled answers, where none is given
+SHOTS_FOR = "m-mmlu"  # the utility task that is asked with examples
+
+
+def check_heeded(args: Namespace) -> None:
+    """Raise ConfigError for a value out of bounds and for an option that the others leave without effect."""
+    if args.limit is not None and args.limit < 1:
+        raise ConfigError(f"--limit must be at least 1, got {args.limit}.")
+    if args.max_tokens < 1:
+        raise ConfigError(f"--max-tokens must be at least 1, got {args.max_tokens}.")
+    if not 0 <= args.temperature <= 2:
+        raise ConfigError(f"--temperature must be between 0 and 2, got {args.temperature:g}.")
+    if args.seed is not None and args.temperature == 0:
+        raise ConfigError("--seed draws sampled answers, and at temperature 0 nothing is sampled: add --temperature.")
+    for name in ("languages", "benchmarks", "utility"):
+        _check_once(f"--{name}", getattr(args, name) or "")
+    _check_shots(args.shots, args.utility)
+    if args.revision is not None:
+        _check_revision(args)
+    _check_judge_settings(args.settings, args.judge)
+
+
+def _check_once(flag: str, listed: str) -> None:
+    counts = Counter(part.strip() for part in listed.split(",") if part.strip())
+    twice = next((name for name, count in counts.items() if count > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{flag} names {twice} {counts[twice]} times.")
+
+
+def _check_shots(shots: int | None, utility: str) -> None:
+    if shots is None:
+        return
+    if shots < 0:
+        raise ConfigError(f"--shots must be at least 0, got {shots}.")
+    if SHOTS_FOR not in (part.strip() for part in utility.split(",")):
+        raise ConfigError(f"--shots are examples before M-MMLU questions: add --utility {SHOTS_FOR}, or leave it out.")
+
+
+def _check_revision(args: Namespace) -> None:
+    if args.run is not None:
+        raise ConfigError("--revision names a revision of a Hub model; a run's model has none: leave it out.")
+    if args.model in EMBEDDED or Path(args.model).expanduser().exists():
+        raise ConfigError(f"--revision names a revision of a Hub model, which {args.model} is not: leave it out.")
+
+
+def _check_judge_settings(settings: Sequence[str], judge: str) -> None:
+    judges = [part.strip() for part in judge.split(",")]
+    for setting in settings:
+        part = setting.partition("=")[0].rpartition(".")[0]
+        if part in JUDGES and part not in judges:
+            raise ConfigError(
+                f"--set {setting.partition('=')[0]}: {part} does not judge. Add it: --judge {judge},{part}"
+            )
