@@ -1,11 +1,13 @@
 """Preference data in several languages as it is found in the world: what `mpodata audit` reads.
 
-Formats, told from the columns: released MPO files; TRL preference types (text or messages, prompt given or implicit);
-LLaMA-Factory's ranking formats (sharegpt: conversations, chosen, rejected; alpaca: instruction, input, chosen and
-rejected); hh-rlhf's transcripts; versions of mpodata. A row's language is its `language` or `lang` column, by any label
-that `mpodata.languages` knows, else identified from its texts. Rows that share an id (`pair_id`, or `id` beside a
-language column) with a row in the dominant language are compared with it. Rows with earlier turns or a system prompt
-are no pairs of one prompt: each is counted as `multi-turn`.
+Formats, told from the columns: released MPO files; what NeMo Curator translated; TRL preference types (text or
+messages, prompt given or implicit); LLaMA-Factory's ranking formats (sharegpt: conversations, chosen, rejected; alpaca:
+instruction, input, chosen and rejected); hh-rlhf's transcripts; versions of mpodata.
+
+A row's language is its `language` or `lang` column, by any label that `mpodata.languages` knows, else identified from
+its texts. Rows that share an id (`pair_id`, or `id` beside a language column) with a row in the dominant language are
+compared with it. Rows with earlier turns or a system prompt are no pairs of one prompt: each is counted as
+`multi-turn`.
 """
 
 from collections import Counter, defaultdict
@@ -25,6 +27,7 @@ from mpodata.readers.conversation import prompt_text
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import COUNTERWEIGHT, Dropped, Pair, Side
 from mpodata.sources.exchange import LANGUAGE_COLUMNS, Texts, alpaca, preference, sharegpt
+from mpodata.sources.nemo_curator import METADATA, NemoCurator, nemo_curator
 from mpodata.sources.released_mpo import COLUMNS as RELEASED_COLUMNS
 from mpodata.sources.released_mpo import ReleasedMPO, released_mpo
 
@@ -82,7 +85,11 @@ def preferences(
     if format == "released-mpo":
         code, reason = (dominant, NAMED) if dominant else _released_dominant(upstream)
         source = released_mpo(path=path, dominant=code, split=split, config=config, revision=revision)
-        return Preferences(path, format, lambda: _released_entries(source), code, reason)
+        return Preferences(path, format, lambda: _parallel_entries(source), code, reason)
+    if format == "nemo-curator":
+        curated = nemo_curator(path=path, dominant=dominant or "en", split=split, config=config, revision=revision)
+        reason = NAMED if dominant else "by default: NeMo Curator does not record it"
+        return Preferences(path, format, lambda: _parallel_entries(curated), curated.dominant, reason)
     reader = _EntryReader(upstream, _ROW_FORMATS[format], dominant)
     return Preferences(path, format, reader.entries, *reader.dominant_and_reason)
 
@@ -99,6 +106,8 @@ def _format_of(upstream: Upstream) -> str:
     columns = set(upstream.columns)
     if set(RELEASED_COLUMNS) <= columns:
         return "released-mpo"
+    if {METADATA, *ANSWERS} <= columns:
+        return "nemo-curator"
     if {"conversations", *ANSWERS} <= columns:
         return "sharegpt"
     if {"instruction", *ANSWERS} <= columns:
@@ -116,7 +125,7 @@ _ROW_FORMATS: Final[Mapping[str, Callable[[RawRow], Texts | Dropped]]] = {
     "sharegpt": sharegpt,
     "alpaca": alpaca,
 }
-FORMATS: Final = ("released-mpo", "mpodata", *_ROW_FORMATS)
+FORMATS: Final = ("released-mpo", "nemo-curator", "mpodata", *_ROW_FORMATS)
 
 
 @dataclass(frozen=True)
@@ -201,7 +210,7 @@ def _spoken(texts: list[str]) -> str:
     return next((code for code, _ in identified if code != UNDETERMINED), UNDETERMINED)
 
 
-def _released_entries(source: ReleasedMPO) -> Iterator[Entry | Dropped]:
+def _parallel_entries(source: ReleasedMPO | NemoCurator) -> Iterator[Entry | Dropped]:
     seen: set[str] = set()
     for pair in source.pairs(keep_empty=True):
         if isinstance(pair, Dropped):

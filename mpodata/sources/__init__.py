@@ -13,6 +13,7 @@ SOURCES = {
     "hh-rlhf": "mpodata.sources.hh_rlhf:hh_rlhf",
     "trl": "mpodata.sources.trl:trl",
     "pocket": "mpodata.sources.pocket:pocket",
+    "nemo-curator": "mpodata.sources.nemo_curator:nemo_curator",  # a ParallelSource, too
     "released-mpo": "mpodata.sources.released_mpo:released_mpo",  # a ParallelSource: its rows are pairs already
 }
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped
-from mpodata.sources import beavertails, hh_rlhf, pku_saferlhf, refuseu, released_mpo
+from mpodata.sources import beavertails, hh_rlhf, nemo_curator, pku_saferlhf, refuseu, released_mpo
 from mpodata.sources.exchange import transcript
 
 EXAMPLES: Final = 100  # rows that show what kind of cells a column has
@@ -44,6 +44,8 @@ def _of_columns(columns: list[str], cells: RawRow) -> str:
     names = set(columns)
     if set(released_mpo.COLUMNS) <= names:
         return "released-mpo"
+    if nemo_curator.METADATA in names and {"chosen", "rejected"} <= names:
+        return "nemo-curator"
     if pku_saferlhf.is_real(columns) or (pku_saferlhf.is_derived(columns) and isinstance(cells.get("response"), list)):
         return "pku-saferlhf"
     if set(beavertails.COLUMNS) <= names:
