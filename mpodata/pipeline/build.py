@@ -127,6 +127,7 @@ def _made(
     chosen = progress.over(runner.choose(read_source_rows(selected)), f"{recipe.dominant}: answers", count)
     dominant = work.file(recipe.dominant, chosen)
     if dominant.rows == 0:
+        work.keep_drops()
         raise DataError(f"No pair is left in {recipe.dominant}: {work.reasons()}. Each row stands in {work.drops}.")
     yield recipe.dominant, dominant
     for language in recipe.languages:
