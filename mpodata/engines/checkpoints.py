@@ -3,7 +3,10 @@
 import hashlib
 import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +59,8 @@ def load_pretrained(kind: str, model: str, revision: str | None = None, **option
     bars = transformers.utils.logging.is_progress_bar_enabled()
     transformers.utils.logging.disable_progress_bar()  # the command line shows progress of its own
     try:
-        loaded = getattr(transformers, kind).from_pretrained(place, revision=revision, **options)
+        with _without_gguf_bar() if "gguf_file" in options else nullcontext():
+            loaded = getattr(transformers, kind).from_pretrained(place, revision=revision, **options)
         return _unquantised(loaded) if "gguf_file" in options and kind == "AutoModelForCausalLM" else loaded
     except (
         OSError,
@@ -77,6 +81,18 @@ def load_pretrained(kind: str, model: str, revision: str | None = None, **option
     finally:
         if bars:
             transformers.utils.logging.enable_progress_bar()
+
+
+@contextmanager
+def _without_gguf_bar() -> Iterator[None]:
+    """transformers shows a bar of its own over a GGUF file's tensors, whatever it was told."""
+    reader = import_module("transformers.modeling_gguf_pytorch_utils")
+    bar = reader.tqdm
+    reader.tqdm = partial(bar, disable=True)
+    try:
+        yield
+    finally:
+        reader.tqdm = bar
 
 
 def _unquantised(model: Any) -> Any:

@@ -244,11 +244,12 @@ def test_only_a_special_token_after_the_answer_is_a_stop(end, stops):
     assert TransformersEngine.around(tiny_model(), tiny_tokenizer(template))._stops == stops
 
 
-def test_a_gguf_file_answers_as_the_model_it_was_written_from(tmp_path):
+def test_a_gguf_file_answers_as_the_model_it_was_written_from(tmp_path, capfd):
     path = tiny_gguf(tmp_path / "tiny.gguf")
     engine, original = TransformersEngine(model=path), TransformersEngine.around(tiny_model(), tiny_tokenizer())
     sampling = Sampling(max_tokens=20)
     assert engine.answers(CONVERSATIONS, sampling) == original.answers(CONVERSATIONS, sampling)
+    assert capfd.readouterr().err == "", "transformers' own bar over the tensors stays out of ours"
     assert engine.provenance()["revision"].startswith("files-")
     engine._model.save_pretrained(tmp_path / "saved")  # a model that is trained must be saved
     assert (tmp_path / "saved" / "model.safetensors").is_file()
