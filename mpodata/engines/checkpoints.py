@@ -86,7 +86,7 @@ def load_pretrained(kind: str, model: str, revision: str | None = None, **option
 @contextmanager
 def _without_gguf_bar() -> Iterator[None]:
     """transformers shows a bar of its own over a GGUF file's tensors, whatever it was told."""
-    reader = import_module("transformers.modeling_gguf_pytorch_utils")
+    reader: Any = import_module("transformers.modeling_gguf_pytorch_utils")
     bar = reader.tqdm
     reader.tqdm = partial(bar, disable=True)
     try:
