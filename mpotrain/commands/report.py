@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 HELP = "Write one page (HTML, with Markdown and JSON twins) that compares evaluated models, language by language."
-EXAMPLE = "mpotrain report evals/mpo evals/dpo --out report.html"
+EXAMPLE = "mpotrain report evals/mpo evals/dpo --out report.html --published"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="what to compare with (default: the base model's evaluation, else the first of several paths)",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="page to write (default: report.html)")
-    parser.add_argument("--paper", metavar="MODEL", help="show published figures beside: llama-3.1-8b")
+    parser.add_argument(
+        "--published", "--paper", nargs="?", const="auto", metavar="TABLE,...", dest="published",
+        help="show the papers' figures beside: mpo-table-2,mpo-table-10 (alone: those of the benchmarks asked)",
+    )  # fmt: skip
     parser.add_argument(
         "--show-text", type=int, default=0, metavar="N",
         help="put N answers of each class and language on the page, folded away; they may be harmful (default: 0)",
@@ -29,7 +32,8 @@ def perform(args: argparse.Namespace) -> list[Path]:
     from mpotrain.evaluation.report.comparison import gather
     from mpotrain.evaluation.report.page import write_report
 
-    return write_report(gather(args.paths, args.against), args.out, paper=args.paper, texts=args.show_text)
+    tables = args.published.split(",") if args.published else []
+    return write_report(gather(args.paths, args.against), args.out, published=tables, texts=args.show_text)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from mpotrain.evaluation import folder
 from mpotrain.evaluation.metrics import RATES, as_json
 from mpotrain.evaluation.outcomes import CLASSES
 from mpotrain.evaluation.report import words
+from mpotrain.evaluation.report.beside import tables_beside
 from mpotrain.evaluation.report.comparison import (
     Comparison,
     ReportTable,
@@ -23,18 +24,17 @@ from mpotrain.evaluation.report.comparison import (
 from mpotrain.evaluation.report.examples import examples
 from mpotrain.evaluation.report.figures import gap_against_rate, reward_gaps, state_clouds, tradeoff
 from mpotrain.evaluation.report.overview import corrected_tables, price_tables, reliability_table, standing_table
-from mpotrain.evaluation.report.published import published
 
 TEMPLATES = Path(__file__).with_name("templates")
 
 
-def write_report(comparison: Comparison, out: Path, *, paper: str | None = None, texts: int = 0) -> list[Path]:
+def write_report(comparison: Comparison, out: Path, *, published: Sequence[str] = (), texts: int = 0) -> list[Path]:
     """Write `out` (HTML) and its Markdown and JSON twins beside it; returns their paths.
 
-    paper: a key of paper.PUBLISHED to show beside. texts: how many answers of each class and language to show in the
-    HTML page, folded away; they may be harmful, so none by default.
+    published: names of published tables to show beside, or `beside.AUTO`. texts: how many answers of each class and
+    language to show in the HTML page, folded away; they may be harmful, so none by default.
     """
-    content = page(comparison, paper) | {"texts": examples(comparison, texts) if texts else []}
+    content = page(comparison, published) | {"texts": examples(comparison, texts) if texts else []}
     html, markdown, data = out.with_suffix(".html"), out.with_suffix(".md"), out.with_suffix(".json")
     folder.write_text(html, _environment(autoescape=True).get_template("report.html.j2").render(content))
     folder.write_text(markdown, _environment(autoescape=False).get_template("report.md.j2").render(content))
@@ -42,7 +42,7 @@ def write_report(comparison: Comparison, out: Path, *, paper: str | None = None,
     return [html, markdown, data]
 
 
-def page(comparison: Comparison, paper: str | None = None) -> dict[str, Any]:
+def page(comparison: Comparison, published: Sequence[str] = ()) -> dict[str, Any]:
     """Everything the templates show."""
     told = summary(comparison)
     return {
@@ -60,7 +60,7 @@ def page(comparison: Comparison, paper: str | None = None) -> dict[str, Any]:
             *price_tables(comparison),
             *([utility] if (utility := utility_table(comparison)) else []),
             *_correlations(comparison),
-            *([_published(paper)] if paper else []),
+            *tables_beside(comparison, published),
         ],
         "agreement_table": _agreement(comparison),
         "reliability": reliability_table(comparison),
@@ -132,15 +132,6 @@ def _correlations(comparison: Comparison) -> list[ReportTable]:
         "significant."
     )
     return [ReportTable("Reward gap and attack success across languages", head, rows, caption)] if rows else []
-
-
-def _published(name: str) -> ReportTable:
-    table = published(name)
-    rows = [
-        [View(method), *(View(f"{value:.2f}") for value in values), View(f"{sum(values) / len(values):.2f}")]
-        for method, values in table.rows.items()
-    ]
-    return ReportTable(table.title, ["Model", *map(words.name_of, table.languages), "Average"], rows, table.note)
 
 
 def _agreement(comparison: Comparison) -> ReportTable | None:
