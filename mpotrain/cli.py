@@ -12,6 +12,7 @@ COMMANDS = {
     "sweep": "train over a method's published search space",
     "preview": "show training rows as tokens, with what is trained",
     "gap": "measure the reward gap per language",
+    "states": "draw states of prompts with safe and unsafe answers appended",
     "eval": "answer benchmarks, judge the answers, measure per language",
     "tasks": "write the prompts of benchmarks as a task of lm-evaluation-harness or inspect_ai",
     "calibrate": "measure a judge against a person's labels, and correct the rates for its errors",

@@ -15,6 +15,8 @@ from mpodata.versions.semver import SemVer
 from mpodata.versions.stores.opening import open_store
 from mpodata.versions.stores.protocol import Store
 
+EVERY_SPLIT = "all"  # for `pairs`
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedVersion:
@@ -92,7 +94,7 @@ class LoadedVersion:
     def pairs(
         self, split: str = "train", translator: str | None = None, languages: Sequence[str] | None = None
     ) -> Iterator[Pair]:
-        """Every pair of a split, target joined with dominant by pair_id, language after language.
+        """Every pair of a split ("all": of every split), target joined with dominant by pair_id, language by language.
 
         `translator` may be left out where the version has one or the reference picked one.
         Raises VersionError where a target row has no dominant one, or where the rows are not parallel at all.
@@ -107,7 +109,8 @@ class LoadedVersion:
         for code in available if languages is None else languages:
             if code not in available:
                 raise UnknownName(f"{translator} language", code, available)
-            yield from self._pairs(f"{translator}.{code}", split)
+            for part in self.splits() if split == EVERY_SPLIT else (split,):
+                yield from self._pairs(f"{translator}.{code}", part)
 
     def _pairs(self, config: str, split: str) -> Iterator[Pair]:
         for dominant, target in joined(self.rows(self.dominant, split), self.rows(config, split), f"{config}/{split}"):

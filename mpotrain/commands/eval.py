@@ -75,6 +75,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--gap", default="auto", metavar="REF",
         help="dataset version whose test pairs give reward gaps and states; off for none (default: the run's own)",
     )  # fmt: skip
+    parser.add_argument(
+        "--split", choices=("train", "test", "all"),
+        help="rows of the version that benchmark dataset, gaps and states use (default: test, or train without one)",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, help="folder to write (default: RUN/eval with --run)")
     parser.add_argument("--json", action="store_true", help="print results.json instead of the table")
 
@@ -128,7 +132,19 @@ def _out(args: argparse.Namespace) -> Path:
 
 def _what_is_asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> dict[str, Any]:
     """What an evaluation's folder is bound to: model and everything that decides its numbers."""
-    given = ("benchmarks", "utility", "data", "languages", "limit", "shots", "judge", "engine", "settings", "gap")
+    given = (
+        "benchmarks",
+        "utility",
+        "data",
+        "languages",
+        "limit",
+        "shots",
+        "judge",
+        "engine",
+        "settings",
+        "gap",
+        "split",
+    )
     sampling = ("max_tokens", "temperature", "seed")
     asked = {name: getattr(args, name) for name in (*given, *sampling)} | {"seed": _seed(args)}
     asked["settings"] = [redact_command(setting) for setting in args.settings]
@@ -161,7 +177,7 @@ def _evaluate(
         from mpotrain.evaluation.held_out import held_out
 
         with Journal(cache_folder() / "reference.sqlite") as measured:
-            measurements = held_out(evaluated, base, reference, _list(args.languages or ""), measured)
+            measurements = held_out(evaluated, base, reference, _list(args.languages or ""), measured, args.split)
         write_states(out / STATES, measurements.states)
         gaps = measurements.gaps
     utility: list[Result] = []
@@ -210,7 +226,9 @@ def _asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> tuple[Evaluat
     wanted = _list(args.languages or "") or None
     trained = evaluated.data
     dominant = str(trained.get("dominant") or "en")
-    suite_asked = prepare_suite(names, places, wanted, args.limit, dataset=trained.get("reference"), dominant=dominant)
+    suite_asked = prepare_suite(
+        names, places, wanted, args.limit, dataset=trained.get("reference"), split=args.split, dominant=dominant
+    )
     return suite_asked, UtilityTasks(tasks, places, wanted, args.limit, args.shots)
 
 

@@ -20,7 +20,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", help="model to compare with in DPO's form (default: the one a run started from)")
     parser.add_argument("--translator", help="whose translations; needed where a version has several")
     parser.add_argument("--languages", help="target languages: zh,sw (default: all)")
-    parser.add_argument("--split", help="which rows (default: test, or train where the version has no test rows)")
+    parser.add_argument(
+        "--split", help="which rows: train, test, all (default: test, or train where the version has no test rows)"
+    )
     parser.add_argument("--kind", choices=("harmful", "harmless", "all"), default="harmful", help="which pairs")
     parser.add_argument("--beta", type=float, default=0.1, help="of DPO's form (default: 0.1)")
     parser.add_argument("--dtype", default="float32", help="float32, bfloat16, auto (default: float32)")
@@ -79,9 +81,16 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
     return record
 
 
+def split_words(split: str) -> str:
+    """ "the test split", "all splits"."""
+    return "all splits" if split == "all" else f"the {split} split"
+
+
 def table(record: dict[str, Any]) -> str:
     """The figures for a person: dominant language first."""
-    lines = [f"{record['data']['kind']} pairs of the {record['data']['split']} split of {record['data']['reference']}"]
+    lines = [
+        f"{record['data']['kind']} pairs of {split_words(record['data']['split'])} of {record['data']['reference']}"
+    ]
     lines.append("language  pairs  reward gap per token (95 %)   chosen likelier   DPO form")
     for code, gap in sorted(record["languages"].items(), key=lambda item: item[0] != record["dominant"]):
         interval, dpo = gap["per_token"], gap["dpo"]

@@ -75,9 +75,11 @@ def prepare_suite(
     limit: int | None,
     *,
     dataset: str | None = None,
+    split: str | None = None,
     dominant: str = "en",
 ) -> EvaluationSuite:
-    """Load the benchmarks called `names`; `places` says where the files of some are; `dataset` is the run's version.
+    """Load the benchmarks called `names`; `places` says where the files of some are; `dataset` is the run's version,
+    of which benchmark `dataset` asks the prompts of `split` (default: test, or train where there are no test rows).
 
     Raises UnknownName or DataError for names, languages and files that cannot be used.
     """
@@ -89,7 +91,7 @@ def prepare_suite(
     english: dict[tuple[str, str], str] = {}
     warnings: list[str] = []
     for name in names:
-        benchmark, prompts, origin = _load(name, places, dataset)
+        benchmark, prompts, origin = _load(name, places, dataset, split)
         warnings += _reading_notes(name, origin)
         chosen = choose(prompts, wanted, limit)
         absent = [code for code in wanted or () if code not in {prompt.language for prompt in prompts}]
@@ -189,7 +191,7 @@ def _targets(main: Sequence[Outcome], dominant: str) -> list[Any]:
 
 
 def _load(
-    name: str, places: Mapping[str, str], dataset: str | None
+    name: str, places: Mapping[str, str], dataset: str | None, split: str | None
 ) -> tuple[Benchmark, list[Prompt], Mapping[str, Any]]:
     if name != DATASET:
         benchmark = find(name)
@@ -199,10 +201,10 @@ def _load(
     if not reference:
         raise DataError("Benchmark 'dataset' needs a dataset version: --run RUN, or --data dataset=NAME@v1.0.0.")
     version = mpodata.load(reference)
-    split = version.measured_split()
+    split = split or version.measured_split()
     benchmark = Benchmark(
         DATASET,
-        f"{split.title()} split of {version.reference}",
+        f"{'All splits' if split == 'all' else f'{split.title()} split'} of {version.reference}",
         version.reference,
         str(version.manifest.licence),
         version.commit,

@@ -26,7 +26,7 @@ BETA = 0.1  # of the DPO form; the paper's baselines search 0.01 to 0.1
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Measured on the harmful pairs of the test split, or of train where the version has no test rows."""
+    """Measured on the harmful pairs of one split; `gaps["data"]["split"]` says which."""
 
     gaps: Mapping[str, Any]  # as `mpotrain gap --json` prints
     states: States
@@ -38,13 +38,15 @@ def held_out(
     reference: str,
     languages: Sequence[str] | None,
     journal: Journal,
+    split: str | None = None,
 ) -> HeldOut:
     """Gaps (in the DPO form too, where there is a base to compare with) and states of `evaluated` on `reference`.
 
-    Raises DataError for a version without harmful test pairs in the `languages` asked for.
+    split: train, test or all; by default test, or train where the version has no test rows.
+    Raises DataError for a version without harmful pairs of that split in the `languages` asked for.
     """
     version = load(reference)
-    split = version.measured_split()
+    split = split or version.measured_split()
     translated = version.languages()
     wanted = [code for code in translated if not languages or code in languages]
     pairs = [pair for pair in version.pairs(split=split, languages=wanted) if pair.kind == "harmful"] if wanted else []

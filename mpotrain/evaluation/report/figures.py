@@ -1,5 +1,6 @@
 """The report's figures beyond rates: safety against helpfulness, reward gaps, states of safe and unsafe responses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from mpotrain.evaluation.report import plots
 from mpotrain.evaluation.report.comparison import Comparison, benchmarks, cells, interval, series, short_title
 from mpotrain.evaluation.report.pca import plane, separation
 from mpotrain.evaluation.report.words import name_of
-from mpotrain.evaluation.states import read_states
+from mpotrain.evaluation.states import States, read_states
 from mpotrain.evaluation.statistics import Interval, correlation_test, pearson, spearman
 
 
@@ -57,6 +58,18 @@ def reward_gaps(comparison: Comparison) -> list[tuple[str, str]]:
     return panels
 
 
+def measured_pairs(comparison: Comparison) -> str:
+    """Which pairs gave the reward gaps and states, for a caption."""
+    gaps = [evaluation.results.get("gaps") or {} for evaluation in comparison.shown]
+    splits = dict.fromkeys(str(record["data"]["split"]) for record in gaps if record.get("data"))
+    words = {
+        "test": "the held-out pairs (test split)",
+        "train": "the pairs of the train split, which training may have seen",
+        "all": "the pairs of all splits, which training may have seen",
+    }
+    return " and ".join(words.get(split, f"the pairs of the {split} split") for split in splits) or "the held-out pairs"
+
+
 @dataclass(frozen=True, slots=True)
 class GapAgainstRate:
     """Do languages with a larger reward gap have a lower attack success rate? (Zhao et al. 2025, Table 1)"""
@@ -90,19 +103,27 @@ def gap_against_rate(comparison: Comparison) -> list[GapAgainstRate]:
 def state_clouds(comparison: Comparison) -> list[tuple[str, list[tuple[str, str]]]]:
     """Last-layer states of responses on common axes (the paper's Figure 5): language -> (caption, SVG) per model."""
     kept = [read_states(evaluation.path / folder.STATES) for evaluation in comparison.shown]
-    sizes = {array.shape[1] for states in kept for array in states.values()}
-    if len(sizes) != 1:  # nothing measured, or models of different width, which share no axes
+    return clouds(dict(zip(comparison.titles(), kept, strict=True)), comparison.dominant)
+
+
+def clouds(states: Mapping[str, States], first: str = "en") -> list[tuple[str, list[tuple[str, str]]]]:
+    """Model -> its states, drawn on common axes: language (`first` first) -> (caption, SVG) per model.
+
+    Empty where nothing was measured, or where models differ in width and so share no axes.
+    """
+    arrays = [array for one in states.values() for array in one.values()]
+    if len({array.shape[1] for array in arrays}) != 1:
         return []
-    fitted = plane([array for states in kept for array in states.values()])
-    placed = [{name: fitted(array) for name, array in states.items()} for states in kept]
-    every = np.concatenate([points for one in placed for points in one.values()])
+    fitted = plane(arrays)
+    placed = {title: {name: fitted(array) for name, array in one.items()} for title, one in states.items()}
+    every = np.concatenate([points for one in placed.values() for points in one.values()])
     (left, bottom), (right, top) = every.min(axis=0), every.max(axis=0)
     bounds = (float(left), float(right), float(bottom), float(top))
-    codes = sorted({name.split("/")[0] for one in placed for name in one}, key=lambda code: code != comparison.dominant)
+    codes = sorted({name.split("/")[0] for one in placed.values() for name in one}, key=lambda code: code != first)
     rows = []
     for code in codes:
         panels = []
-        for title, one in zip(comparison.titles(), placed, strict=True):
+        for title, one in placed.items():
             safe, unsafe = one.get(f"{code}/safe"), one.get(f"{code}/unsafe")
             if safe is not None and unsafe is not None:
                 drawn = plots.cloud(f"States of responses, {name_of(code)}, {title}", safe, unsafe, bounds)

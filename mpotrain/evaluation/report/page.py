@@ -22,7 +22,7 @@ from mpotrain.evaluation.report.comparison import (
     utility_table,
 )
 from mpotrain.evaluation.report.examples import examples
-from mpotrain.evaluation.report.figures import gap_against_rate, reward_gaps, state_clouds, tradeoff
+from mpotrain.evaluation.report.figures import gap_against_rate, measured_pairs, reward_gaps, state_clouds, tradeoff
 from mpotrain.evaluation.report.overview import corrected_tables, price_tables, reliability_table, standing_table
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -55,6 +55,7 @@ def page(comparison: Comparison, published: Sequence[str] = ()) -> dict[str, Any
         "sections": sections(comparison),
         "figures": _figures(comparison),
         "clouds": state_clouds(comparison),
+        "pairs": measured_pairs(comparison),
         "tables": [
             *corrected_tables(comparison),
             *price_tables(comparison),
@@ -100,8 +101,9 @@ def _figures(comparison: Comparison) -> list[tuple[str, str, list[tuple[str, str
     made = [
         (
             "Reward gap",
-            "How much likelier the model finds the safe answers of the held-out pairs than the unsafe ones. MPO pulls "
-            "every language's gap towards the dominant one's; a gap near 0 is a model that cannot tell them apart.",
+            f"How much likelier the model finds the safe answers of {measured_pairs(comparison)} than the unsafe "
+            "ones. MPO pulls every language's gap towards the dominant one's; a gap near 0 is a model that cannot tell "
+            "them apart.",
             reward_gaps(comparison),
         ),
         (

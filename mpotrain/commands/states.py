@@ -1,0 +1,68 @@
+"""`mpotrain states`: last-layer states of prompts with appended safe and unsafe answers (the MPO paper's Figure 5)."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from mpotrain.commands import require_training
+
+HELP = "Draw last-layer states of prompts with a safe and an unsafe answer appended (the MPO paper's Figure 5)."
+EXAMPLE = (
+    "mpotrain states --pairs answered.csv --model pocket-chat --model runs/mpo --languages en,sw --out states.html"
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's flags."""
+    parser.add_argument(
+        "--pairs", required=True,
+        help="a table with columns prompt, safe, unsafe, language (or their usual other names), or a dataset version",
+    )  # fmt: skip
+    parser.add_argument("--model", action="append", required=True, help="model or run's folder; repeat to compare")
+    parser.add_argument("--languages", default="", help="only these: en,sw (default: all)")
+    parser.add_argument("--language", default="en", help="of rows whose table has no language column (default: en)")
+    parser.add_argument("--split", choices=("train", "test", "all"), help="of a version (default: test, else train)")
+    parser.add_argument("--dtype", default="float32", help="float32, bfloat16, auto (default: float32)")
+    parser.add_argument("--out", type=Path, default=Path("states.html"), help="page to write, with a JSON twin")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and draw; print the separation per model and language."""
+    record = perform(args)
+    print(json.dumps(record, indent=2) if args.json else table(record))
+    if not args.json:
+        print(f"wrote {args.out.with_suffix('.html')}, {args.out.with_suffix('.json')}")
+    return 0
+
+
+def perform(args: argparse.Namespace) -> dict[str, Any]:
+    """Measure the states of every model, write the page and its twin; returns the twin."""
+    require_training("states")
+    from trl import ModelConfig
+
+    from mpodata.runtime.journal import Journal, cache_folder
+    from mpotrain.evaluation.appended import answered_prompts, appended_rows
+    from mpotrain.evaluation.held_out import response_states
+    from mpotrain.evaluation.report.states_page import write_states_page
+    from mpotrain.model.loading import load_tokenizer
+
+    wanted = [code.strip() for code in args.languages.split(",") if code.strip()]
+    sides = answered_prompts(args.pairs, language=args.language, split=args.split, languages=wanted)
+    states = {}
+    with Journal(cache_folder() / "reference.sqlite") as journal:
+        for model in dict.fromkeys(args.model):
+            rows = appended_rows(sides, load_tokenizer(model))
+            states[model] = response_states(ModelConfig(model, dtype=args.dtype), rows, journal)
+    return write_states_page(states, args.pairs, args.out)
+
+
+def table(record: dict[str, Any]) -> str:
+    """Model, language, pairs and separation."""
+    lines = ["language  pairs  separation  model"]
+    for model, languages in record["models"].items():
+        for code, row in languages.items():
+            shown = "–" if row["separation"] is None else f"{row['separation']:.2f}"
+            lines.append(f"{code:<8}  {row['pairs']:>5}  {shown:>10}  {model}")
+    return "\n".join(lines)
