@@ -46,7 +46,7 @@ def summary(comparison: TranslatorComparison) -> str:
     name = min(FIELDS, key=lambda each: worst.agreement[each].mean)
     return (
         f"{comparison.first} and {comparison.second} differ most in {worst.name}: chrF {worst.overall:.0f} on average, "
-        f"lowest for {name} ({_interval(worst.agreement[name])})."
+        f"lowest for {name}: {_interval(worst.agreement[name])}."
     )
 
 

@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from dataclasses import asdict
 
-from mpodata.records import COUNTERWEIGHT
+from mpodata.records import COUNTERWEIGHT, FIELDS
 from mpodata.runtime.terminal import LINE_BREAK, printable
 from mpodata.versions.human import human_fields
 from mpodata.versions.load import load
@@ -51,7 +51,9 @@ def _print(shown: Shown, reveal: bool) -> None:
         ]  # fmt: skip
         for number, line in enumerate(lines or ["(empty)"]):
             print(printable(f"  {field if number == 0 else '':<9} {line}"))
-        measured = {
+        maker = dict(zip(FIELDS, shown.row.side.translators or (), strict=False)).get(field)
+        measured: dict[str, object] = {"by": maker} if maker else {}
+        measured |= {
             key.removeprefix(f"{field}_").replace("_", " "): value
             for key, value in quality.items()
             if key.startswith(field) and value is not None

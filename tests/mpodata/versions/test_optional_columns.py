@@ -8,6 +8,7 @@ import pytest
 from datasets import load_dataset
 
 import mpodata
+from mpodata.cli import main
 from mpodata.errors import DataError
 from mpodata.versions.schema import COLUMNS, Row, read_rows
 from mpodata.versions.write import VersionWriter
@@ -69,3 +70,10 @@ def test_a_row_that_lacks_what_the_first_has_is_named(tmp_path: Path) -> None:
     first, *rest = rows("sw", range(3))
     with VersionWriter(tmp_path / "out") as writer, pytest.raises(DataError, match="other columns than the first row"):
         writer.add("llm.sw", "train", [with_columns(first), *rest])
+
+
+def test_show_says_who_translated_each_field(version: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", str(version), "--pair", "1"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("[by llm, ") == 2
+    assert said.count("[by nllb-600m, ") == 1
