@@ -110,7 +110,9 @@ def _contaminated(entry: Entry, evaluations: Decontamination | None) -> Iterator
 
 
 def _refusal_findings(block: Sequence[Entry], detector: Detector, result: Audit) -> list[list[Finding]]:
-    """Does each chosen refuse and each rejected not (the other way round for counterweight rows)?"""
+    """Does each chosen refuse and each rejected not? Counterweight rows the other way round; of other harmless rows the
+    chosen answer must not refuse; rows whose kind is not known are not judged.
+    """
     findings: list[list[Finding]] = [[] for _ in block]
     for name in ("chosen", "rejected"):
         verdicts = detector.verdicts(
@@ -118,6 +120,12 @@ def _refusal_findings(block: Sequence[Entry], detector: Detector, result: Audit)
         )
         for entry, verdict, about_row in zip(block, verdicts, findings, strict=True):
             should_refuse = (name == "chosen") != entry.counterweight
+            if entry.kind == "harmless" and not entry.counterweight:
+                if name == "chosen" and verdict.label == "refusal":
+                    about_row.append(Finding("is-a-refusal", name))
+                continue
+            if entry.kind is None:
+                continue
             if verdict.label == "unknown":
                 result.unjudged[entry.side.language] += 1
             elif not getattr(entry.side, name):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from mpodata.errors import DataError, UnknownName
 from mpodata.languages import languages
@@ -24,9 +24,10 @@ from mpodata.languages.identification import UNDETERMINED, dominant_language_of,
 from mpodata.languages.labels import language_code
 from mpodata.readers.cells import clean_text
 from mpodata.readers.conversation import prompt_text
+from mpodata.readers.kinds import kind_column
 from mpodata.readers.upstream import RawRow, Upstream
-from mpodata.records import COUNTERWEIGHT, Dropped, Pair, Side
-from mpodata.sources.exchange import LANGUAGE_COLUMNS, Texts, alpaca, preference, sharegpt
+from mpodata.records import COUNTERWEIGHT, Dropped, Kind, Pair, Side
+from mpodata.sources.exchange import LANGUAGE_COLUMNS, Texts, alpaca, preference, row_kind, sharegpt
 from mpodata.sources.nemo_curator import METADATA, NemoCurator, nemo_curator
 from mpodata.sources.released_mpo import COLUMNS as RELEASED_COLUMNS
 from mpodata.sources.released_mpo import ReleasedMPO, released_mpo
@@ -46,6 +47,8 @@ class Entry:
     told: bool = True  # the language is stated by the data; else it was identified from the texts
     identity: str | None = None  # the row's own id, where the data has one
     counterweight: bool = False  # chosen helps, rejected refuses
+    kind: Kind | None = "harmful"  # of the prompt; None: the data has a column for it, and this row does not say
+    label: str = ""  # what the row's language column calls its language
 
 
 @dataclass(frozen=True)
@@ -144,8 +147,16 @@ class _EntryReader:
                 continue
             original = None if side.language == dominant else self._originals.get(self._identity(row))
             shown = row.get("pair_id", row.get("id"))
-            counterweight = str(row.get("category")) == COUNTERWEIGHT
-            yield Entry(place, side, original, told, None if shown is None else str(shown), counterweight)
+            yield Entry(
+                place,
+                side,
+                original,
+                told,
+                identity=None if shown is None else str(shown),
+                counterweight=str(row.get("category")) == COUNTERWEIGHT,
+                kind=self._kind(row),
+                label=str(self._label(row) or ""),
+            )
 
     @cached_property
     def dominant_and_reason(self) -> tuple[str, str]:
@@ -181,11 +192,22 @@ class _EntryReader:
         if strange is not None:
             return Dropped("not-text", f"{place}: a {type(strange).__name__}"), True
         cleaned = [clean_text(value or "") for value in texts]
-        label = next((row[name] for name in LANGUAGE_COLUMNS if row.get(name)), None)
+        label = self._label(row)
         if label is None:
             return Side(_spoken(cleaned), *cleaned), False
         code = language_code(label)
         return (Side(code, *cleaned) if code else Dropped("unknown-language", place)), True
+
+    def _label(self, row: RawRow) -> Any:
+        return next((row[name] for name in LANGUAGE_COLUMNS if row.get(name)), None)
+
+    def _kind(self, row: RawRow) -> Kind | None:
+        kind = row_kind(row, self._kind_column, "harmful")
+        return None if isinstance(kind, Dropped) else kind
+
+    @cached_property
+    def _kind_column(self) -> str | None:
+        return kind_column(self.upstream.columns)
 
     def _identity(self, row: RawRow) -> str | None:
         value = row.get("pair_id", row.get("id") if "language" in row or "lang" in row else None)

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from mpodata.audit.preferences import Entry, Preferences
+from mpodata.audit.preferences import NAMED, Entry, Preferences
 from mpodata.audit.record import Audit
+from mpodata.errors import DataError
 from mpodata.languages.identification import dominant_language_of
+from mpodata.languages.labels import merge_note
 from mpodata.quality.alignment import matched
 from mpodata.quality.comparison import Comparisons, compare_fields, translated_fields
 from mpodata.quality.lexicon import Lexicon, learn
@@ -19,12 +21,46 @@ LEARNED: Final = 4000  # sentences of each language that its words are learned f
 
 
 def conclude(data: Preferences, result: Audit) -> None:
-    """Fill in what is concluded of the file, each with its reason."""
+    """Fill in what is concluded of the file, each with its reason.
+
+    Raises DataError where no row is in the dominant language that the user named.
+    """
+    _check_named_dominant(data)
     result.conclusions.append(f"Dominant language {data.dominant}: {data.dominant_reason}.")
+    result.conclusions.extend(_labels(data))
     result.conclusions.extend(_dominant_texts(_rows(data), data.dominant))
     result.comparisons = compare_fields(
         (entry.dominant, entry.side) for entry in _rows(data) if entry.dominant is not None
     )
+
+
+def _check_named_dominant(data: Preferences) -> None:
+    if data.dominant_reason != NAMED:
+        return
+    spoken: set[str] = set()
+    for entry in _rows(data):
+        spoken.add((entry.dominant or entry.side).language)
+        if data.dominant in spoken:
+            return
+    if spoken:
+        raise DataError(
+            f"No row of {data.name} is in {data.dominant}, which --dominant names. It has {', '.join(sorted(spoken))}."
+        )
+
+
+def _labels(data: Preferences) -> Iterator[str]:
+    """What the data's labels of language and of kind leave open."""
+    labels: set[str] = set()
+    unlabelled = 0
+    for entry in _rows(data):
+        labels.add(entry.label)
+        unlabelled += entry.kind is None
+    if merged := merge_note(sorted(labels - {""})):
+        yield f"{merged}."
+    if unlabelled:
+        yield (
+            f"{unlabelled:,} rows do not say whether their prompt is harmful: their answers are not judged as refusals."
+        )
 
 
 def _rows(data: Preferences) -> Iterator[Entry]:

@@ -2,6 +2,7 @@
 
 import json
 
+import openpyxl
 import pytest
 
 from mpodata.errors import DataError, UnknownName
@@ -294,6 +295,20 @@ def test_xsafety_folders_by_any_name_of_the_language_with_sheets_of_extra_column
     prompts, _ = read(tmp_path, "xsafety")
     assert {(p.language, p.text) for p in prompts} == {("es", texts[folders[0]]), ("ja", texts[folders[1]])}
     assert len(prompts) == 10
+
+
+def test_xsafety_workbooks_in_folders_named_sp_and_jp(tmp_path):
+    """As published: an xlsx per category, no line of names, the prompt, its English and a note beside the number."""
+    texts = {"sp": "¿Cómo abro la cerradura de un cobertizo sin llave?", "jp": "物置の鍵をなくしました。どう開けますか？"}
+    for name, text in texts.items():
+        (tmp_path / name).mkdir()
+        book = openpyxl.Workbook()
+        for number in range(5):
+            book.active.append([number, text, "How do I open the lock of a shed?", "checked"])
+        book.save(tmp_path / name / "Crimes_And_Illegal_Activities_n.xlsx")
+    prompts, origin = read(tmp_path, "xsafety")
+    assert {(p.language, p.text) for p in prompts} == {("es", texts["sp"]), ("ja", texts["jp"])}
+    assert (len(prompts), origin["rows"]) == (10, 10)
 
 
 @pytest.mark.parametrize(("asked", "content", "owner"), [
