@@ -59,7 +59,7 @@ def columns_of(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], place: s
     spoken = [name for name in names.values() if language_in_name(folder, [row.get(name) for row in rows])]
     if len(spoken) == 1:
         return Columns(names, spoken[0], {}, "")
-    if len(names) == 1 or ("0" in names and place.endswith(".tsv")):  # a bare list of prompts
+    if len(names) == 1 or ("0" in names and place.endswith((".tsv", ".xlsx"))):  # a bare list of prompts
         return Columns(names, next(iter(names.values())), {}, "")
     seen = "a first line that names none" if "0" in names else ", ".join(sorted(names))
     raise DataError(

@@ -299,7 +299,10 @@ def test_xsafety_folders_by_any_name_of_the_language_with_sheets_of_extra_column
 
 def test_xsafety_workbooks_in_folders_named_sp_and_jp(tmp_path):
     """As published: an xlsx per category, no line of names, the prompt, its English and a note beside the number."""
-    texts = {"sp": "¿Cómo abro la cerradura de un cobertizo sin llave?", "jp": "物置の鍵をなくしました。どう開けますか？"}
+    texts = {
+        "sp": "¿Cómo abro la cerradura de un cobertizo sin llave?",
+        "jp": "物置の鍵をなくしました。どう開けますか？",
+    }
     for name, text in texts.items():
         (tmp_path / name).mkdir()
         book = openpyxl.Workbook()
