@@ -143,11 +143,13 @@ def _both(row: RawRow, metadata: Mapping[str, Any]) -> tuple[RawRow, RawRow] | D
     translation = metadata.get("translation")
     if not isinstance(translation, dict) or not translation:
         return Dropped("untranslated")
+    segments = metadata.get("segmented_translation")
+    segments = segments if isinstance(segments, dict) else {}
+    originals: dict[str, list[str] | None]
     present = {name: _texts(row.get(name)) for name in FIELDS if row.get(name) is not None}
     if all(isinstance(translation.get(name), str) for name in present):
         translated = {name: [translation[name]] for name in present}
-        segments = metadata.get("segmented_translation")
-        originals = {name: [_original(translation[name], segments, name)] for name in present}
+        originals = {name: _originals(translated[name], segments.get(name)) for name in present}
     else:  # texts of messages, path after path, each in the order of its messages
         texts = translation.get(CONTENT)
         if not isinstance(texts, list) or len(texts) != sum(map(len, present.values())):
@@ -155,11 +157,11 @@ def _both(row: RawRow, metadata: Mapping[str, Any]) -> tuple[RawRow, RawRow] | D
         rest, translated = iter(texts), {}
         for name, own in present.items():
             translated[name] = [next(rest) for _ in own]
-        originals = {}
+        every = _originals(texts, segments.get(CONTENT))
+        originals = {name: None if every is None else [every.pop(0) for _ in own] for name, own in present.items()}
     if all(present[name] == translated[name] for name in present):  # output_mode "both": the source was replaced
-        if not originals or any(None in texts for texts in originals.values()):
-            return Dropped("source-is-gone")
-        return _with(row, originals), row
+        sources = {name: own for name, own in originals.items() if own is not None}
+        return (_with(row, sources), row) if len(sources) == len(present) else Dropped("source-is-gone")
     return row, _with(row, translated)
 
 
@@ -181,19 +183,26 @@ def _with(row: RawRow, texts: Mapping[str, list[Any]]) -> RawRow:
     return copy.deepcopy(changed)
 
 
-def _original(translated: str, segments: Any, name: str) -> str | None:
-    """The source of a field: its translation with every segment's own source in the place of the segment."""
-    pairs = segments.get(name) if isinstance(segments, dict) else None
-    if not isinstance(pairs, list):
+def _originals(translated: list[Any], pairs: Any) -> list[str] | None:
+    """The sources of some texts: each translation with every segment's own source in the place of the segment.
+
+    pairs: the segments of all texts, in order. None where they are not those of the texts.
+    """
+    if not isinstance(pairs, list) or not all(isinstance(text, str) for text in translated):
         return None
-    parts, at = [], 0
-    for pair in pairs:
-        source, target = (pair.get("src"), pair.get("tgt")) if isinstance(pair, dict) else (None, None)
-        if not isinstance(source, str) or not isinstance(target, str):
-            return None
-        found = translated.find(target, at)
-        if found < 0:
-            return None
-        parts += [translated[at:found], source]
-        at = found + len(target)
-    return "".join([*parts, translated[at:]])
+    rest = [(pair.get("src"), pair.get("tgt")) if isinstance(pair, dict) else (None, None) for pair in pairs]
+    originals = []
+    for text in translated:
+        parts, at = [], 0
+        while rest and text[at:].strip():
+            source, target = rest[0]
+            if not isinstance(source, str) or not isinstance(target, str):
+                return None
+            found = text.find(target, at)
+            if found < 0:
+                break
+            parts += [text[at:found], source]
+            at = found + len(target)
+            del rest[0]
+        originals.append("".join([*parts, text[at:]]))
+    return None if rest else originals

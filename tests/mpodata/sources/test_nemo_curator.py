@@ -60,7 +60,16 @@ NESTED = {"target_lang": "sw", "translation": {"content": list(SWAHILI)}, "segme
 CONVERSATIONS = {**messages(*ENGLISH), "translation_metadata": json.dumps(NESTED)}
 
 
-@pytest.mark.parametrize("row", [flat("raw"), flat("both"), CONVERSATIONS], ids=["raw", "both", "messages"])
+PAIRS = [pair for texts in zip(ENGLISH, SWAHILI, strict=True) for pair in segments(*texts)]
+REPLACED = {
+    **messages(*SWAHILI),
+    "translation_metadata": json.dumps({**NESTED, "segmented_translation": {"content": PAIRS}}),
+}
+
+
+@pytest.mark.parametrize(
+    "row", [flat("raw"), flat("both"), CONVERSATIONS, REPLACED], ids=["raw", "both", "messages", "messages, both"]
+)
 def test_a_row_gives_its_source_and_its_translation(row, tmp_path):
     path = written(tmp_path / "rows.jsonl", row)
     assert detect(path) == "nemo-curator"
