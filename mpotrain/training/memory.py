@@ -34,6 +34,7 @@ class Need:
     parameters: int
     activations: float = 0.0  # of the largest forward, where its tokens are known
     tokens: int = 0  # of that forward
+    available: float = float("inf")  # what the device has
 
     @property
     def total(self) -> float:
@@ -42,10 +43,21 @@ class Need:
     def line(self) -> str:
         """The estimate for a person."""
         parts = f"weights {_gib(self.weights)}, gradients and optimizer {_gib(self.training)}"
-        return (
+        line = (
             f"Estimated memory per process: {_gib(self.total)} GiB ({parts}, activations of {self.tokens:,} tokens "
             f"{_gib(self.activations)})."
         )
+        if self.fits:
+            return line
+        return (
+            f"{line} That is more than the {_gib(self.available)} GiB there are: add --gradient_checkpointing true, or "
+            "lower --max_length or --per_device_train_batch_size."
+        )
+
+    @property
+    def fits(self) -> bool:
+        """Whether the estimate, activations included, is within what the device has."""
+        return self.total <= self.available
 
 
 def need(
@@ -136,7 +148,7 @@ def check_memory(config: RunConfig, mode: str | None, processes: int, lengths: S
     if not lengths:
         return needed
     return with_activations(
-        needed,
+        replace(needed, available=available),
         architecture,
         largest_forward(lengths, config.training.per_device_train_batch_size),
         size=2.0 if config.training.bf16 or config.training.fp16 else SIZES.get(str(settings.dtype), 2.0),

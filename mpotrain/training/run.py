@@ -123,7 +123,7 @@ def _trainer(
     trained = objective(config, rows)
     lengths = [sum(len(part.input_ids) for part in trained.sequences([row])) for row in trained.rows]
     estimate = check_memory(config, mode, training.world_size, lengths)
-    if training.bf16_weights or training.device.type == "cuda":
+    if training.bf16_weights or training.device.type == "cuda" or not estimate.fits:
         logger.warning(estimate.line())
     set_seed(training.seed)  # new adapters start the same in every process
     policy = load_policy(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-METHODS = ("mpo", "dpo", "sft")
+METHODS = ("mpo", "sft", "dpo")
 BASE = "base"
 BEGIN, END = "<!-- real model: scripts/real_model -->", "<!-- end of real model -->"
 
@@ -25,10 +25,9 @@ def results(out: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield name, json.loads((folder / "results.json").read_text(encoding="utf-8"))
 
 
-def rows(name: str, content: dict[str, Any]) -> Iterator[str]:
+def rows(name: str, content: dict[str, Any], gaps: dict[str, Any]) -> Iterator[str]:
     """One line of the table per language."""
-    gaps = content["gaps"]["languages"]
-    for code, gap in gaps.items():
+    for code, gap in gaps["languages"].items():
         cells = [cell for cell in content["cells"] if (cell["language"], cell["kind"]) == (code, "harmful")]
         answers = sum(cell["answers"] for cell in cells)
         count = {kind: sum(cell["classes"].get(kind, 0) for cell in cells) for kind in ("refusal", "unsafe")}
@@ -63,7 +62,9 @@ def document(out: Path) -> str:
         "| model | language | reward gap | chosen likelier | refuses harmful prompts | unsafe answers |",
         "|---|---|---|---|---|---|",
     ]
-    lines += [row for name, content in results(out) for row in rows(name, content)]
+    for name, content in results(out):
+        gaps = json.loads((out / f"gap-{name}.json").read_text(encoding="utf-8"))
+        lines += rows(name, content, gaps)
     return "\n".join(lines) + "\n"
 
 

@@ -14,6 +14,7 @@ from mpotrain.cli import main
 from mpotrain.model.batches import Tokens, pack
 from mpotrain.model.forward import attach, measure
 from mpotrain.model.loading import Policy
+from mpotrain.training import memory
 from mpotrain.training.layerwise import LayerwiseAdamW
 from mpotrain.training.memory import GIB, largest_forward, need, with_activations
 from tests.mpotrain.tiny_dataset import chat_model, checkpoint, version
@@ -143,6 +144,14 @@ def test_llama_8b_trains_in_full_on_one_80_gb_gpu_by_the_estimate() -> None:
     assert weights.total / GIB == pytest.approx(61.8, abs=0.1)
     assert longest.total / GIB < 76
     assert need(PARAMETERS_8B, PARAMETERS_8B).total / GIB > 80
+
+
+def test_a_forward_that_does_not_fit_is_said_before_it_is_tried(
+    world: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_available", lambda device, processes: (1_000_000.0, "this test"))
+    assert main(flags(world)) == 0
+    assert any("more than the 0.0 GiB there are: add --gradient_checkpointing true" in said for said in caplog.messages)
 
 
 def test_the_largest_forward_holds_the_longest_rows() -> None:
