@@ -1,5 +1,6 @@
 """Answers from transformers on one device: batched by length, every row for itself."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,12 @@ from mpodata.engines.templates import answer_stops, chat_ids, frame_with_templat
 from mpodata.errors import ConfigError, ModelError
 from mpodata.records import Message
 from mpodata.registry import require
+from mpodata.runtime.cores import SLOW_BFLOAT16, multiplies_bfloat16
 
 if TYPE_CHECKING:
     import torch
 
+LOG = logging.getLogger(__name__)
 DTYPES = ("auto", "bfloat16", "float16", "float32")
 FIRST_ROUND = 48  # tokens; each round is twice as long, and rows that are not done are grouped anew between rounds
 MOST_ROWS = 256
@@ -125,6 +128,8 @@ class TransformersEngine:
         device = _device(torch, self.device)
         dtype = self.dtype if self.dtype != "auto" or device != "cpu" else "float32"
         extra = {"attn_implementation": self.attention} if self.attention else {}
+        if device == "cpu" and dtype in ("bfloat16", "float16") and not multiplies_bfloat16():
+            LOG.warning(SLOW_BFLOAT16, dtype)
         frame_with_template(self.tokenizer)  # a missing template is known before gigabytes are read
         model = load_pretrained("AutoModelForCausalLM", self.name, self.revision, dtype=dtype, **extra)
         try:

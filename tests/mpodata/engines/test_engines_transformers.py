@@ -270,3 +270,15 @@ def test_a_model_without_a_chat_template_is_refused_by_its_provenance_before_any
     engine = TransformersEngine(model=tiny_checkpoint(tmp_path, template=None))
     with pytest.raises(ModelError, match="has no chat template"):
         engine.provenance()
+
+
+@pytest.mark.parametrize(
+    ("features", "warned"),
+    [("flags : fpu avx2", True), ("flags : avx2 avx512_bf16", False), ("Features : fp bf16", False), ("", False)],
+)
+def test_16_bit_arithmetic_on_a_processor_without_it_is_warned_of(features, warned, tmp_path, monkeypatch, caplog):
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\n{features}\n", encoding="utf-8")
+    monkeypatch.setattr("mpodata.runtime.cores.FEATURES", tmp_path / "cpuinfo")
+    engine = TransformersEngine(model=tiny_checkpoint(tmp_path / "model"), dtype="bfloat16", device="cpu")
+    engine.answers(CONVERSATIONS[:1], Sampling(max_tokens=1))
+    assert any("several times slower than in float32" in said for said in caplog.messages) == warned
