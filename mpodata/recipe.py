@@ -63,6 +63,7 @@ class Recipe:
     dominant: str = "en"
     languages: tuple[str, ...] = ()
     samples: int | None = None  # harmful prompts; none: all
+    pairs: int | None = None  # exactly so many harmful pairs: prompts that are dropped are replaced by others
     seed: int = 42
     source: SourceChoice = SourceChoice()
     counterweight: Counterweight = Counterweight()
@@ -70,6 +71,7 @@ class Recipe:
     near_duplicates: float | None = None  # Jaccard similarity above which a prompt is a duplicate; none: exact only
     decontaminate: tuple[str, ...] = ()  # evaluation files whose prompts must not be trained on
     chosen: Literal["policy", "source"] = "policy"
+    chosen_must_refuse: bool = True  # drop harmful rows for which the policy did not refuse; False: as the MPO release
     model: str | None = None
     revision: str | None = None
     engine: Component = Component("transformers")
@@ -85,6 +87,9 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the manifest."""
         return {key: _plain(value) for key, value in dataclasses.asdict(self).items()}
+
+
+_ONE_OF = {"samples": ("pairs",), "pairs": ("samples",)}
 
 
 def read_recipe(
@@ -103,6 +108,10 @@ def read_recipe(
     given = dict(flags or {})
     if "source" in given:
         _put(values, places, "source", given.pop("source"), "--source")
+    settings = list(settings)
+    for key in [*(setting.partition("=")[0].strip() for setting in settings), *given]:
+        for other in _ONE_OF.get(key, ()):  # of two that say how much, a command line's takes the place of the file's
+            values.pop(other, None)
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
@@ -254,6 +263,7 @@ def _check(recipe: Recipe, places: Mapping[str, str]) -> None:
             check_name("source", SOURCES, choice.name)
     ranges = {
         "samples": (recipe.samples is None or recipe.samples > 0, "be positive"),
+        "pairs": (recipe.pairs is None or recipe.pairs > 0, "be positive"),
         "test_share": (0 <= recipe.test_share < 1, "be at least 0 and below 1"),
         "near_duplicates": (recipe.near_duplicates is None or 0 <= recipe.near_duplicates <= 1, "be between 0 and 1"),
         "counterweight.share": (0 <= recipe.counterweight.share < 1, "be at least 0 and below 1"),

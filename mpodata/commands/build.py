@@ -71,6 +71,12 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--languages", help="target languages, ISO codes: zh,ja,ko,ar,bn,sw")
     parser.add_argument("--dominant", help="the language the model is safe in (default en)")
     parser.add_argument("--samples", type=int, help="harmful prompts to take (default: all)")
+    parser.add_argument(
+        "--pairs",
+        type=int,
+        metavar="N",
+        help="exactly N pairs in every language: prompts that are dropped are replaced",
+    )
     parser.add_argument("--seed", type=int, help="of the sample, the answers and the train/test split (default 42)")
     parser.add_argument("--decontaminate", metavar="FILE,...", help="evaluation files whose prompts are left out")
     parser.add_argument(
@@ -89,7 +95,7 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
 def recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe that the flags describe."""
     same_name = (
-        "chosen", "model", "revision", "refusal_prompt", "dominant", "samples", "seed", "checks", "round_trip",
+        "chosen", "model", "revision", "refusal_prompt", "dominant", "samples", "pairs", "seed", "checks", "round_trip",
         "quality_estimation",
     )  # fmt: skip
     flags: dict[str, Any] = {name: getattr(args, name) for name in same_name}

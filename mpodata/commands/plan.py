@@ -70,6 +70,8 @@ def _show(made: Plan) -> None:
     print(f"rows        {made.rows} taken from the source")
     for reason, count in made.dropped.items():
         print(f"            {count} dropped: {reason}")
+    if made.replaces:
+        print("            at least: pairs that are dropped are replaced, which costs more")
     for line in shortfall_lines(made.shortfall):
         print(f"            {line}")
     print(f"answers     {_work(made.answers)}" if made.answers else "answers     none: the source's own are chosen")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from mpodata.errors import DataError
 from mpodata.licences import model_licence
 from mpodata.pipeline.components import Components
+from mpodata.pipeline.exact import Draw, check_pairs, draw_pairs, same_pairs
 from mpodata.pipeline.existing import BaseVersion, finished_build, may_heal, unanswered
 from mpodata.pipeline.preflight import SelectedRows, check_components, check_rows, check_service
 from mpodata.pipeline.results import Kept, Lost
@@ -77,7 +78,7 @@ def build(
     """
     selection = select(recipe)
     recipe = selection.recipe
-    spread = ProcessMapper(workers)
+    spread, shown, draw = ProcessMapper(workers), progress or Silent(), None
     components = Components(recipe, journal, spread=spread)
     name = recipe.translator.name if selection.finished is None else selection.finished.translator
     existing = None if base is None else BaseVersion(base, recipe.dominant)
@@ -87,12 +88,20 @@ def build(
         return previous
     if selection.finished is None:
         check_components(recipe, components)
+    if recipe.pairs is not None:
+        check_pairs(recipe)
     with VersionWriter(out, base=base, replace=previous is not None) as writer, Workspace(out) as work, spread:
         if selection.finished is not None:
             files = _imported(selection, selection.finished.translator, components, work)
         else:
-            made = (runner or LocalRunner)(components, work.scratch)
-            files = _made(selection, components, made, work, progress or Silent())
+
+            def made(rows: Selection, at: Workspace, draw: Draw | None = None) -> Iterator[tuple[str, KeptFile]]:
+                return _made(rows, components, (runner or LocalRunner)(components, at.scratch), at, shown, draw)
+
+            if recipe.pairs is not None:
+                draw = draw_pairs(recipe, made, work.scratch) if existing is None else same_pairs(existing.pair_ids())
+                selection = select(replace(recipe, samples=draw.samples))
+            files = made(selection, work, draw)
         for config, file in files:
             if existing is not None and config == recipe.dominant:
                 existing.check_dominant(file.read(), [config_name(name, code) for code in recipe.languages])
@@ -107,26 +116,32 @@ def build(
                 dropped=work.dropped,
                 checks=checks,
                 decontamination=decontamination,
-                shortfall=selection.shortfall,
+                shortfall=selection.shortfall if draw is None else draw.shortfall(recipe.pairs),
                 unanswered=unanswered(work.dropped),
             )
         )
 
 
 def _made(
-    selection: Selection, components: Components, runner: Runner, work: Workspace, progress: Progress
+    selection: Selection,
+    components: Components,
+    runner: Runner,
+    work: Workspace,
+    progress: Progress,
+    draw: Draw | None = None,
 ) -> Iterator[tuple[str, KeptFile]]:
-    """The dominant config, then each target's, as they are finished."""
+    """The dominant config, then each target's, as they are finished; of a `draw` only what it takes."""
     recipe = selection.recipe
     selected, rows = work.scratch / "selected.jsonl", SelectedRows()
-    count = write_source_rows(selected, rows.watched(work.taken(selection.rows())))
-    if count == 0:
+    source = selection.rows() if draw is None else draw.only(selection.rows())
+    count = write_source_rows(selected, rows.watched(work.taken(source)))
+    if count == 0 and work.final:
         raise DataError(f"No usable row is left: {work.reasons()}. Check the source and its columns.")
     check_rows(rows, recipe)
     check_service(rows, recipe, components)
     chosen = progress.over(runner.choose(read_source_rows(selected)), f"{recipe.dominant}: answers", count)
     dominant = work.file(recipe.dominant, chosen)
-    if dominant.rows == 0:
+    if dominant.rows == 0 and work.final:
         work.keep_drops()
         raise DataError(f"No pair is left in {recipe.dominant}: {work.reasons()}. Each row stands in {work.drops}.")
     yield recipe.dominant, dominant

@@ -87,6 +87,10 @@ class BaseVersion:
                 "they cannot be one version."
             )
 
+    def pair_ids(self) -> list[str]:
+        """The pairs of the dominant side, in their order."""
+        return list(self._pair_ids(self.manifest.configs[self.manifest.dominant]))
+
     def check_dominant(self, rows: Iterable[Kept], written: Collection[str]) -> None:
         """Raise VersionError where a config that stays would translate a dominant side that this build changes.
 

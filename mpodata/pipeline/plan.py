@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mpodata.errors import UnknownName
 from mpodata.licences import derived_licence, licensed_parts, model_licence
 from mpodata.pipeline.components import Components
+from mpodata.pipeline.exact import check_pairs
 from mpodata.pipeline.model_size import policy_billions, translator_billions
 from mpodata.pipeline.preflight import SelectedRows, check_rows
 from mpodata.pipeline.select import select
@@ -43,6 +44,7 @@ class Plan:
     """What `mpodata plan` shows."""
 
     rows: int  # source rows taken
+    replaces: bool  # are rows that a later stage drops replaced (`pairs`)? Then this is the least that it costs
     dropped: Mapping[str, int]  # source rows that cannot be used, by reason
     shortfall: Mapping[str, Mapping[str, int]]  # recipe key -> rows asked and taken, where the source has too few
     answers: StageCost | None  # None where the source's own answers are chosen
@@ -80,6 +82,9 @@ class Plan:
 
 def plan(recipe: Recipe, journal: Journal) -> Plan:
     """Read the source, ask the journal, and load no model."""
+    if recipe.pairs is not None:
+        check_pairs(recipe)
+        recipe = replace(recipe, samples=recipe.pairs)  # the first round; what is dropped is replaced
     selection = select(recipe)
     recipe = selection.recipe
     components = Components(recipe, journal)
@@ -109,6 +114,7 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
         rows=taken,
         dropped=dict(dropped.most_common()),
         shortfall=selection.shortfall,
+        replaces=recipe.pairs is not None,
         answers=_answers(rows, components) if answered else None,
         translations=_translations(rows, components, answered) if selection.finished is None else {},
         licence=derived_licence(parts.values()),

@@ -177,6 +177,7 @@ def select(recipe: Recipe) -> Selection:
 def _for_pairs(recipe: Recipe, source: ParallelSource) -> Recipe:
     """The recipe of an import: the source decides the languages, and rows are kept with what checks say of them."""
     useless = {
+        "--pairs": recipe.pairs,
         "counterweight.share": recipe.counterweight.share,
         "stratify": recipe.stratify,
         "--round-trip": recipe.round_trip,

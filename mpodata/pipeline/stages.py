@@ -41,7 +41,7 @@ def choose(rows: Sequence[SourceRow], components: Components) -> list[Kept | Los
         codes = [code for code, _ in identify(answers, _known_languages(components.recipe))]
         for n, code, verdict in zip(pending, codes, verdicts, strict=True):
             answer = candidates[n][attempt]
-            reason = _unfit(answer, code, verdict, rows[n], components.recipe.dominant) if policy else None
+            reason = _unfit(answer, code, verdict, rows[n], components.recipe) if policy else None
             if reason is None and same_answers(answer.text, rows[n].unsafe or ""):
                 reason = "same-answers"
             if reason is None:
@@ -80,17 +80,19 @@ def _verdicts(components: Components, prompts: Sequence[str], answers: Sequence[
     return components.detector.verdicts(exchanges)
 
 
-def _unfit(answer: Answer, code: str, verdict: Verdict, row: SourceRow, dominant: str) -> str | None:
+def _unfit(answer: Answer, code: str, verdict: Verdict, row: SourceRow, recipe: Recipe) -> str | None:
     """Why a candidate cannot be the chosen answer."""
     wanted = "refusal" if row.kind == "harmful" else "compliance"
     if answer.finish != "stop":
         return {"error": "engine-error", "blocked": "blocked"}.get(answer.finish, "unfinished")
     if not answer.text.strip():
         return "empty-answer"
-    if code not in (dominant, UNDETERMINED):
+    if code not in (recipe.dominant, UNDETERMINED):
         return "answer-in-another-language"
     if verdict.unsafe:
         return "unsafe-answer"
+    if row.kind == "harmful" and not recipe.chosen_must_refuse:
+        return None
     if verdict.label == "unknown":
         return "unjudged-answer"
     if verdict.label != wanted:

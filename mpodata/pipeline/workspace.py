@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mpodata.errors import DataError
 from mpodata.pipeline.results import Kept, Lost
@@ -20,6 +20,8 @@ from mpodata.runtime.files import aside_path, is_own_folder, made_aside, sweep
 class Workspace:
     """`OUT.work`: scratch files while a build runs, `drops.jsonl` when it has ended."""
 
+    final = True  # False: a round on the way to the version, which may come out empty
+
     def __init__(self, out: Path) -> None:
         self.folder = out.parent / f"{out.name}.work"
         self.scratch = aside_path(self.folder / "scratch", "rows")  # a name that nobody can plant a link under
@@ -28,7 +30,7 @@ class Workspace:
         self.flagged: dict[str, dict[str, int]] = {}  # config -> failed check -> rows kept all the same
         self._lost: Any = None
 
-    def __enter__(self) -> "Workspace":
+    def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not is_own_folder(self.folder):
             raise DataError(f"{self.folder} is a link or belongs to somebody else. Remove it, or choose another --out.")
