@@ -6,6 +6,9 @@ from typing import Any
 
 from mpodata.errors import ModelError
 
+# vLLM logs its start-up, warnings included, to standard output, where our own results are.
+QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_LOGGING_STREAM": "ext://sys.stderr"}
+
 Task = tuple[list[int], int, int | None]  # prompt tokens, most new tokens, seed
 Completion = tuple[list[int], str]  # new tokens, vLLM's finish reason
 
@@ -14,9 +17,8 @@ def started(options: Mapping[str, Any]) -> Any:
     """A running `vllm.LLM`; raises ModelError with vLLM's reason where it cannot start."""
     from safetensors import SafetensorError
 
-    os.environ.setdefault(
-        "VLLM_LOGGING_LEVEL", "WARNING"
-    )  # read when vLLM is imported; the processes it starts have it
+    for name, value in QUIET.items():  # read when vLLM is imported; the processes it starts have it
+        os.environ.setdefault(name, value)
     from vllm import LLM
 
     try:
