@@ -16,6 +16,7 @@ COMMANDS = {
     "eval": "answer benchmarks, judge the answers, measure per language",
     "tasks": "write the prompts of benchmarks as a task of lm-evaluation-harness or inspect_ai",
     "calibrate": "measure a judge against a person's labels, and correct the rates for its errors",
+    "reproduce": "reproduce a table or figure of a paper, beside its published figures",
     "report": "write one page from training and evaluation runs",
 }
 

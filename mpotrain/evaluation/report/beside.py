@@ -83,7 +83,7 @@ def figure(value: Interval | None) -> View:
     """A figure with its 95 % interval below."""
     if value is None or value.value != value.value:
         return View("–")
-    return View(f"{value.value:.2f}", f"{value.low:.2f} to {value.high:.2f}")
+    return View(f"{value.value:.2f}", "" if value.low != value.low else f"{value.low:.2f} to {value.high:.2f}")
 
 
 def _measured_parts(comparison: Comparison, table: PublishedTable) -> list[str]:
