@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="an option of every evaluation's engine or judge, as in mpotrain eval",
     )  # fmt: skip
     parser.add_argument("--limit", type=int, help="at most N prompts per language and kind (pocket: 24)")
-    parser.add_argument("--samples", type=int, help="at most N harmful prompts per dataset version (pocket: 40)")
+    parser.add_argument("--samples", type=int, help="harmful pairs per dataset version (default: 100; pocket: 40)")
     parser.add_argument(
         "--search", action=argparse.BooleanOptionalAction, default=None,
         help="search the baselines' hyper-parameters as the paper did (default: yes; pocket: no)",

@@ -182,7 +182,7 @@ class _Planner:
         flags = [*(["--source", data.source] if data.source else ["--recipe", world["recipe"]])]
         flags += ["--model", policy, "--translator", translator]
         flags += ["--languages", data.languages] if data.languages else []
-        flags += ["--samples", str(samples)] if samples else []
+        flags += [f"--{world['size']}", str(samples)] if samples else []
         flags += ["--seed", str(data.seed)] if data.seed is not None else []
         flags += [word for name, value in extra.items() for word in ("--set", f"translator.options.{name}={value}")]
         flags += options.build

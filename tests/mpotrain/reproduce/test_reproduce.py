@@ -129,6 +129,14 @@ def test_the_real_table_2_names_the_files_of_advbench_and_csrt(tmp_path):
     assert set(plan.left_out) == {"advbench-x", "csrt"}
 
 
+def test_real_models_train_on_exactly_as_many_pairs_as_the_figure_says(tmp_path):
+    plan = planned("mpo", "figure-3", tmp_path, model=None, samples=None)
+    builds = {step.name: " ".join(step.command) for step in plan.steps if step.name.startswith("build")}
+    assert "--recipe mpo-paper" in builds["build N25"]
+    assert "--pairs 25 " in builds["build N25"]
+    assert "--translator nllb-1.3b --out" in builds["build N1.3"]
+
+
 def test_a_table_that_does_not_exist_is_told_with_those_that_do(tmp_path):
     with pytest.raises(UnknownName, match="table of mpo"):
         planned("mpo", "99", tmp_path)
