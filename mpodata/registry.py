@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from mpodata.errors import ConfigError, MissingPackage, UnknownName
@@ -41,6 +42,12 @@ def construct(kind: str, table: Mapping[str, str], name: str, options: Mapping[s
     if missing:
         raise ConfigError(f"{kind.capitalize()} {name!r} needs {', '.join(missing)}.")
     return factory(**offered, **options)
+
+
+def check_installed(module: str, *, package: str, purpose: str, extra: str) -> None:
+    """Raise MissingPackage where a package that will be needed later is not there; imports nothing."""
+    if find_spec(module) is None:
+        raise MissingPackage(package, purpose, extra)
 
 
 def require(module: str, *, package: str, purpose: str, extra: str) -> Any:

@@ -60,6 +60,10 @@ class Engine(Protocol):
         """`sampling.candidates` answers per conversation, in order. A batch never changes a row's answer."""
         ...
 
+    def check_installed(self) -> None:
+        """Raise MissingPackage where what it needs to answer is not installed; loads nothing."""
+        ...
+
     def provenance(self) -> dict[str, Any]:
         """What the manifest and journal keys record: engine, model, revision, chat-template hash, dtype."""
         ...

@@ -14,7 +14,7 @@ from mpodata.engines.sampler import row_seed
 from mpodata.errors import ConfigError, RemoteError
 from mpodata.languages.text import without_surrogates
 from mpodata.records import Message
-from mpodata.registry import require
+from mpodata.registry import check_installed, require
 from mpodata.runtime.http import POLL, bounded_client, run_to_end
 from mpodata.runtime.remote import STOP, Breaker, RetryPolicy, retry_after
 
@@ -109,6 +109,9 @@ class OpenAIEngine:
         answers = run_to_end(self._all(requests)) if requests else []
         rows = [answers[start : start + drawn] for start in range(0, len(answers), drawn)]
         return [row * (sampling.candidates // drawn) for row in rows]
+
+    def check_installed(self) -> None:
+        check_installed("openai", package="openai", purpose="The openai engine", extra="openai")
 
     def provenance(self) -> dict[str, Any]:
         """Engine, model, the server's address without credentials, the fields sent; never the key."""

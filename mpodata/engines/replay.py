@@ -54,6 +54,9 @@ class ReplayEngine:
             self._index = self._indexed()
         return [self._recorded(conversation, sampling.candidates) for conversation in conversations]
 
+    def check_installed(self) -> None:
+        return
+
     def provenance(self) -> dict[str, Any]:
         """Engine, whose answers, and the file's own provenance with its hash."""
         return {"engine": "replay", "model": self._model, "recorded": self._upstream.provenance()}

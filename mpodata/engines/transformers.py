@@ -14,7 +14,7 @@ from mpodata.engines.sampler import RowSampler, row_seed
 from mpodata.engines.templates import answer_stops, chat_ids, frame_with_template, template_hash
 from mpodata.errors import ConfigError, ModelError
 from mpodata.records import Message
-from mpodata.registry import require
+from mpodata.registry import check_installed, require
 from mpodata.runtime.cores import SLOW_BFLOAT16, multiplies_bfloat16
 
 if TYPE_CHECKING:
@@ -101,6 +101,9 @@ class TransformersEngine:
         copies = sampling.candidates // drawn
         texts = iter(decoded(self._tokenizer, [row.new for rows in table for row in rows]))
         return [[_answer(row, next(texts)) for row in rows] * copies for rows in table]
+
+    def check_installed(self) -> None:
+        check_installed("torch", package="torch", purpose="The transformers engine", extra="transformers")
 
     def provenance(self) -> dict[str, Any]:
         """Engine, model, its identity, template hash, dtype; the device is left out: it is not meant to matter."""

@@ -13,7 +13,7 @@ from mpodata.engines.vllm_llm import Completion, Task, completions, started
 from mpodata.engines.vllm_workers import EngineProcesses, device_groups
 from mpodata.errors import ConfigError
 from mpodata.records import Message
-from mpodata.registry import require
+from mpodata.registry import check_installed, require
 
 
 class VllmEngine:
@@ -84,6 +84,9 @@ class VllmEngine:
         answers = [next(done) if room > 0 else Answer("", "length") for _, room, _ in tasks]
         rows = [answers[start : start + drawn] for start in range(0, len(answers), drawn)]
         return [row * (sampling.candidates // drawn) for row in rows]
+
+    def check_installed(self) -> None:
+        check_installed("vllm", package="vllm", purpose="The vllm engine", extra="vllm")
 
     def provenance(self) -> dict[str, Any]:
         """Engine, model, its identity, template hash, dtype, quantization."""

@@ -58,6 +58,8 @@ def check_components(recipe: Recipe, components: Components) -> None:
     """Raise RecipeError for options that nothing would heed, ConfigError for languages the translator cannot do."""
     if recipe.revision is not None:
         _check_revision(recipe)
+    if recipe.chosen == "policy" or (recipe.languages and asks_the_policy(recipe.translator.name)):
+        components.engine.check_installed()
     if recipe.refusal_prompt is not None and (recipe.chosen == "source" or recipe.engine.name == "replay"):
         whose = "the source's own" if recipe.chosen == "source" else "recorded"
         raise RecipeError(f"A refusal prompt changes nothing where answers are {whose}: leave --refusal-prompt out.")

@@ -63,7 +63,11 @@ class Guard:
 
     def verdicts(self, exchanges: Sequence[Exchange]) -> list[Verdict]:
         """One verdict per exchange; `unknown` with detail `empty`, `unreadable` or `no-output` where it has none."""
-        asked = [(exchange.prompt, exchange.answer) for exchange in exchanges if exchange.answer.strip()]
+        asked = [
+            (without_marks(exchange.prompt), without_marks(exchange.answer))
+            for exchange in exchanges
+            if exchange.answer.strip()
+        ]
         outputs = iter(self._outputs(asked))
         return [
             self._verdict(next(outputs)) if exchange.answer.strip() else self._unknown("empty")
@@ -131,6 +135,29 @@ def guard(
         given["template"] = form.template
     made: Engine = construct("engine", ENGINES, engine, engine_options or {}, **given)
     return Guard(form, made, journal)
+
+
+# What guards' prompts and chat templates set between their parts: a text that holds one could close its own part and
+# write the next, "AI assistant:" or an answer of the guard's included.
+_SECTIONS = (
+    "human user|human|user|ai assistant|assistant|agent|system|answers?|harmful request|response refusal"
+    "|harmful response|response safety violations|safety|categories|refusal|label|verdict"
+)
+_SECTION_MARK = re.compile(rf"^([ \t>#*_]*(?:{_SECTIONS})[ \t*_]*)(?=[:\uff1a])", re.IGNORECASE | re.MULTILINE)
+_TOKEN_MARK = re.compile(
+    r"<(?=[|\uff5c/]?\s*(?:[|\uff5c]|begin[ _]|end[ _]|(?:start|end)_of_turn|(?:s|bos|eos|unk|pad)\s*>))"
+    r"|\[(?=/?\s*(?:inst|sys|system_prompt)\s*\])",
+    re.IGNORECASE,
+)
+_RULE = re.compile(r"^([ \t]*-)(?=--+[ \t]*$)", re.MULTILINE)
+
+
+def without_marks(text: str) -> str:
+    """`text` with a space in everything that a guard's prompt uses between its parts. Nothing is taken out, so that
+    marks inside marks leave none behind; a text without them stays as it is.
+    """
+    broken = _TOKEN_MARK.sub(lambda mark: f"{mark[0]} ", text)
+    return _RULE.sub(r"\1 ", _SECTION_MARK.sub(r"\1 ", broken))
 
 
 def llama_guard_3(

@@ -29,6 +29,7 @@ from mpodata.engines.checkpoints import EMBEDDED, identity
 from mpodata.engines.templates import template_hash
 from mpodata.errors import ConfigError, DataError, MpoError, RemoteError, UnknownName
 from mpodata.records import Pair
+from mpodata.registry import check_installed
 from mpodata.runtime.cores import SLOW_BFLOAT16, multiplies_bfloat16
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.progress import Progress
@@ -285,6 +286,8 @@ def check(config: RunConfig) -> LoadedVersion:
         raise ConfigError(
             f"--model_revision {config.model.model_revision} has no effect: {place} is no model on the Hub."
         )
+    if config.model.load_in_4bit or config.model.load_in_8bit:
+        check_installed("bitsandbytes", package="bitsandbytes", purpose="A quantised base model", extra="quantization")
     tokenizer_of(config)
     return load(config.data.dataset)
 

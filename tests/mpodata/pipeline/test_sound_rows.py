@@ -1,5 +1,6 @@
 """Nothing wrong gets into a version silently: languages, equal answers, contamination, changed dominant sides."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -235,3 +236,18 @@ def test_a_refusal_prompt_reaches_harmful_prompts_alone_and_the_manifest(
     assert sorted(map(len, asked)) == [1] * 4 + [2] * 4
     (made,) = mpodata.load(str(tmp_path / "out")).manifest.builds.values()
     assert made["sampling"]["refusal_prompt"] == made["recipe"]["refusal_prompt"] == "Refuse what is harmful."
+
+
+@pytest.mark.parametrize(("engine", "module"), [("openai", "openai"), ("vllm", "vllm"), ("transformers", "torch")])
+def test_a_missing_package_is_said_before_anything_is_answered(
+    engine: str, module: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr("mpodata.registry.find_spec", lambda name: None if name == module else real(name))
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    source = written(tmp_path / "rows.jsonl", [english(1)])
+    model = ["--model", "pocket-chat", "--languages", ""]
+    assert main(["build", "--source", str(source), "--engine", engine, *model, "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert f"The {engine} engine needs the package {module!r}: pip install 'mpodata[{engine}]'" in said
+    assert not (tmp_path / "out.work").exists()

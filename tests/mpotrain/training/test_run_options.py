@@ -1,5 +1,6 @@
 """Options of a training run: each changes the rows, the tokens or the numbers, or is refused."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,12 @@ def test_an_option_that_could_do_nothing_is_refused(options: list[str], sentence
     with pytest.raises(MpoError) as caught:
         rows_of(world, *options)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("bits", ["4", "8"])
+def test_a_quantised_base_without_its_package_is_said_before_anything_is_loaded(bits: str, world: Path) -> None:
+    if find_spec("bitsandbytes"):
+        pytest.skip("bitsandbytes is installed here")
+    with pytest.raises(MpoError) as caught:
+        rows_of(world, "--use_peft", f"--load_in_{bits}bit")
+    assert "needs the package 'bitsandbytes': pip install 'mpodata[quantization]'" in str(caught.value)
