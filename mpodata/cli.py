@@ -6,15 +6,18 @@ is imported when asked for, so that `mpodata --help` stays fast.
 
 import argparse
 import os
+import re
 import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from types import TracebackType
+from typing import NoReturn
 
 from mpodata.about import __version__
-from mpodata.errors import MpoError
+from mpodata.errors import ConfigError, MpoError, UnknownName
 from mpodata.hub import redact
 from mpodata.runtime.files import explain_os_error
 from mpodata.runtime.terminal import LINE_BREAK, printable
@@ -45,24 +48,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def dispatch(program: str, about: str, package: str, commands: Mapping[str, str], arguments: Sequence[str]) -> int:
     """Run one command of `package`; shared by mpodata and mpotrain."""
     sys.excepthook = _report_bug
-    listing = "\n".join(f"  {name:<19} {text}" for name, text in commands.items())
-    parser = argparse.ArgumentParser(
+    listing = "\n".join(f"  {name:<20} {text}" for name, text in commands.items())
+    parser = CommandParser(
         program,
         description=about,
         epilog=f"commands:\n{listing}\n\nRun `{program} COMMAND --help` for its options and an example.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.add_argument("command", choices=list(commands), metavar="COMMAND")
+    parser.add_argument("command", metavar="COMMAND")
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    chosen = parser.parse_args(arguments)
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        chosen = parser.parse_args(arguments)
+        if chosen.command not in commands:
+            raise UnknownName("command", chosen.command, commands)
+    except MpoError as error:
+        return _complain(program, str(error))
     return _run(program, package, chosen.command, chosen.rest)
+
+
+class CommandParser(argparse.ArgumentParser):
+    """argparse with our errors: one sentence instead of a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises ConfigError, with the closest flag for one that does not exist."""
+        # "argument --limit: must be ..." of a value's type (runtime/flags.py) reads as a sentence without the colon.
+        told = re.sub(r"^(\S+): (must|names|is) ", r"\1 \2 ", message.removeprefix("argument "))
+        if message.startswith("unrecognized arguments: "):
+            unknown = message.partition(": ")[2].split()[0].partition("=")[0]
+            close = get_close_matches(unknown, self._option_string_actions, n=1, cutoff=0.5)
+            hint = f" Did you mean {close[0]}?" if close and unknown.startswith("-") else ""
+            raise ConfigError(f"Unknown argument {unknown!r}.{hint} `{self.prog} --help` lists the options.")
+        raise ConfigError(f"{told[:1].upper()}{told[1:]}. `{self.prog} --help` lists the options.")
 
 
 def _run(program: str, package: str, name: str, rest: Sequence[str]) -> int:
     try:
         command = import_module(f"{package}.{name.replace('-', '_')}")
-        parser = argparse.ArgumentParser(
+        parser = CommandParser(
             f"{program} {name}",
             description=command.HELP,
             epilog=f"example:\n  {command.EXAMPLE}",

@@ -30,6 +30,7 @@ from mpotrain.flags import (
 )
 from mpotrain.model.chat_template import TOKENIZER
 from mpotrain.model.layers import parse_layers
+from mpotrain.objective.gap_target import check_gap
 from mpotrain.objective.losses import LOSSES, Loss
 
 PRESETS = Path(__file__).with_name("presets")
@@ -264,6 +265,7 @@ def resolve(
         method.retain = "authors" if loss.rows == "paired" else "off"
     if method.retain not in RETENTIONS:
         raise UnknownName("retention", method.retain, RETENTIONS)
+    check_gap(method.gap)
     if method.gap != "dominant" and "dominant_gap" not in loss.quantities:
         raise ConfigError(f"gap {method.gap!r} has no effect: method {loss.name!r} does not use the dominant gap.")
     if method.retain == "off" and method.retain_weight != MethodConfig.retain_weight:

@@ -40,12 +40,17 @@ def run(args: argparse.Namespace) -> int:
     from mpodata.review.decisions import read_reviews
     from mpodata.versions.diff import compare
     from mpodata.versions.load import load
-    from mpodata.versions.publish import publish
+    from mpodata.versions.publish import dataset_store, publish
+    from mpodata.versions.semver import SemVer
 
     if args.out is None and args.to is None:
         raise ConfigError("Nothing would be written: give --out DIR, --to NAME, or both.")
     if args.version is not None and args.to is None:
         raise ConfigError("--version is the number under which a version is published: give --to NAME as well.")
+    if args.to is not None:
+        dataset_store(args.to)
+    if args.version is not None:
+        SemVer.parse(args.version)
     before = load(args.reference)
     reviews = [read_reviews(path) for path in _files(args.reviews)]
     with tempfile.TemporaryDirectory(prefix="mpodata-") as aside:

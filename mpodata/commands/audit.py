@@ -8,6 +8,7 @@ from pathlib import Path
 from mpodata.audit.export import SUFFIXES, write_rows
 from mpodata.audit.preferences import FORMATS
 from mpodata.errors import ConfigError
+from mpodata.runtime.flags import whole
 
 HELP = "Run the quality checks over any multilingual preference data; counts by language and reason."
 EXAMPLE = "mpodata audit preferences.jsonl --against multijail.csv --html audit.html"
@@ -26,13 +27,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-refusals", action="store_true", help="the data is not about refusing: skip that check")
     parser.add_argument("--html", type=Path, metavar="OUT", help="write a page with a few examples for each reason")
-    parser.add_argument("--examples", type=int, default=5, help="examples for each reason (default: %(default)s)")
+    parser.add_argument("--examples", type=whole(0), default=5, help="examples for each reason (default: %(default)s)")
     parser.add_argument("--reveal", action="store_true", help="put the texts of the examples on the page")
     parser.add_argument(
         "--rows", type=Path, metavar="OUT", help="write the id of every row with a finding: .csv, .json or .jsonl"
     )
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes for the checks (default: one for each core)"
+        "--workers", type=whole(1), metavar="N", help="processes for the checks (default: one for each core)"
     )
     parser.add_argument("--json", action="store_true", help="print counts, conclusions and row ids as JSON")
 
@@ -55,8 +56,6 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--rows {args.rows}: name a file that ends in {', '.join(SUFFIXES)}.")
     if args.reveal and args.html is None:
         raise ConfigError("--reveal puts texts on the HTML page: give --html OUT as well.")
-    if args.workers is not None and args.workers < 1:
-        raise ConfigError(f"--workers must be at least 1, got {args.workers}.")
     data = preferences(
         args.data,
         format=args.format,
@@ -70,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             data,
             detector=None if args.no_refusals else RuleDetector(),
             evaluations=evaluation_sets(args.against) if args.against else None,
-            examples=max(args.examples, 0),
+            examples=args.examples,
             mapper=mapper,
         )
     if args.html is not None:

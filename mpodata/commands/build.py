@@ -13,6 +13,7 @@ from mpodata.errors import ConfigError, RemoteError
 from mpodata.pipeline.build import MakeRunner, build
 from mpodata.pipeline.existing import unanswered
 from mpodata.recipe import REFUSAL_PROMPT, Recipe, read_recipe
+from mpodata.runtime.flags import listed, listed_or_none, number, parts, whole
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.processes import usual_workers
 from mpodata.runtime.progress import Bars
@@ -20,7 +21,8 @@ from mpodata.runtime.remote import STOP
 from mpodata.sources import SOURCES
 from mpodata.versions.load import load
 from mpodata.versions.manifest import Manifest
-from mpodata.versions.publish import publish
+from mpodata.versions.publish import dataset_store, publish
+from mpodata.versions.semver import SemVer
 
 HELP = "Build refusal preference pairs and translate them into other languages."
 EXAMPLE = (
@@ -43,11 +45,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", choices=["local", "ray"], default="local", help="where the stages run")
     parser.add_argument(
         "--workers",
-        type=int,
+        type=whole(1),
         help="processes that check rows (default: the cores, at most 4); with --scale ray: actors, each with models",
     )
-    parser.add_argument("--cpus-per-worker", type=float, default=1, help="with --scale ray (default 1)")
-    parser.add_argument("--gpus-per-worker", type=float, default=0, help="with --scale ray (default 0)")
+    parser.add_argument("--cpus-per-worker", type=number(0, above=True), help="with --scale ray (default 1)")
+    parser.add_argument("--gpus-per-worker", type=number(0), help="with --scale ray (default 0)")
 
 
 def recipe_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +70,11 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--engine", help="vllm, transformers, openai or replay")
     parser.add_argument("--translator", help="google, nllb-3.3b, madlad-3b, selftrans, lidr, mapo, icr, ...")
-    parser.add_argument("--languages", help="target languages, ISO codes: zh,ja,ko,ar,bn,sw")
+    parser.add_argument(
+        "--languages",
+        type=listed_or_none,
+        help="target languages, ISO codes: zh,ja,ko,ar,bn,sw ('' for none: the dominant side alone)",
+    )
     parser.add_argument("--dominant", help="the language the model is safe in (default en)")
     parser.add_argument("--samples", type=int, help="harmful prompts to take (default: all)")
     parser.add_argument(
@@ -78,7 +84,9 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
         help="exactly N pairs in every language: prompts that are dropped are replaced",
     )
     parser.add_argument("--seed", type=int, help="of the sample, the answers and the train/test split (default 42)")
-    parser.add_argument("--decontaminate", metavar="FILE,...", help="evaluation files whose prompts are left out")
+    parser.add_argument(
+        "--decontaminate", type=listed, metavar="FILE,...", help="evaluation files whose prompts are left out"
+    )
     parser.add_argument(
         "--checks", choices=["drop", "keep"], help="a row that fails a check: drop it, or keep and count"
     )
@@ -109,7 +117,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 
 
 def _listed(text: str | None) -> list[str] | None:
-    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+    return None if text is None else parts(text)
 
 
 def _column(part: str) -> tuple[str, str]:
@@ -120,6 +128,7 @@ def _column(part: str) -> tuple[str, str]:
 
 
 def run(args: argparse.Namespace) -> int:
+    _check_heeded(args)
     recipe = recipe_of(args)
     out = args.out or Path(recipe.name)
     with open_journal(args.journal) as journal, finishing_blocks(journal):
@@ -153,10 +162,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_heeded(args: argparse.Namespace) -> None:
+    """Raise ConfigError for a flag that nothing would heed, VersionError for a name or number that cannot be."""
+    publishing = {"--version": args.version, "--public": args.public, "--no-gated": not args.gated}
+    scaling = {"--cpus-per-worker": args.cpus_per_worker, "--gpus-per-worker": args.gpus_per_worker}
+    for flags, needed, heeded in (
+        (publishing, "--push-to-hub USER/NAME", args.push_to_hub),
+        (scaling, "--scale ray", args.scale == "ray"),
+    ):
+        for flag, value in flags.items():
+            if value is not None and value is not False and not heeded:
+                raise ConfigError(f"{flag} says how something is done that is not asked for: add {needed}, or drop it.")
+    if args.push_to_hub:
+        dataset_store(args.push_to_hub)
+    if args.version:
+        SemVer.parse(args.version)
+
+
 def _on_ray(args: argparse.Namespace) -> MakeRunner:
     from mpodata.pipeline.ray import RayRunner
 
-    resources = {"workers": args.workers or 1, "cpus": args.cpus_per_worker, "gpus": args.gpus_per_worker}
+    resources = {"workers": args.workers or 1, "cpus": args.cpus_per_worker or 1, "gpus": args.gpus_per_worker or 0}
     return lambda tools, scratch: RayRunner(tools.recipe, tools.journal, scratch, **resources)
 
 
@@ -205,7 +231,8 @@ def _summary(manifest: Manifest, out: Path, journal: Journal) -> None:
         for config_name, reasons in made["checks"].get("flagged", {}).items():
             print(f"  {config_name:<20} kept all the same: {_counts(reasons)}")
     print(f"Journal: {journal.hits} results found, {journal.misses} computed. Drops: {out}.work/drops.jsonl")
-    print(f"Next: mpodata publish {out} --to NAME   |   mpodata show {out} --pair 1")
+    place = shlex.quote(str(out))
+    print(f"Next: mpodata publish {place} --to NAME   |   mpodata show {place} --pair 1")
 
 
 def shortfall_lines(shortfall: Mapping[str, Mapping[str, int]]) -> list[str]:

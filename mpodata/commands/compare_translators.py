@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from mpodata.errors import ConfigError
+from mpodata.runtime.flags import listed, parts, whole
 from mpodata.runtime.terminal import printable
 from mpodata.versions.load import load
 
@@ -14,9 +15,11 @@ EXAMPLE = "mpodata compare-translators user/name@v1.2.0 --translators google,nll
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reference", metavar="REF", help="a version with two translators or more")
-    parser.add_argument("--translators", metavar="A,B", default="", help="which two (default: the only two)")
+    parser.add_argument("--translators", type=listed, metavar="A,B", help="which two (default: the only two)")
     parser.add_argument("--html", type=Path, metavar="OUT", help="write a page")
-    parser.add_argument("--examples", type=int, default=5, help="rows to name for each language (default: %(default)s)")
+    parser.add_argument(
+        "--examples", type=whole(0), default=5, help="rows to name for each language (default: %(default)s)"
+    )
     parser.add_argument("--reveal", action="store_true", help="put the texts of those rows on the page, or in the JSON")
     parser.add_argument("--json", action="store_true", help="for a machine to read")
 
@@ -29,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--reveal puts texts on the HTML page or in the JSON: give --html OUT or --json as well.")
     if args.html is not None and not args.html.resolve().parent.is_dir():
         raise ConfigError(f"--html {args.html}: the folder {args.html.resolve().parent} does not exist. Make it first.")
-    names = [name.strip() for name in args.translators.split(",") if name.strip()]
-    comparison = compare_translators(load(args.reference), names, farthest=max(args.examples, 0))
+    names = parts(args.translators or "")
+    comparison = compare_translators(load(args.reference), names, farthest=args.examples)
     if args.html is not None:
         args.html.write_text(render(comparison, reveal=args.reveal), encoding="utf-8")
     if args.json:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from mpodata.runtime.flags import named
 from mpodata.versions.export import FORMATS, export
 from mpodata.versions.load import load
 
@@ -14,7 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reference", metavar="REF", help="a version; #translator leaves the other translators out")
     parser.add_argument("--format", required=True, metavar="FORMAT", help=f"one of {', '.join(FORMATS)}")
     parser.add_argument(
-        "--model", metavar="MODEL", help="what the configuration trains (default: the policy that answered)"
+        "--model", type=named, metavar="MODEL", help="what the configuration trains (default: the policy that answered)"
     )
     parser.add_argument("--out", required=True, metavar="DIR", type=Path, help="a folder that does not exist yet")
 

@@ -8,6 +8,7 @@ from mpodata.commands.build import open_journal, recipe_arguments, recipe_of, sh
 from mpodata.licences import commercial_use, obstacles
 from mpodata.pipeline.plan import GPU_FLOPS, Plan, StageCost, plan
 from mpodata.runtime.cores import cores
+from mpodata.runtime.flags import number, whole
 
 ASSUMED_BILLIONS = 8.0  # parameters of a model whose configuration cannot be read
 
@@ -18,9 +19,11 @@ EXAMPLE = "mpodata plan --recipe mpo-paper --model meta-llama/Llama-3.1-8B-Instr
 def arguments(parser: argparse.ArgumentParser) -> None:
     recipe_arguments(parser)
     parser.add_argument("--gpu", choices=sorted(GPU_FLOPS), default="h100", help="kind of GPU (default h100)")
-    parser.add_argument("--gpus", type=int, default=1, help="how many (default 1)")
-    parser.add_argument("--policy-billions", type=float, help="parameters of the policy (default: its config)")
-    parser.add_argument("--translator-billions", type=float, help="... and of the translator")
+    parser.add_argument("--gpus", type=whole(1), default=1, help="how many (default 1)")
+    parser.add_argument(
+        "--policy-billions", type=number(0, above=True), help="parameters of the policy (default: its config)"
+    )
+    parser.add_argument("--translator-billions", type=number(0, above=True), help="... and of the translator")
     parser.add_argument("--json", action="store_true", help="for a machine to read")
 
 

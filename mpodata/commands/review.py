@@ -1,11 +1,12 @@
 """`mpodata review`: native readers judge a version's rows on a local page."""
 
 import argparse
+import shlex
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-from mpodata.errors import ConfigError
+from mpodata.runtime.flags import listed, parts, whole
 from mpodata.runtime.terminal import printable
 
 HELP = "Open a local page on which a native reader accepts, corrects or drops a version's rows, the worst first."
@@ -20,16 +21,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reference", metavar="REF", help="a version; #translator leaves the other translators out")
     parser.add_argument("--reader", required=True, metavar="NAME", help="who reads: the name of the file of decisions")
     parser.add_argument(
-        "--languages", metavar="CODE,...", help="what this reader reads (default: every target language)"
+        "--languages", type=listed, metavar="CODE,...", help="what this reader reads (default: every target language)"
     )
     parser.add_argument(
         "--reviews", type=Path, metavar="DIR", help="folder of the readers' files (default: NAME-reviews, here)"
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows, the worst ones")
+    parser.add_argument("--limit", type=whole(1), metavar="N", help="only the first N rows, the worst ones")
     parser.add_argument(
         "--no-checks", action="store_true", help="rows in the order of the files, nothing checked first"
     )
-    parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--port", type=whole(0, 65_535), default=0, help="on 127.0.0.1 (default: any free one)")
     parser.add_argument("--open", action="store_true", help="open the page in this machine's browser")
 
 
@@ -38,23 +39,18 @@ def run(args: argparse.Namespace) -> int:
 
     from mpodata.registry import require
     from mpodata.review.decisions import ReviewFile, review_path
-    from mpodata.review.queue import queue
+    from mpodata.review.queue import judged_configs, queue
     from mpodata.review.server import serve
     from mpodata.review.session import Session
     from mpodata.runtime.processes import ProcessMapper, usual_workers
     from mpodata.runtime.progress import Bars
     from mpodata.versions.load import load
 
-    if args.limit is not None and args.limit < 1:
-        raise ConfigError(f"--limit must be at least 1, got {args.limit}.")
-    if not 0 <= args.port < 65_536:
-        raise ConfigError(f"--port must be 0 to 65535, got {args.port}.")
-    languages = None if args.languages is None else [code.strip() for code in args.languages.split(",") if code.strip()]
-    if languages == []:
-        raise ConfigError("--languages names no language: write codes, for example sw,bn.")
+    languages = None if args.languages is None else parts(args.languages)
     for package in ("uvicorn", "starlette"):
         require(package, package=package, purpose="mpodata review", extra="review")
     version = load(args.reference)
+    judged_configs(version, languages)
     name = Path(version.name).name or "version"
     path = review_path(args.reviews or Path(f"{name}-reviews"), args.reader)
     with ReviewFile(path, args.reader, version.reference) as file:
@@ -83,8 +79,7 @@ def run(args: argparse.Namespace) -> int:
         with suppress(KeyboardInterrupt):
             serve(session, args.port, announce)
         progress = session.progress()
+    words = ["mpodata", "apply-review", args.reference, "--reviews", str(path.parent)]
     counts = ", ".join(f"{progress[verdict]} {verdict}" for verdict in ("accept", "correct", "drop", "open"))
-    print(
-        printable(f"{args.reader}: {counts}. Next: mpodata apply-review {args.reference} --reviews {path.parent} ...")
-    )
+    print(printable(f"{args.reader}: {counts}. Next: {shlex.join(words)} --out DIR"))
     return 0

@@ -14,6 +14,7 @@ from mpodata.versions.show import Shown, rows_of_pair
 
 HELP = "Show one pair in every language. Harmful prompts and rejected answers stay hidden without --reveal."
 EXAMPLE = "mpodata show user/name@v1.2.0 --pair 17"
+NARROWEST = 20  # characters of text in a line, however narrow the terminal says it is
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def _print(shown: Shown, reveal: bool) -> None:
     by_hand = f", {' and '.join(human)} by a native reader" if human else ""
     print(f"\n{shown.config} ({shown.split}{by_hand})")
     quality = asdict(shown.row.quality)
-    width = min(shutil.get_terminal_size().columns, 120) - 13
+    width = max(NARROWEST, min(shutil.get_terminal_size().columns, 120) - 13)
     for field in ("prompt", "chosen", "rejected"):
         text = _visible(shown, field, reveal)
         lines = [f"({len(getattr(shown.row.side, field))} characters, hidden: --reveal)"] if text is None else [

@@ -9,7 +9,7 @@ from mpodata.licences import derived_licence, licensed_parts, model_licence
 from mpodata.pipeline.components import Components
 from mpodata.pipeline.exact import check_pairs
 from mpodata.pipeline.model_size import policy_billions, translator_billions
-from mpodata.pipeline.preflight import SelectedRows, check_rows
+from mpodata.pipeline.preflight import SelectedRows, check_options, check_rows
 from mpodata.pipeline.select import select
 from mpodata.recipe import Recipe
 from mpodata.records import Dropped, SourceRow
@@ -87,6 +87,8 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
         recipe = replace(recipe, samples=recipe.pairs)  # the first round; what is dropped is replaced
     selection = select(recipe)
     recipe = selection.recipe
+    if selection.finished is None:
+        check_options(recipe)
     components = Components(recipe, journal)
     dropped: Counter[str] = Counter()
     rows: list[SourceRow] = []

@@ -10,6 +10,7 @@ from mpodata.engines import ENGINES
 from mpodata.engines.checkpoints import EMBEDDED
 from mpodata.errors import DataError, RecipeError
 from mpodata.pipeline.components import Components
+from mpodata.quality.estimation import check_place
 from mpodata.recipe import Recipe
 from mpodata.records import SourceRow
 from mpodata.registry import resolve
@@ -56,6 +57,16 @@ def check_rows(rows: SelectedRows, recipe: Recipe) -> None:
 
 def check_components(recipe: Recipe, components: Components) -> None:
     """Raise RecipeError for options that nothing would heed, ConfigError for languages the translator cannot do."""
+    check_options(recipe)
+    if recipe.round_trip and recipe.languages and components.translator.back([], recipe.languages[0]) is None:
+        name = recipe.translator.name
+        raise RecipeError(f"--round-trip needs a translator that translates back; {name} does not. Leave it out.")
+    if recipe.languages:
+        components.translator.ready([], recipe.languages)
+
+
+def check_options(recipe: Recipe) -> None:
+    """Raise RecipeError for options that nothing would heed; looks at the recipe alone."""
     if recipe.revision is not None:
         _check_revision(recipe)
     if recipe.chosen == "policy" or (recipe.languages and asks_the_policy(recipe.translator.name)):
@@ -63,13 +74,10 @@ def check_components(recipe: Recipe, components: Components) -> None:
     if recipe.refusal_prompt is not None and (recipe.chosen == "source" or recipe.engine.name == "replay"):
         whose = "the source's own" if recipe.chosen == "source" else "recorded"
         raise RecipeError(f"A refusal prompt changes nothing where answers are {whose}: leave --refusal-prompt out.")
-    if recipe.round_trip and recipe.languages and components.translator.back([], recipe.languages[0]) is None:
-        name = recipe.translator.name
-        raise RecipeError(f"--round-trip needs a translator that translates back; {name} does not. Leave it out.")
     if recipe.quality_estimation is not None and not recipe.languages:
         raise RecipeError("--quality-estimation scores translations, and no language is asked for: leave it out.")
-    if recipe.languages:
-        components.translator.ready([], recipe.languages)
+    if recipe.quality_estimation is not None:
+        check_place(recipe.quality_estimation)
 
 
 def _check_revision(recipe: Recipe) -> None:

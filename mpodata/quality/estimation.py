@@ -12,6 +12,7 @@ both).
 import json
 import math
 import shlex
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -31,6 +32,21 @@ Text = tuple[str, str, str, str]  # text, translation, their languages
 Estimates = tuple[float | None, float | None, float | None]  # of prompt, chosen, rejected
 
 
+ADDRESSES: Final = ("http://", "https://")
+
+
+def check_place(place: str) -> None:
+    """Raise ConfigError for what is neither an address nor a command that is there; starts and sends nothing."""
+    if place.startswith(ADDRESSES):
+        return
+    try:
+        words = shlex.split(place)
+    except ValueError:
+        words = []
+    if not words or shutil.which(words[0]) is None:
+        raise ConfigError(f"quality_estimation {place!r} is neither an address nor a command that is there.")
+
+
 class Estimator(Protocol):
     """Answers one request of the protocol above; raises RemoteError where nothing usable comes back."""
 
@@ -42,7 +58,7 @@ class QualityEstimation:
 
     def __init__(self, place: str, journal: Journal) -> None:
         """place: an address (http://127.0.0.1:8900) or a command line."""
-        self._estimator: Estimator = _Server(place) if place.startswith(("http://", "https://")) else _Command(place)
+        self._estimator: Estimator = _Server(place) if place.startswith(ADDRESSES) else _Command(place)
         self._journal = journal
         about = self._estimator.ask({"about": True})
         if not isinstance(about.get("model"), str):

@@ -59,7 +59,7 @@ def queue(
     files. limit: the first so many. Raises UnknownName for a language the version lacks, DataError where nothing is
     left to judge.
     """
-    configs = _configs(version, languages)
+    configs = judged_configs(version, languages)
     found = _findings(version, configs, mapper, progress or Silent()) if checks else {}
     items = [
         Item(config, split, pair, found.get((config, pair.pair_id), ()))
@@ -75,8 +75,8 @@ def _order(findings: Sequence[Finding]) -> tuple[int, int]:
     return (severity(findings[0].reason) if findings else len(SEVERITY), -len(findings))
 
 
-def _configs(version: LoadedVersion, languages: Sequence[str] | None) -> list[str]:
-    """The target configs to judge."""
+def judged_configs(version: LoadedVersion, languages: Sequence[str] | None) -> list[str]:
+    """The target configs to judge; raises UnknownName for a language the version lacks, DataError for no target."""
     translators = [version.translator] if version.translator else version.translators()
     targets = {
         name: config.language for name, config in version.manifest.configs.items() if config.translator in translators

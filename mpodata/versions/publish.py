@@ -79,7 +79,7 @@ def publish(
     say("checking the folder")
     check_folder(path, local)
     check_complete(path, local)
-    store = store or _open(to)
+    store = store or dataset_store(to)
     say(f"publishing to {store.name} in {store.place}{_folder_hint(store)}")
     publisher = _Publisher(store, patience or RetryPolicy(), say)
     return publisher.publish(path, local, wanted, replace_all=replace_all, public=public, gated=gated)
@@ -90,8 +90,8 @@ def _folder_hint(store: Store) -> str:
     return f" (write ./{store.name} for the folder of that name)" if store.place == "the Hub" else ""
 
 
-def _open(to: str) -> Store:
-    """The store of a dataset's bare name."""
+def dataset_store(to: str) -> Store:
+    """The store of a dataset's bare name; raises VersionError for what cannot be one. Asks no service."""
     reference = parse_reference(to)
     if reference.version or reference.translator or is_version_folder(reference.name):
         raise VersionError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpodata.errors import ConfigError
+from mpodata.runtime.flags import whole
 
 if TYPE_CHECKING:
     from mpotrain.evaluation.calibration.estimate import Confusion
@@ -23,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "path", type=Path, metavar="RUN_OR_EVAL", help="evaluation folder, or training run with RUN/eval"
     )
     parser.add_argument(
-        "--rows", type=int, metavar="N",
+        "--rows", type=whole(1), metavar="N",
         help=f"answers to label, of either verdict in every language (default: {ROWS})",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, help="which ones (default: 0)")
@@ -43,8 +44,6 @@ def perform(args: argparse.Namespace) -> Path:
             raise ConfigError(f"--{drawn[0]} draws a sample to label, --labels reads a labelled one: give one of them.")
         return write_calibration(evaluation, read_calibration(evaluation, args.labels))
     rows = ROWS if args.rows is None else args.rows
-    if rows < 1:
-        raise ConfigError(f"--rows must be at least 1, got {rows}.")
     out: Path = args.out or Path("labels.csv")
     write_sheet(evaluation, sample(evaluation, rows, args.seed or 0), out)
     return out

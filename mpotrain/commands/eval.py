@@ -15,6 +15,7 @@ from mpodata.engines import ENGINES, Engine, Sampling
 from mpodata.errors import ConfigError
 from mpodata.hub import redact_command
 from mpodata.registry import construct
+from mpodata.runtime.flags import listed, named, number, whole
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.yaml_text import parse_yaml
 from mpotrain.commands import require_training
@@ -45,27 +46,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--model", help="model to evaluate: a folder, a Hub id, pocket-chat")
     who.add_argument("--run", type=Path, help="training run to evaluate: the folder `mpotrain train` wrote")
     parser.add_argument("--revision", help="revision of a Hub model")
-    parser.add_argument("--name", help="what tables call the model (default: its own name)")
+    parser.add_argument("--name", type=named, help="what tables call the model (default: its own name)")
     parser.add_argument("--baseline", action="store_true", help="evaluate the model that the run started from too")
     names = ", ".join([*BENCHMARKS, DATASET])
-    parser.add_argument("--benchmarks", default="", help=f"comma-separated names or paths of tables; names: {names}")
+    parser.add_argument("--benchmarks", type=listed, help=f"comma-separated names or paths of tables; names: {names}")
     parser.add_argument(
-        "--utility", default="",
+        "--utility", type=listed,
         help=f"comma-separated tasks that show what alignment costs, each with --data TASK=FOLDER: {', '.join(TASKS)}",
     )  # fmt: skip
     parser.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a file is")
-    parser.add_argument("--languages", help="comma-separated codes (default: all that a benchmark has)")
-    parser.add_argument("--limit", type=int, help="at most N prompts per language and kind, the same in every run")
-    parser.add_argument("--shots", type=int, help="examples before each M-MMLU question (default: 5)")
+    parser.add_argument("--languages", type=listed, help="comma-separated codes (default: all that a benchmark has)")
+    parser.add_argument("--limit", type=whole(1), help="at most N prompts per language and kind, the same in every run")
+    parser.add_argument("--shots", type=whole(0), help="examples before each M-MMLU question (default: 5)")
     judges = ", ".join(JUDGES)
     parser.add_argument(
-        "--judge", default="rules",
+        "--judge", type=listed, default="rules",
         help=f"comma-separated; the first makes the numbers, others show agreement: {judges}, or ENGINE:MODEL such as "
         "openai:gpt-4.1 (default: rules)",
     )  # fmt: skip
     parser.add_argument("--engine", default="transformers", help=f"who answers: {', '.join(ENGINES)}")
-    parser.add_argument("--max-tokens", type=int, default=256, help="longest answer in tokens (default: 256)")
-    parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy (default)")
+    parser.add_argument("--max-tokens", type=whole(1), default=256, help="longest answer in tokens (default: 256)")
+    parser.add_argument("--temperature", type=number(0, 2), default=0.0, help="0 is greedy (default)")
     parser.add_argument("--seed", type=int, help=f"of sampled answers: with --temperature above 0 (default: {SEED})")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
@@ -147,6 +148,7 @@ def _what_is_asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> dict[
     )
     sampling = ("max_tokens", "temperature", "seed")
     asked = {name: getattr(args, name) for name in (*given, *sampling)} | {"seed": _seed(args)}
+    asked |= {name: asked[name] or "" for name in ("benchmarks", "utility")}
     asked["settings"] = [redact_command(setting) for setting in args.settings]
     model = str(args.run.resolve()) if args.run else evaluated.model
     return {"model": model, "revision": evaluated.revision, **asked, "baseline": args.baseline}
@@ -212,7 +214,7 @@ def _evaluated_model(args: argparse.Namespace) -> EvaluatedModel:
 
 def _asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> tuple[EvaluationSuite, UtilityTasks]:
     """What is asked: benchmarks and utility tasks, with the files that --data names for them."""
-    names, tasks = _list(args.benchmarks), tuple(_list(args.utility))
+    names, tasks = _list(args.benchmarks or ""), tuple(_list(args.utility or ""))
     if not names and not tasks:
         raise ConfigError("What to ask? Add --benchmarks, for example multijail,xstest, or --utility.")
     places = {}

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mpodata.errors import ConfigError
+from mpodata.runtime.flags import listed, number, whole
 from mpotrain.commands import require_training
 
 HELP = "Measure the reward gap per language: how much likelier a model finds the chosen answers than the rejected ones."
@@ -13,20 +15,23 @@ EXAMPLE = (
 )
 
 
+DTYPES = ("float32", "bfloat16", "float16", "auto")
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags."""
     parser.add_argument("--dataset", required=True, help="dataset version: NAME@v1.2.0 or a version's folder")
     parser.add_argument("--model", required=True, help="model to measure: a folder, a run's folder, a Hub id")
     parser.add_argument("--base", help="model to compare with in DPO's form (default: the one a run started from)")
     parser.add_argument("--translator", help="whose translations; needed where a version has several")
-    parser.add_argument("--languages", help="target languages: zh,sw (default: all)")
+    parser.add_argument("--languages", type=listed, help="target languages: zh,sw (default: all)")
     parser.add_argument(
         "--split", help="which rows: train, test, all (default: test, or train where the version has no test rows)"
     )
     parser.add_argument("--kind", choices=("harmful", "harmless", "all"), default="harmful", help="which pairs")
-    parser.add_argument("--beta", type=float, default=0.1, help="of DPO's form (default: 0.1)")
-    parser.add_argument("--dtype", default="float32", help="float32, bfloat16, auto (default: float32)")
-    parser.add_argument("--max-length", type=int, default=2048, help="longest prompt + answer in tokens")
+    parser.add_argument("--beta", type=number(0, above=True), default=0.1, help="of DPO's form (default: 0.1)")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights (default: float32)")
+    parser.add_argument("--max-length", type=whole(2), default=2048, help="longest prompt + answer in tokens")
     parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
 
@@ -41,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
 def perform(args: argparse.Namespace) -> dict[str, Any]:
     """Measure; returns the figures with what made them, and writes them to --out."""
     require_training("gap")
+    if args.out is not None and args.out.is_dir():
+        raise ConfigError(f"--out {args.out} is a folder: name a file, for example {args.out / 'gap.json'}.")
     from trl import ModelConfig
 
     from mpodata.runtime.journal import Journal, cache_folder

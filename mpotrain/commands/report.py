@@ -3,6 +3,9 @@
 import argparse
 from pathlib import Path
 
+from mpodata.errors import ConfigError
+from mpodata.runtime.flags import whole
+
 HELP = "Write one page (HTML, with Markdown and JSON twins) that compares evaluated models, language by language."
 EXAMPLE = "mpotrain report evals/mpo evals/dpo --out report.html --published"
 
@@ -22,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="show the papers' figures beside: mpo-table-2,mpo-table-10 (alone: those of the benchmarks asked)",
     )  # fmt: skip
     parser.add_argument(
-        "--show-text", type=int, default=0, metavar="N",
+        "--show-text", type=whole(0), default=0, metavar="N",
         help="put N answers of each class and language on the page, folded away; they may be harmful (default: 0)",
     )  # fmt: skip
 
@@ -33,6 +36,8 @@ def perform(args: argparse.Namespace) -> list[Path]:
     from mpotrain.evaluation.report.page import write_report
 
     tables = args.published.split(",") if args.published else []
+    if args.out.is_dir():
+        raise ConfigError(f"--out {args.out} is a folder: name a file, for example {args.out / 'report.html'}.")
     return write_report(gather(args.paths, args.against), args.out, published=tables, texts=args.show_text)
 
 

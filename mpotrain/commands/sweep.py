@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mpodata.errors import ConfigError
+from mpodata.errors import ConfigError, UnknownName
 from mpotrain.commands import require_training, train
 
 HELP = "Train over a method's published search space (the paper's Table 7) and rank the runs."
@@ -36,6 +36,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train what is missing, then print the ranking."""
     require_training("sweep")
+    if not args.metric.startswith(("eval_", "train_")):
+        raise ConfigError(f"--metric {args.metric} names no measure of a run: eval_loss, eval_rewards/accuracies, ...")
     from mpotrain.training.sweep import check_points, points, ranking, space, walk, write_ranking
 
     plan = points(space(args.method, args.preset, common=args.common, changed=_values(args.values)))
@@ -58,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     results = []
     for number, (point, record) in enumerate(walk(args.out, plan, given), start=1):
         results.append((point, record))
+        if args.metric not in record["metrics"]:
+            raise UnknownName("metric of the runs:", args.metric, record["metrics"])
         print(f"{number}/{len(plan)} {point.name}: {record['metrics'].get(args.metric)}", flush=True)
     lowest = args.lowest or args.metric.endswith("loss")
     entries = ranking(results, args.metric, lowest=lowest)

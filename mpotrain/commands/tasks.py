@@ -9,6 +9,7 @@ from mpodata.errors import ConfigError
 from mpodata.languages import languages
 from mpodata.registry import resolve
 from mpodata.runtime.files import take_aside
+from mpodata.runtime.flags import listed, whole
 from mpotrain.evaluation.benchmarks import BENCHMARKS
 from mpotrain.evaluation.evaluate import prepare_suite
 from mpotrain.evaluation.packs import PACKS
@@ -24,9 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--benchmarks", required=True, help=f"comma-separated names or paths of tables; names: {', '.join(BENCHMARKS)}"
     )
     parser.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a benchmark's file is")
-    parser.add_argument("--languages", default="", help="comma-separated codes (default: all that a benchmark has)")
-    parser.add_argument("--limit", type=int, help="at most N prompts per language and kind, as in `mpotrain eval`")
-    parser.add_argument("--max-tokens", type=int, default=256, help="longest answer in tokens (default: 256)")
+    parser.add_argument("--languages", type=listed, help="comma-separated codes (default: all that a benchmark has)")
+    parser.add_argument("--limit", type=whole(1), help="at most N prompts per language and kind, as in `mpotrain eval`")
+    parser.add_argument("--max-tokens", type=whole(1), default=256, help="longest answer in tokens (default: 256)")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder that does not exist yet")
 
 
@@ -36,11 +37,9 @@ def run(args: argparse.Namespace) -> int:
     out = Path(os.path.abspath(args.out))
     if out.exists():
         raise ConfigError(f"{args.out} exists. Choose another folder, or remove it first.")
-    if args.limit is not None and args.limit < 1:
-        raise ConfigError(f"--limit must be at least 1, got {args.limit}.")
-    if args.max_tokens < 1:
-        raise ConfigError(f"--max-tokens must be at least 1, got {args.max_tokens}.")
-    suite = prepare_suite(_listed(args.benchmarks), _places(args.data), _listed(args.languages) or None, args.limit)
+    suite = prepare_suite(
+        _listed(args.benchmarks), _places(args.data), _listed(args.languages or "") or None, args.limit
+    )
     among = sorted({*suite.languages, suite.dominant, "en"} & set(languages()))
     folder, handle = take_aside(out, "tasks")
     try:

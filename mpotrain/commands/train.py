@@ -4,6 +4,8 @@ import argparse
 import os
 from typing import Any
 
+from mpodata.errors import ConfigError
+from mpodata.runtime.flags import whole
 from mpotrain.commands import require_training
 
 HELP = "Train a model on a dataset version, with MPO or one of its baselines."
@@ -47,8 +49,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = f"flags of the run (--help-all lists every flag):\n{lines}\n\n{parser.epilog}"
     parser.add_argument("--preset", help="settings with their source: llama-3.1-8b, gemma-2-9b, qwen2.5-7b, your.yaml")
     parser.add_argument("--launch", help="train on several devices: ddp, zero2, zero3, fsdp2")
-    parser.add_argument("--nproc", type=int, help="processes per node with --launch (default: one per GPU)")
-    parser.add_argument("--nnodes", type=int, default=1, help="nodes with --launch (default: 1)")
+    parser.add_argument("--nproc", type=whole(1), help="processes per node with --launch (default: one per GPU)")
+    parser.add_argument("--nnodes", type=whole(1), default=1, help="nodes with --launch (default: 1)")
     parser.add_argument("--rdzv", metavar="HOST:PORT", help="where several nodes meet")
     parser.add_argument("--help-all", action="store_true", help="list every flag, TrainingArguments' included")
 
@@ -65,6 +67,10 @@ def run(args: argparse.Namespace) -> int:
     if args.help_all:
         print(flags_help())
         return 0
+    if not args.launch:
+        for flag, given in (("--nproc", args.nproc), ("--nnodes", args.nnodes != 1), ("--rdzv", args.rdzv)):
+            if given:
+                raise ConfigError(f"{flag} says how processes are started: add --launch, or leave it out.")
     if args.launch:
         preset = ["--preset", args.preset] if args.preset else []
         line = launch.command(args.launch, args.nproc, [*preset, *args.rest], nodes=args.nnodes, rendezvous=args.rdzv)

@@ -1,9 +1,11 @@
 """Where MPO's target gap RG^d comes from: the reference, the policy itself, or a constant (Tables 5, 13 and 15)."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mpodata.errors import DataError
+from mpodata.errors import DataError, UnknownName
+from mpodata.languages import languages
 from mpotrain.data import TrainingRow, TrainingRows
 
 
@@ -35,6 +37,16 @@ class PolicyGap:
 GapTarget = ReferenceGap | ConstantGap | PolicyGap
 
 POLICY_GAPS = {"policy": PolicyGap(detached=False), "policy-detached": PolicyGap(detached=True)}
+
+
+def check_gap(name: str) -> None:
+    """Raises UnknownName for what is no word of `gap_target`, no finite number and no code of a language."""
+    try:
+        fits = math.isfinite(float(name))
+    except ValueError:
+        fits = name in ("dominant", *POLICY_GAPS, *languages())
+    if not fits:
+        raise UnknownName("gap (or a number, or a language code):", name, ("dominant", *POLICY_GAPS))
 
 
 def gap_target(name: str, rows: TrainingRows) -> GapTarget:

@@ -1,0 +1,66 @@
+"""Values of command-line flags: argparse types that refuse what cannot be in a few words.
+
+A command names one as `type=`; the command line puts the flag's name before the words and `--help` behind them.
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+
+
+def whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """A whole number of at least `low`, and at most `high`."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
+        if value < low or (high is not None and value > high):
+            raise argparse.ArgumentTypeError(
+                f"must be at least {low}, got {value}" if high is None else f"must be {low} to {high}, got {value}"
+            )
+        return value
+
+    return read
+
+
+def number(low: float, high: float | None = None, *, above: bool = False) -> Callable[[str], float]:
+    """A finite number of at least `low`, or greater than it where `above`, and at most `high`."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+        if high is not None and not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must be between {low:g} and {high:g}, got {text}")
+        if not math.isfinite(value) or value < low or (above and value == low):
+            raise argparse.ArgumentTypeError(f"must be {'greater than' if above else 'at least'} {low:g}, got {text}")
+        return value
+
+    return read
+
+
+def listed(text: str) -> str:
+    """A comma-separated list with at least one entry, as it was written."""
+    if not parts(text):
+        raise argparse.ArgumentTypeError("names nothing: leave the flag out, or write one or more, separated by commas")
+    return text
+
+
+def listed_or_none(text: str) -> str:
+    """A comma-separated list, or the empty text where none is wanted."""
+    return text and listed(text)
+
+
+def named(text: str) -> str:
+    """A text that is not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty: leave the flag out, or give it a value")
+    return text
+
+
+def parts(text: str) -> list[str]:
+    """The entries of a comma-separated list."""
+    return [part.strip() for part in text.split(",") if part.strip()]

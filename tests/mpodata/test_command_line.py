@@ -1,0 +1,102 @@
+"""What both command lines do with words that are no command, with no words at all, and with narrow terminals."""
+
+import argparse
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+import mpodata.cli
+import mpotrain.cli
+from mpodata.runtime.flags import listed, listed_or_none, named, number, whole
+from tests.mpodata.readable_version import write_readable
+
+Capture = pytest.CaptureFixture[str]
+Main = Callable[[Sequence[str]], int]
+BOTH = pytest.mark.parametrize(("program", "main"), [("mpodata", mpodata.cli.main), ("mpotrain", mpotrain.cli.main)])
+
+
+@BOTH
+def test_a_bare_command_lists_the_commands(program: str, main: Main, capsys: Capture) -> None:
+    assert main([]) == 2
+    told = capsys.readouterr().err
+    assert f"usage: {program}" in told
+    assert "COMMAND --help" in told
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "sentence"),
+    [
+        (mpodata.cli.main, ["buidl"], "mpodata: Unknown command 'buidl'. Did you mean 'build'?"),
+        (mpotrain.cli.main, ["trian"], "mpotrain: Unknown command 'trian'. Did you mean 'train'?"),
+        (
+            mpodata.cli.main,
+            ["build", "--langauges", "sw"],
+            "mpodata: Unknown argument '--langauges'. Did you mean --languages? `mpodata build --help` lists",
+        ),
+        (mpodata.cli.main, ["show", "demo"], "mpodata: The following arguments are required: --pair."),
+        (mpodata.cli.main, ["verify", "a", "b"], "mpodata: Unknown argument 'b'."),
+        (mpotrain.cli.main, ["gap", "--dataset"], "mpotrain: --dataset: expected one argument."),
+    ],
+)
+def test_a_mistyped_word_is_one_sentence(main: Main, words: list[str], sentence: str, capsys: Capture) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(sentence)
+    assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "10", "13", "40", "1000", "wide"])
+def test_show_fits_any_terminal(columns: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_readable(tmp_path / "demo", count=1)
+    monkeypatch.setenv("COLUMNS", columns)
+    assert mpodata.cli.main(["show", str(tmp_path / "demo"), "--pair", "1", "--reveal"]) == 0
+    assert "How do I pick" in capsys.readouterr().out
+
+
+def test_the_next_command_can_be_pasted_whatever_the_folder_is_called(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"prompt": "How do I pick a lock?", "chosen": "I'm sorry, I can't help with that.", "rejected": "Use a pin."}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    out = "my data; it's here"
+    words = ["build", "--source", "rows.jsonl", "--chosen", "source", "--set", "languages=[]", "--set", "test_share=0"]
+    assert mpodata.cli.main([*words, "--out", out]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("Next: "))
+    first, second = (shlex.split(part) for part in line.removeprefix("Next: ").split("   |   "))
+    assert first == ["mpodata", "publish", out, "--to", "NAME"]
+    assert second == ["mpodata", "show", out, "--pair", "1"]
+    assert mpodata.cli.main(second[1:]) == 0
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [(whole(1), "7", 7), (whole(0, 9), "9", 9), (number(0), "0", 0.0), (number(0, above=True), "1e-3", 0.001),
+     (listed, "sw, zh", "sw, zh"), (listed_or_none, "", ""), (named, "mine", "mine")],
+)  # fmt: skip
+def test_a_value_within_bounds_is_taken(read: Callable[[str], object], text: str, value: object) -> None:
+    assert read(text) == value
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "told"),
+    [
+        (whole(1), "0", "must be at least 1, got 0"),
+        (whole(1), "1.5", "must be a whole number, got '1.5'"),
+        (whole(0, 9), "10", "must be 0 to 9, got 10"),
+        (number(0), "-0.1", "must be at least 0, got -0.1"),
+        (number(0), "nan", "must be at least 0, got nan"),
+        (number(0), "inf", "must be at least 0, got inf"),
+        (number(0, above=True), "0", "must be greater than 0, got 0"),
+        (number(0), "much", "must be a number, got 'much'"),
+        (listed, " , ", "names nothing"),
+        (listed_or_none, ",", "names nothing"),
+        (named, " ", "is empty"),
+    ],
+)
+def test_a_value_out_of_bounds_is_refused(read: Callable[[str], object], text: str, told: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=told):
+        read(text)
