@@ -38,6 +38,7 @@ RECIPE: Cases = {
     "--languages": ("sw,zh", ",", EMPTY),
     "--dominant": ("en", "english!", "english!"),
     "--samples": ("100", "0", "samples must be positive"),
+    "--pairs": ("100", "0", "pairs must be positive"),
     "--seed": ("7", "seven", "invalid int value"),
     "--decontaminate": ("a.csv,b.csv", "{missing}.csv", "missing.csv"),
     "--checks": ("keep", "maybe", "invalid choice"),
@@ -182,6 +183,16 @@ MPOTRAIN: dict[str, Cases] = {
         "--out": ("{out}.json", "{folder}", "is a folder: name a file"),
         "--json": SWITCH,
     },
+    "states": {
+        "--pairs": ("{version}", "{missing}.csv", "missing.csv"),
+        "--model": ("pocket-chat", "{missing}/model", "missing/model"),
+        "--languages": ("en,sw", ",", EMPTY),
+        "--language": ("sw", " ", "is empty"),
+        "--split": ("all", "dev", "invalid choice"),
+        "--dtype": ("bfloat16", "float7", "invalid choice"),
+        "--out": ("{out}.html", "{folder}", "is a folder: name a file"),
+        "--json": SWITCH,
+    },
     "eval": {
         "--model": ("pocket-chat", "pocket-chat --run {out}", "not allowed with argument"),
         "--run": ("{out}", "{missing}/run", "missing/run"),
@@ -201,6 +212,7 @@ MPOTRAIN: dict[str, Cases] = {
         "--seed": ("1", "one", "invalid int value"),
         "--set": ("engine.device=cpu", "device=cpu", "--set takes engine.OPTION=VALUE"),
         "--gap": ("off", "{missing}/demo", "missing/demo"),
+        "--split": ("all", "dev", "invalid choice"),
         "--out": ("{out}", "{rows}", "rows.jsonl"),
         "--json": SWITCH,
     },
@@ -220,11 +232,33 @@ MPOTRAIN: dict[str, Cases] = {
         "--out": ("{out}.csv", "{out}.csv --labels {rows}", "--labels reads a labelled one: give one of them"),
         "--labels": ("{rows}", "{missing}.csv", "missing.csv"),
     },
+    "reproduce": {
+        "paper": ("mpo", "mop", "mop"),
+        "--table": ("2", "99", "99"),
+        "--figure": ("4", "99", "99"),
+        "--list": SWITCH,
+        "--model": ("pocket-chat", " ", "is empty"),
+        "--base-model": ("user/base", " ", "is empty"),
+        "--preset": ("pocket", " ", "is empty"),
+        "--judge": ("rules", " ", "is empty"),
+        "--data": ("multijail=x.csv", "multijail", "NAME=PATH"),
+        "--set": ("engine.device=cpu", "device=cpu", "must look like PART.OPTION=VALUE"),
+        "--limit": ("10", "0", LEAST_1),
+        "--samples": ("10", "0", LEAST_1),
+        "--search": SWITCH,
+        "--launch": ("ddp", "dpp", "invalid choice"),
+        "--nproc": ("2", "0", LEAST_1),
+        "--train": ("=--pad", "='", "must be flags as a shell reads them"),
+        "--build": ("=--seed", "='", "must be flags as a shell reads them"),
+        "--skip-missing": SWITCH,
+        "--dry-run": SWITCH,
+        "--out": ("{out}", "{rows}", "is a file: name a folder"),
+    },
     "report": {
         "paths": ("{evaluation}", "{missing}/eval", "missing/eval"),
         "--against": ("{evaluation}", "{missing}/base", "missing/base"),
         "--out": ("{out}.html", "{folder}", "is a folder: name a file"),
-        "--paper": ("llama-3.1-8b", "llama-3", "Did you mean 'llama-3.1-8b'?"),
+        "--published": ("mpo-table-2", "mpo-tabel-2", "mpo-tabel-2"),
         "--show-text": ("5", "-1", "must be at least 0"),
     },
 }
@@ -253,9 +287,11 @@ NEEDED: dict[str, dict[str, str]] = {
     "sweep": {"--out": "{out}", "--dataset": "{version}", "--model": "pocket-chat"},
     "preview": {"--dataset": "{version}", "--model": "pocket-chat"},
     "gap": {"--dataset": "{version}", "--model": "pocket-chat"},
+    "states": {"--pairs": "{version}", "--model": "pocket-chat"},
     "eval": {"--model": "pocket-chat", "--benchmarks": "pocket", "--out": "{out}"},
     "tasks": {"--for": "lm-eval", "--benchmarks": "pocket", "--out": "{out}"},
     "calibrate": {"path": "{evaluation}"},
+    "reproduce": {"paper": "mpo", "--table": "2", "--dry-run": ""},
     "report": {"paths": "{evaluation}"},
 }  # fmt: skip
 
@@ -297,9 +333,9 @@ def every_flag() -> list[tuple[str, str, str]]:
 
 def words(needed: dict[str, str], flag: str, value: str, place: dict[str, str]) -> list[str]:
     """A command line: what is needed, and the flag (or positional) with its value."""
-    other = {"--run": "--model"}.get(flag)  # the two exclude each other
+    other = {"--run": "--model", "--figure": "--table", "--list": "--table"}.get(flag)  # the two exclude each other
     given = {name: text for name, text in needed.items() if name not in (flag, other)}
-    line = [part for name, text in given.items() if name.startswith("-") for part in (name, text)]
+    line = [part for name, text in given.items() if name.startswith("-") for part in (name, text) if part]
     positionals = {**{name: text for name, text in needed.items() if not name.startswith("-")}}
     if flag.startswith("-"):
         tried = [f"{flag}{value}"] if value.startswith("=") else [flag, *_split(value)]

@@ -5,6 +5,7 @@ A command names one as `type=`; the command line puts the flag's name before the
 
 import argparse
 import math
+import shlex
 from collections.abc import Callable
 
 
@@ -58,6 +59,23 @@ def named(text: str) -> str:
     """A text that is not empty."""
     if not text.strip():
         raise argparse.ArgumentTypeError("is empty: leave the flag out, or give it a value")
+    return text
+
+
+def words(text: str) -> str:
+    """Further flags in one argument, as a shell would split them."""
+    try:
+        shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be flags as a shell reads them, got {text!r} ({error})") from None
+    return text
+
+
+def setting(text: str) -> str:
+    """PART.OPTION=VALUE."""
+    name, equals, _ = text.partition("=")
+    if not equals or "." not in name:
+        raise argparse.ArgumentTypeError(f"must look like PART.OPTION=VALUE, got {text!r}")
     return text
 
 

@@ -5,6 +5,7 @@ import logging
 from mpodata.registry import require
 
 TRAINING = ("torch", "transformers", "accelerate", "peft", "trl")
+DTYPES = ("float32", "bfloat16", "float16", "auto")  # of the weights of a model that is measured
 
 
 def require_training(command: str, *, deepspeed: bool = False) -> None:

@@ -7,15 +7,12 @@ from typing import Any
 
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import listed, number, whole
-from mpotrain.commands import require_training
+from mpotrain.commands import DTYPES, require_training
 
 HELP = "Measure the reward gap per language: how much likelier a model finds the chosen answers than the rejected ones."
 EXAMPLE = (
     "mpotrain gap --dataset user/refusals@v1.0.0#nllb-3.3b --model runs/mpo --base meta-llama/Llama-3.1-8B-Instruct"
 )
-
-
-DTYPES = ("float32", "bfloat16", "float16", "auto")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from mpodata.errors import ConfigError, UnknownName
+from mpodata.runtime.flags import named, setting, whole, words
 from mpotrain.commands import require_training
 
 HELP = "Reproduce a table or figure of a paper: build, train, evaluate, and set the figures beside the published ones."
@@ -22,27 +23,37 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--table", help="number or name of the table: 2, attack-success")
     which.add_argument("--figure", help="number of the figure: 4")
     which.add_argument("--list", action="store_true", help="list the paper's tables and figures")
-    parser.add_argument("--model", help="model to start from (default: the paper's); pocket-chat runs on a laptop")
-    parser.add_argument("--base-model", help="the model before instruction tuning (mpo's Table 6), or ICR's reference")
-    parser.add_argument("--preset", help="settings of the training runs (default: by the model)")
-    parser.add_argument("--judge", help="who judges (default: the paper's protocol with openai:gpt-4o; pocket: rules)")
+    parser.add_argument(
+        "--model", type=named, help="model to start from (default: the paper's); pocket-chat runs on a laptop"
+    )
+    parser.add_argument(
+        "--base-model", type=named, help="the model before instruction tuning (mpo's Table 6), or ICR's reference"
+    )
+    parser.add_argument("--preset", type=named, help="settings of the training runs (default: by the model)")
+    parser.add_argument(
+        "--judge", type=named, help="who judges (default: the paper's protocol with openai:gpt-4o; pocket: rules)"
+    )
     parser.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a benchmark's file is")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+        "--set", type=setting, action="append", default=[], metavar="KEY=VALUE", dest="settings",
         help="an option of every evaluation's engine or judge, as in mpotrain eval",
     )  # fmt: skip
-    parser.add_argument("--limit", type=int, help="at most N prompts per language and kind (pocket: 24)")
-    parser.add_argument("--samples", type=int, help="harmful pairs per dataset version (default: 100; pocket: 40)")
+    parser.add_argument("--limit", type=whole(1), help="at most N prompts per language and kind (pocket: 24)")
+    parser.add_argument("--samples", type=whole(1), help="harmful pairs per dataset version (default: 100; pocket: 40)")
     parser.add_argument(
         "--search", action=argparse.BooleanOptionalAction, default=None,
         help="search the baselines' hyper-parameters as the paper did (default: yes; pocket: no)",
     )  # fmt: skip
-    parser.add_argument("--launch", help="train on several devices: ddp, zero2, zero3, fsdp2")
-    parser.add_argument("--nproc", type=int, help="processes with --launch")
+    parser.add_argument("--launch", choices=("ddp", "zero2", "zero3", "fsdp2"), help="train on several devices")
+    parser.add_argument("--nproc", type=whole(1), help="processes with --launch")
     parser.add_argument(
-        "--train", default="", metavar="'FLAGS'", help="more flags of every training run: --train='--use_peft true'"
+        "--train",
+        type=words,
+        default="",
+        metavar="'FLAGS'",
+        help="more flags of every training run: --train='--use_peft true'",
     )
-    parser.add_argument("--build", default="", metavar="'FLAGS'", help="more flags of every mpodata build")
+    parser.add_argument("--build", type=words, default="", metavar="'FLAGS'", help="more flags of every mpodata build")
     parser.add_argument("--skip-missing", action="store_true", help="measure what needs no file that is missing")
     parser.add_argument("--dry-run", action="store_true", help="print the commands with their costs, and stop")
     parser.add_argument("--out", type=Path, default=Path("reproduction"), help="folder (default: reproduction)")
@@ -63,9 +74,8 @@ def run(args: argparse.Namespace) -> int:
     if args.paper == "mpo" and name == "17":
         raise ConfigError("Table 17 is about an encoder-decoder model (Aya-101), which mpotrain does not train.")
     data = _places(args.data)
-    for number, what in (("limit", args.limit), ("samples", args.samples)):
-        if what is not None and what < 1:
-            raise ConfigError(f"--{number} must be at least 1, got {what}.")
+    if args.out.is_file():
+        raise ConfigError(f"--out {args.out} is a file: name a folder.")
     table = read_table(args.paper, name, args.model, tuple(data))
     if table.settings:
         print(settings_page(table))

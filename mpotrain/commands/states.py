@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mpotrain.commands import require_training
+from mpodata.errors import ConfigError
+from mpodata.runtime.flags import listed, named
+from mpotrain.commands import DTYPES, require_training
 
 HELP = "Draw last-layer states of prompts with a safe and an unsafe answer appended (the MPO paper's Figure 5)."
 EXAMPLE = (
@@ -20,10 +22,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a table with columns prompt, safe, unsafe, language (or their usual other names), or a dataset version",
     )  # fmt: skip
     parser.add_argument("--model", action="append", required=True, help="model or run's folder; repeat to compare")
-    parser.add_argument("--languages", default="", help="only these: en,sw (default: all)")
-    parser.add_argument("--language", default="en", help="of rows whose table has no language column (default: en)")
+    parser.add_argument("--languages", type=listed, help="only these: en,sw (default: all)")
+    parser.add_argument(
+        "--language", type=named, default="en", help="of rows whose table has no language column (default: en)"
+    )
     parser.add_argument("--split", choices=("train", "test", "all"), help="of a version (default: test, else train)")
-    parser.add_argument("--dtype", default="float32", help="float32, bfloat16, auto (default: float32)")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights (default: float32)")
     parser.add_argument("--out", type=Path, default=Path("states.html"), help="page to write, with a JSON twin")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
 
@@ -40,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
 def perform(args: argparse.Namespace) -> dict[str, Any]:
     """Measure the states of every model, write the page and its twin; returns the twin."""
     require_training("states")
+    if args.out.is_dir():
+        raise ConfigError(f"--out {args.out} is a folder: name a file, for example {args.out / 'states.html'}.")
     from trl import ModelConfig
 
     from mpodata.runtime.journal import Journal, cache_folder
@@ -48,7 +54,7 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
     from mpotrain.evaluation.report.states_page import write_states_page
     from mpotrain.model.loading import load_tokenizer
 
-    wanted = [code.strip() for code in args.languages.split(",") if code.strip()]
+    wanted = [code.strip() for code in (args.languages or "").split(",") if code.strip()]
     sides = answered_prompts(args.pairs, language=args.language, split=args.split, languages=wanted)
     states = {}
     with Journal(cache_folder() / "reference.sqlite") as journal:
