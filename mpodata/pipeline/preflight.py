@@ -58,6 +58,8 @@ def check_rows(rows: SelectedRows, recipe: Recipe) -> None:
 def check_components(recipe: Recipe, components: Components) -> None:
     """Raise RecipeError for options that nothing would heed, ConfigError for languages the translator cannot do."""
     check_options(recipe)
+    if recipe.chosen == "policy" or (recipe.languages and asks_the_policy(recipe.translator.name)):
+        components.engine.check_installed()
     if recipe.round_trip and recipe.languages and components.translator.back([], recipe.languages[0]) is None:
         name = recipe.translator.name
         raise RecipeError(f"--round-trip needs a translator that translates back; {name} does not. Leave it out.")
@@ -69,8 +71,6 @@ def check_options(recipe: Recipe) -> None:
     """Raise RecipeError for options that nothing would heed; looks at the recipe alone."""
     if recipe.revision is not None:
         _check_revision(recipe)
-    if recipe.chosen == "policy" or (recipe.languages and asks_the_policy(recipe.translator.name)):
-        components.engine.check_installed()
     if recipe.refusal_prompt is not None and (recipe.chosen == "source" or recipe.engine.name == "replay"):
         whose = "the source's own" if recipe.chosen == "source" else "recorded"
         raise RecipeError(f"A refusal prompt changes nothing where answers are {whose}: leave --refusal-prompt out.")
