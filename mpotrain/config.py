@@ -20,6 +20,7 @@ from mpotrain.data import TRUNCATIONS
 from mpotrain.flags import (
     Flags,
     check_bounds,
+    check_mix,
     check_trackers,
     check_values,
     flag_value,
@@ -28,6 +29,7 @@ from mpotrain.flags import (
     renamed_flag,
     without_config,
 )
+from mpotrain.mixes import CODE_SWITCH, MIXES, PARALLEL
 from mpotrain.model.chat_template import TOKENIZER
 from mpotrain.model.layers import parse_layers
 from mpotrain.objective.gap_target import check_gap
@@ -61,6 +63,11 @@ class DataConfig:
     pairs_per_language: int | None = field(
         default=None, metadata={"help": "Use the first N pairs only, the same ones in every language."}
     )
+    mix: str | None = field(
+        default=None, metadata={"help": f"Train on rows made of the pairs, for --method sft: {', '.join(MIXES)}."}
+    )
+    code_switch: float = field(default=CODE_SWITCH, metadata={"help": "With --mix: chance to switch a sentence."})
+    parallel: float = field(default=PARALLEL, metadata={"help": "With --mix: share of pairs with translation rows."})
 
 
 @dataclass
@@ -278,8 +285,10 @@ def resolve(
         raise ConfigError("train_layers has no effect with --use_peft, which freezes all layers and trains adapters.")
     if method.length_normalize is None:
         method.length_normalize = loss.log_probs == "mean"
+    check_bounds({"code_switch": data.code_switch, "parallel": data.parallel})
+    check_mix(data, loss, method.retain, dominant_rows=bool(method.dominant_rows))
     if method.dominant_rows is None:
-        method.dominant_rows = loss.rows == "all"
+        method.dominant_rows = loss.rows == "all" and data.mix is None
     return RunConfig(data, method, training, model, loss, {**loss.hyper, **given})
 
 

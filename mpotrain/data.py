@@ -13,19 +13,27 @@ from mpodata.engines import templates
 from mpodata.engines.templates import chat_ids, plain_ids
 from mpodata.errors import DataError
 from mpodata.records import Pair, Side, user_turn
+from mpotrain.mixes import Example
 from mpotrain.model.batches import Tokens
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """One preference in one language as tokens."""
+    """One preference in one language as tokens, or one answer to learn."""
 
     pair_id: str
     language: str
     chosen: Tokens
-    rejected: Tokens
+    unwanted: Tokens | None  # the rejected answer; None in the rows of a mix, which have none
     category: str = ""
     weight: float = 1.0  # its language's weight in the loss
+
+    @property
+    def rejected(self) -> Tokens:
+        """The answer to unlearn; raises DataError where the row has none."""
+        if self.unwanted is None:
+            raise DataError(f"The {self.language} row of pair {self.pair_id} has no rejected answer to compare with.")
+        return self.unwanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +43,15 @@ class Census:
     kept: Counter[str] = field(default_factory=Counter)
     truncated: Counter[str] = field(default_factory=Counter)  # kept, but an answer lost its end
     dropped: dict[str, Counter[str]] = field(default_factory=dict)  # reason -> language -> rows
+    mixed: Counter[str] = field(default_factory=Counter)  # kind of a mix's examples -> rows kept; empty without a mix
 
     def drop(self, reason: str, language: str) -> None:
         self.dropped.setdefault(reason, Counter())[language] += 1
 
     def lines(self) -> list[str]:
-        """One sentence per kind of loss; empty where nothing was lost."""
-        lines = [f"dropped, {reason}: {_counts(counts)}" for reason, counts in sorted(self.dropped.items())]
+        """What a mix is made of, then one sentence per kind of loss; empty where there is neither."""
+        lines = [f"rows of the mix: {_counts(self.mixed)}"] if self.mixed else []
+        lines += [f"dropped, {reason}: {_counts(counts)}" for reason, counts in sorted(self.dropped.items())]
         return [*lines, f"answers truncated: {_counts(self.truncated)}"] if self.truncated else lines
 
 
@@ -49,8 +59,8 @@ class Census:
 class TrainingRows:
     """Everything a run trains on."""
 
-    targets: tuple[TrainingRow, ...]  # one per pair and target language
-    dominant: Mapping[str, TrainingRow]  # pair_id -> the dominant side, once per pair
+    targets: tuple[TrainingRow, ...]  # one per pair and target language; of a mix: every row, in any language
+    dominant: Mapping[str, TrainingRow]  # pair_id -> the dominant side, once per pair; empty for a mix
     dominant_language: str
     census: Census
 
@@ -60,7 +70,7 @@ class TrainingRows:
 
     def languages(self) -> list[str]:
         """Target languages in order of first appearance."""
-        return list(dict.fromkeys(row.language for row in self.targets))
+        return [code for code in dict.fromkeys(row.language for row in self.targets) if code != self.dominant_language]
 
 
 def tokenise(
@@ -99,12 +109,51 @@ def tokenise(
         raise DataError(f"No row is left to train on: {'; '.join(census.lines()) or 'the selection holds no pair'}.")
     paired = {row.pair_id for row in targets}
     kept = {key: row for key, row in dominant.items() if row is not None and key in paired}
-    if unknown := set(weights) - {dominant_language, *census.kept}:
+    _check_weights(weights, {dominant_language, *census.kept})
+    return TrainingRows(tuple(targets), kept, dominant_language, census)
+
+
+def tokenise_mix(
+    examples: Sequence[Example],
+    tokenizer: Any,
+    max_length: int,
+    dominant_language: str,
+    weights: Mapping[str, float] | None = None,
+    truncation: str = "answer",
+) -> TrainingRows:
+    """Token rows of a mix, without rejected answers and without dominant sides; raises DataError where none is left.
+
+    Cut and counted as `tokenise` does; the census also counts the examples of each kind that were kept.
+    """
+    weights = weights or {}
+    census = Census()
+    end = turn_end(tokenizer)
+    rows: list[TrainingRow] = []
+    for example in examples:
+        (whole,) = encode(tokenizer, example.prompt, [example.answer], end)
+        answers = TRUNCATIONS[truncation](max_length, whole, whole)
+        if answers is None:
+            census.drop(f"prompt of {max_length} tokens or more", example.language)
+            continue
+        answer = answers[0]
+        census.kept[example.language] += 1
+        census.mixed[example.kind] += 1
+        if answer != whole:
+            census.truncated[example.language] += 1
+        weight = weights.get(example.language, 1.0)
+        rows.append(TrainingRow(example.pair_id, example.language, answer, None, example.category, weight))
+    if not rows:
+        raise DataError(f"No row is left to train on: {'; '.join(census.lines()) or 'the mix holds no example'}.")
+    _check_weights(weights, {dominant_language, *census.kept})
+    return TrainingRows(tuple(rows), {}, dominant_language, census)
+
+
+def _check_weights(weights: Mapping[str, float], languages: set[str]) -> None:
+    if unknown := set(weights) - languages:
         raise DataError(
             f"language_weights names {', '.join(sorted(unknown))}, which no row has. "
-            f"Languages: {', '.join(census.kept)}."
+            f"Languages: {', '.join(sorted(languages))}."
         )
-    return TrainingRows(tuple(targets), kept, dominant_language, census)
 
 
 def with_dominant(pairs: Sequence[Pair], language: str) -> list[Pair]:

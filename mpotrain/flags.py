@@ -9,13 +9,15 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from trl import TrlParser
 
 from mpodata.errors import ConfigError, MissingPackage, UnknownName
 from mpodata.runtime.yaml_text import parse_yaml
+from mpotrain.mixes import CODE_SWITCH, PARALLEL, find_mix
+from mpotrain.objective.losses import Loss
 
 RENAMED = {"model": "model_name_or_path", "out": "output_dir"}  # what the documentation says -> what TRL says
 TRACKERS = {"tensorboard": "train", "wandb": "trackers", "trackio": "trackers"}  # package -> our extra that has it
@@ -38,6 +40,7 @@ class Bound:
 POSITIVE = Bound(0, "must be greater than 0", above=True)
 NOT_NEGATIVE = Bound(0, "must not be negative")
 AT_LEAST_1 = Bound(1, "must be at least 1")
+UP_TO_1 = Bound(0, "must be from 0 to 1", high=math.nextafter(1, 2))
 SHARE = Bound(0, "must be at least 0 and below 1", high=1)
 
 BOUNDS: Mapping[str, Bound] = {
@@ -50,6 +53,7 @@ BOUNDS: Mapping[str, Bound] = {
     **dict.fromkeys(("global_batch_size", "per_device_train_batch_size", "per_device_eval_batch_size"), AT_LEAST_1),
     **dict.fromkeys(("max_length", "pairs_per_language", "save_total_limit", "lora_r", "lora_alpha"), AT_LEAST_1),
     "epsilon": Bound(0, "must be at least 0 and below 0.5", high=0.5),
+    **dict.fromkeys(("code_switch", "parallel"), UP_TO_1),
     **dict.fromkeys(("adam_beta1", "adam_beta2", "lora_dropout"), SHARE),
 }  # fmt: skip
 
@@ -101,6 +105,33 @@ def check_bounds(values: Mapping[str, Any]) -> None:
         bound = BOUNDS.get(name)
         if bound is not None and isinstance(value, int | float) and not bound.holds(value):
             raise ConfigError(f"{name} {bound.sentence}, got {value:g}.")
+
+
+class MixFlags(Protocol):
+    """The flags that make a mix."""
+
+    mix: str | None
+    code_switch: float
+    parallel: float
+
+
+def check_mix(data: MixFlags, loss: Loss, retain: str, *, dominant_rows: bool) -> None:
+    """Raises UnknownName, ConfigError for what does not go together with rows that have one answer and no pair."""
+    mix = data.mix
+    if mix is None:
+        if (data.code_switch, data.parallel) != (CODE_SWITCH, PARALLEL):
+            raise ConfigError("code_switch and parallel have no effect without --mix.")
+        return
+    find_mix(mix)
+    if loss.compares:
+        raise ConfigError(
+            f"Method {loss.name!r} compares a chosen with a rejected answer, which the rows of --mix {mix} do not "
+            "have: use --method sft, or leave out --mix."
+        )
+    if retain != "off":
+        raise ConfigError(f"The rows of --mix {mix} have no dominant side to retain: leave out --retain {retain}.")
+    if dominant_rows:
+        raise ConfigError(f"--mix {mix} already holds the dominant rows: leave out --dominant_rows.")
 
 
 def check_trackers(report_to: str | Sequence[str] | None) -> None:

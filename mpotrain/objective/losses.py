@@ -55,6 +55,11 @@ class Loss:
         RowSelection  # "paired": target rows, each with its dominant side; "all": dominant rows train like target rows
     )
 
+    @property
+    def compares(self) -> bool:
+        """Whether it looks at anything but the chosen answer's likelihood, and so needs whole pairs."""
+        return not set(self.quantities) <= {"policy_chosen", "reference_chosen", "chosen_tokens"}
+
     def __call__(self, quantities: Quantities, **hyper: Any) -> Tensor:
         """(batch,) losses; takes what it needs of `quantities`.
 

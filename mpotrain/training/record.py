@@ -46,6 +46,7 @@ def describe(
             "dominant": rows.dominant_language,
             "languages": rows.languages(),
             "trained_rows": len(trainer.objective.rows),
+            **({"mix": {"name": config.data.mix, **rows.census.mixed}} if config.data.mix else {}),
             "rows": dict(rows.census.kept),
             "truncated": dict(rows.census.truncated),
             "dropped": {reason: dict(counts) for reason, counts in rows.census.dropped.items()},

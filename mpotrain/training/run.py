@@ -35,7 +35,8 @@ from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.progress import Progress
 from mpodata.versions.load import LoadedVersion, load
 from mpotrain.config import DataConfig, MPOConfig, RunConfig, language_list, weights
-from mpotrain.data import TrainingRows, stop_at_turn_end, tokenise, with_dominant
+from mpotrain.data import TrainingRows, stop_at_turn_end, tokenise, tokenise_mix, with_dominant
+from mpotrain.mixes import MixOptions, find_mix
 from mpotrain.model.layers import freeze_others, parse_layers
 from mpotrain.model.loading import check_precision, load_policy, load_tokenizer
 from mpotrain.objective.objective import Objective
@@ -296,7 +297,13 @@ def prepare(config: RunConfig, loaded: LoadedVersion) -> tuple[TrainingRows, Tra
     """The rows of a run as tokens, and the held-out ones where they are measured."""
     tokenizer = tokenizer_of(config)
     length, cut = config.training.max_length, config.training.truncation
-    rows = tokenise(select(loaded, config.data, "train"), tokenizer, length, weights(config.data.language_weights), cut)
+    pairs, by_language = select(loaded, config.data, "train"), weights(config.data.language_weights)
+    if config.data.mix is None:
+        rows = tokenise(pairs, tokenizer, length, by_language, cut)
+    else:
+        options = MixOptions(config.data.code_switch, config.data.parallel)
+        examples = find_mix(config.data.mix)(pairs, options)
+        rows = tokenise_mix(examples, tokenizer, length, pairs[0].dominant.language, by_language, cut)
     for line in rows.census.lines():
         logger.warning(line)
     held_out = None

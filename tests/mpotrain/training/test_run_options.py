@@ -28,7 +28,7 @@ def rows_of(world: Path, *options: str) -> list[Any]:
     rows, held_out = prepare(config, check(config))
     made = objective(config, rows)
     return [
-        [(row.language, row.pair_id, row.chosen, row.rejected, row.weight) for row in made.rows],
+        [(row.language, row.pair_id, row.chosen, row.unwanted, row.weight) for row in made.rows],
         {key: (row.language, row.chosen) for key, row in rows.dominant.items()},
         [made.parts, made.gap_target, made.mean, made.retention, made.retain_weight, made.nll_weight, made.hyper],
         None if held_out is None else len(held_out.targets),
@@ -62,6 +62,7 @@ CHANGES = [
     ["--eval_strategy", "epoch"],
     ["--global_batch_size", "16"],
     ["--learning_rate", "1e-5"],
+    ["--method", "sft", "--mix", "sdrrl"],
 ]
 REFUSED = [
     (["--languages", "ko"], "Unknown google language 'ko'"),
@@ -80,6 +81,13 @@ REFUSED = [
     (["--method", "sft", "--beta", "1"], "has no beta"),
     (["--lora_r", "8"], "lora_r has no effect without --use_peft"),
     (["--gap", "ko"], "gap must be dominant, policy"),
+    (["--mix", "sdrrl"], "Method 'mpo' compares a chosen with a rejected answer"),
+    (["--method", "dpo", "--mix", "sdrrl"], "use --method sft"),
+    (["--method", "sft", "--mix", "sdrl"], "Did you mean 'sdrrl'"),
+    (["--method", "sft", "--mix", "sdrrl", "--retain", "paper"], "no dominant side to retain"),
+    (["--method", "sft", "--mix", "sdrrl", "--dominant_rows", "true"], "already holds the dominant rows"),
+    (["--method", "sft", "--mix", "sdrrl", "--parallel", "1.5"], "parallel must be from 0 to 1"),
+    (["--method", "sft", "--parallel", "0.5"], "no effect without --mix"),
 ]
 
 
@@ -103,3 +111,8 @@ def test_a_quantised_base_without_its_package_is_said_before_anything_is_loaded(
     with pytest.raises(MpoError) as caught:
         rows_of(world, "--use_peft", f"--load_in_{bits}bit")
     assert "needs the package 'bitsandbytes': pip install 'mpodata[quantization]'" in str(caught.value)
+
+
+def test_the_options_of_a_mix_change_its_rows(world: Path) -> None:
+    mix = ["--method", "sft", "--mix", "sdrrl"]
+    assert rows_of(world, *mix, "--parallel", "1") != rows_of(world, *mix, "--parallel", "0")
