@@ -24,6 +24,7 @@ BEGIN, END = "<!-- comparison: scripts/compare_methods.py -->", "<!-- end of com
 BASE = "base"  # the model before training
 COLUMNS = ("refuses", "helps", "other", "wrong language", "gap")
 DIGITS = (1, 1, 1, 1, 2)
+RECIPES = {"sdrrl": ["--method", "sft", "--mix", "sdrrl"]}  # rows that are a method with other flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def methods(asked: Sequence[str]) -> list[str]:
         return list(asked)
     from mpotrain.objective.losses import LOSSES
 
-    return list(LOSSES)
+    return [*LOSSES, *RECIPES]
 
 
 def build(out: Path) -> str:
@@ -90,7 +91,8 @@ def run(args: argparse.Namespace, dataset: str, method: str, seed: int) -> Path:
     """Train and evaluate one model; the first one's evaluation has the base model's inside. Returns its folder."""
     folder = args.out / "runs" / f"{method}-{seed}"
     if not (folder / "run.json").is_file():
-        options = ["--preset", args.preset, "--method", method, "--seed", str(seed)]
+        recipe = RECIPES.get(method, ["--method", method])
+        options = ["--preset", args.preset, *recipe, "--seed", str(seed)]
         call("mpotrain", "train", *options, "--dataset", dataset, "--output_dir", str(folder))
     if not (folder / "eval" / "results.json").is_file():
         baseline = ["--baseline"] if seed == 0 else []

@@ -37,6 +37,13 @@ def test_a_preset_serves_every_method(name: str, method: str, tmp_path: Path) ->
         assert dict(run.hyper) == dict(LOSSES[method].hyper)
 
 
+def test_the_preset_of_sdrrl_is_sft_on_its_mix_with_the_schedule_of_table_8(tmp_path: Path) -> None:
+    flags = ["--method", "sft", "--output_dir", str(tmp_path), "--use_cpu", "true"]
+    run = parse(flags, preset="llama-3.1-8b-sdrrl")
+    assert (run.loss.name, run.data.mix, run.method.dominant_rows) == ("sft", "sdrrl", False)
+    assert run.training.learning_rate == 6e-7
+
+
 @pytest.mark.parametrize("path", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_file_names_its_source(path: Path) -> None:
     assert yaml.safe_load(path.read_text(encoding="utf-8")).get("source")
