@@ -285,6 +285,8 @@ def resolve(
         raise ConfigError("train_layers has no effect with --use_peft, which freezes all layers and trains adapters.")
     if method.length_normalize is None:
         method.length_normalize = loss.log_probs == "mean"
+    if loss.rows == "dominant" and (method.dominant_rows is not None or method.retain != "off"):
+        raise ConfigError(f"Method {loss.name!r} trains dominant rows alone: leave out --dominant_rows and --retain.")
     check_bounds({"code_switch": data.code_switch, "parallel": data.parallel})
     check_mix(data, loss, method.retain, dominant_rows=bool(method.dominant_rows))
     if method.dominant_rows is None:

@@ -65,8 +65,26 @@ class TrainingRows:
     census: Census
 
     def trained(self, rows: str) -> tuple[TrainingRow, ...]:
-        """`paired`: the target rows; `all`: the dominant rows too, as baselines train (the paper's 700 pairs)."""
+        """`paired`: the target rows; `all`: the dominant rows too, as baselines train (the paper's 700 pairs).
+
+        `dominant`: the dominant rows alone.
+        """
+        if rows == "dominant":
+            return tuple(self.dominant.values())
         return self.targets if rows == "paired" else (*self.targets, *self.dominant.values())
+
+    def prompts(self) -> dict[str, dict[str, Tokens]]:
+        """pair_id -> target language -> its prompt; raises DataError where a pair lacks a language that others have."""
+        prompts: dict[str, dict[str, Tokens]] = {key: {} for key in self.dominant}
+        for row in self.targets:
+            prompts[row.pair_id][row.language] = Tokens(row.chosen.prompt, row.chosen.prompt_length, scored=False)
+        languages = set(self.languages())
+        if lacking := [key for key, sides in prompts.items() if set(sides) != languages]:
+            raise DataError(
+                f"{len(lacking)} of {len(prompts)} pairs have no prompt in every language "
+                f"({', '.join(sorted(languages))}), which this method compares: choose the languages that all pairs have with --languages."
+            )
+        return prompts
 
     def languages(self) -> list[str]:
         """Target languages in order of first appearance."""

@@ -14,12 +14,13 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from torch import Tensor
-from torch.nn.functional import logsigmoid, sigmoid
+from torch.linalg import svdvals
+from torch.nn.functional import log_softmax, logsigmoid, normalize, sigmoid
 
 from mpodata.errors import ConfigError, UnknownName
 
 LogProbs = Literal["mean", "sum"]
-RowSelection = Literal["paired", "all"]
+RowSelection = Literal["paired", "all", "dominant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Quantities:
     # (m,), no gradient: log_ratio of chosen and rejected answers under another row's prompt. With m = twice the rows of
     # the global batch, results do not depend on how that batch is split over processes and accumulation steps.
     mismatched: Tensor | None = None
+    # (batch, L, d) last-layer states at the last prompt token: the row's own prompt, then its pair's in every target
+    prompt_states: Tensor | None = None
 
 
 QUANTITIES = tuple(field.name for field in fields(Quantities))
@@ -52,7 +55,9 @@ class Loss:
     log_probs: LogProbs  # how log-probabilities are reduced over response tokens
     hyper: Mapping[str, Any]  # its keyword-only parameters and their defaults
     rows: (
-        RowSelection  # "paired": target rows, each with its dominant side; "all": dominant rows train like target rows
+        # "paired": target rows, each with its dominant side; "all": dominant rows train like target rows; "dominant":
+        # dominant rows alone, each with the prompts of its targets
+        RowSelection
     )
 
     @property
@@ -265,6 +270,40 @@ def dpo_nll(
     """
     preference = dpo(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta=beta)
     return preference - weight * policy_chosen / chosen_tokens
+
+
+@loss("mlc", log_probs="sum", rows="dominant")
+def mlc(
+    policy_chosen: Tensor,
+    policy_rejected: Tensor,
+    reference_chosen: Tensor,
+    reference_rejected: Tensor,
+    prompt_states: Tensor,
+    *,
+    beta: float = 0.1,
+    weight: float = 0.4,
+    temperature: float = 0.2,
+) -> Tensor:
+    """Multilingual consistency: DPO in the dominant language, and one direction for a prompt's states in all languages.
+
+    arXiv 2602.16660 (code Yuyan-B/MLC): DPO(w, l) + weight consistency(prompt_states). Deviations: their extractor, a
+    trainable 512-dimensional projection that is thrown away, is left out, since it can collapse by itself; they add .8
+    times the term on every second step, here half of that on every step.
+    """
+    preference = dpo(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta=beta)
+    return preference + weight * consistency(prompt_states, temperature=temperature)
+
+
+def consistency(prompt_states: Tensor, *, temperature: float) -> Tensor:
+    """How far a prompt's states in L languages are from one common direction: -log softmax(s / (s_1 temperature))_1.
+
+    s: singular values of the L states, each of unit length; the largest one divides without gradient. arXiv 2602.16660.
+    Args: prompt_states: (batch, L, d), L <= d. Returns: (batch,); ln L where all are orthogonal, and above 0 where all
+    agree: log(1 + (L - 1) exp(-1 / temperature)).
+    """
+    values = svdvals(normalize(prompt_states, dim=-1))
+    scaled = values / values[..., :1].detach()
+    return -log_softmax(scaled / temperature, dim=-1)[..., 0]
 
 
 def _margin(

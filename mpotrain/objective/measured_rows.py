@@ -23,6 +23,13 @@ class Part(Enum):
     DOMINANT_PROMPT = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class TargetPrompt:
+    """The prompt of a row's pair in one target language, for its state alone."""
+
+    language: str
+
+
 DOMINANT = {"chosen": Part.DOMINANT_CHOSEN, "rejected": Part.DOMINANT_REJECTED, "prompt": Part.DOMINANT_PROMPT}
 
 
@@ -31,13 +38,14 @@ class MeasuredRows:
     """One micro-batch, measured."""
 
     rows: Sequence[TrainingRow]
-    parts: tuple[Part, ...]
+    parts: tuple[Part | TargetPrompt, ...]
     log_probs: Tensor  # (rows, parts) sums over response tokens, nats
     tokens: Tensor  # (rows, parts) response tokens
     reference: Reference
     mean: bool  # whether the method averages log-probabilities over response tokens
     gap_target: GapTarget | None
     mismatched: Tensor | None
+    states: Tensor | None = None  # (rows, parts, d), where a loss asks for states
 
     def quantities(self, loss: Loss) -> Quantities:
         """Everything that `loss` asks for, each (rows,)."""
@@ -56,6 +64,7 @@ class MeasuredRows:
             chosen_tokens=self._tokens(Part.CHOSEN) if Part.CHOSEN in self.parts else None,
             rejected_tokens=self._tokens(Part.REJECTED) if Part.REJECTED in self.parts else None,
             mismatched=self.mismatched,
+            prompt_states=self._prompt_states() if "prompt_states" in asked else None,
         )
 
     def policy(self, part: Part) -> Tensor:
@@ -83,6 +92,13 @@ class MeasuredRows:
             metrics["rewards/accuracies"] = (margins > 0).to(margins)
             metrics["reward_gap"] = self.per_token(Part.CHOSEN) - self.per_token(Part.REJECTED)
         return metrics
+
+    def _prompt_states(self) -> Tensor:
+        """(rows, L, d): of the row's own prompt, which its chosen answer follows, then of the target prompts."""
+        if self.states is None:
+            raise ValueError("the forward returned no states")
+        targets = [number for number, part in enumerate(self.parts) if isinstance(part, TargetPrompt)]
+        return self.states[:, [self.parts.index(Part.CHOSEN), *targets]]
 
     def _sum(self, part: Part) -> Tensor:
         return self.log_probs[:, self.parts.index(part)]

@@ -17,7 +17,7 @@ from mpotrain.model.batches import Batch, Tokens
 from mpotrain.model.forward import ForwardResult, States
 from mpotrain.objective.gap_target import GapTarget, PolicyGap, ReferenceGap, gap_target
 from mpotrain.objective.losses import Loss
-from mpotrain.objective.measured_rows import DOMINANT, MeasuredRows, Part
+from mpotrain.objective.measured_rows import DOMINANT, MeasuredRows, Part, TargetPrompt
 from mpotrain.objective.mismatch import mismatched_answers
 from mpotrain.objective.reference import Reference, ReferenceRequest
 from mpotrain.objective.retention import Retention
@@ -48,7 +48,14 @@ class Objective:
     @cached_property
     def rows(self) -> tuple[TrainingRow, ...]:
         """The rows that are trained on."""
+        if self.loss.rows == "dominant":
+            return self.data.trained("dominant")
         return self.data.trained("all" if self.dominant_rows else "paired")
+
+    @cached_property
+    def target_prompts(self) -> Mapping[str, Mapping[str, Tokens]]:
+        """pair_id -> target language -> prompt, for the losses that compare prompts; else empty. Raises DataError."""
+        return self.data.prompts() if "prompt_states" in self.loss.quantities else {}
 
     @cached_property
     def gap_target(self) -> GapTarget | None:
@@ -63,10 +70,12 @@ class Objective:
     @property
     def states(self) -> States | None:
         """Which states a forward must return."""
+        if "prompt_states" in self.loss.quantities:
+            return "last_prompt"
         return self.retention.states if self.retention else None
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[Part | TargetPrompt, ...]:
         """The kinds of sequences that every row contributes to a forward, in order."""
         asked = set(self.loss.quantities)
         needed: set[Part] = {DOMINANT[answer] for answer in self.retention.sequences} if self.retention else set()
@@ -76,14 +85,17 @@ class Objective:
             needed.add(Part.REJECTED)
         if isinstance(self.gap_target, PolicyGap):
             needed |= {Part.DOMINANT_CHOSEN, Part.DOMINANT_REJECTED}
-        return tuple(part for part in Part if part in needed)
+        kinds = tuple(part for part in Part if part in needed)
+        return (*kinds, *map(TargetPrompt, self.data.languages())) if self.target_prompts else kinds
 
     def sequences(self, rows: Sequence[TrainingRow]) -> list[Tokens]:
         """What one forward must encode: row after row, `parts` in each."""
         return [self.sequence(row, part) for row in rows for part in self.parts]
 
-    def sequence(self, row: TrainingRow, part: Part) -> Tokens:
-        """One of `row`'s sequences, its dominant side's included."""
+    def sequence(self, row: TrainingRow, part: Part | TargetPrompt) -> Tokens:
+        """One of `row`'s sequences, its dominant side's and its pair's prompts included."""
+        if isinstance(part, TargetPrompt):
+            return self.target_prompts[row.pair_id][part.language]
         if part is Part.CHOSEN:
             return row.chosen
         if part is Part.REJECTED:
@@ -145,6 +157,7 @@ class Objective:
             mean=self.mean,
             gap_target=self.gap_target,
             mismatched=mismatched,
+            states=None if forward.states is None else forward.states.view(len(rows), len(self.parts), -1),
         )
         quantities = measured.quantities(self.loss)
         method = self.loss(quantities, **self.hyper)

@@ -161,3 +161,12 @@ def test_the_cut_is_chosen_by_name_and_counted(tok: Any) -> None:
     rows = tokenise(long, tok, 128, truncation="released")
     assert rows.census.truncated == {"sw": 2}
     assert all(len(row.chosen.input_ids) <= 128 for row in rows.targets)
+
+
+def test_prompts_of_a_pair_are_found_in_every_language_or_the_lack_is_said(tok: Any) -> None:
+    whole = tokenise(pairs(2), tok, 256)
+    prompts = whole.prompts()
+    assert {key: set(sides) for key, sides in prompts.items()} == {key: {"sw", "zh"} for key in whole.dominant}
+    assert all(not prompt.scored for sides in prompts.values() for prompt in sides.values())
+    with pytest.raises(DataError, match=r"1 of 2 pairs have no prompt in every language \(sw, zh\)"):
+        tokenise(pairs(2)[:3], tok, 256).prompts()

@@ -89,10 +89,12 @@ def same_end(one: Path, many: Path) -> bool:
 def test_two_processes_of_ddp_follow_one(world: Path) -> None:
     mix = ["--mix", "sdrrl", "--parallel", "0.5", "--num_train_epochs", "1"]
     plans = [flags(world, "ddp-mpo-full", "mpo", "full"), [*flags(world, "ddp-sdrrl", "sft", "full"), *mix]]
+    plans.append(flags(world, "ddp-mlc", "mlc", "full"))
     two_processes(world, "ddp", plans)
     check_same(world, "ddp", "mpo", "full")
     assert main(["train", *flags(world, "one-sdrrl", "sft", "full"), *mix]) == 0
     assert same_end(world / "one-sdrrl", world / "ddp-sdrrl")
+    assert same_end(alone(world, "mlc", "full"), world / "ddp-mlc")
     assert json.loads((world / "one-sdrrl" / "run.json").read_text())["data"]["mix"]["crossed"] == 32
 
 

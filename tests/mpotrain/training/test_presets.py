@@ -44,6 +44,12 @@ def test_the_preset_of_sdrrl_is_sft_on_its_mix_with_the_schedule_of_table_8(tmp_
     assert run.training.learning_rate == 6e-7
 
 
+def test_the_preset_of_mlc_has_the_numbers_of_its_code(tmp_path: Path) -> None:
+    run = parse(["--method", "mlc", "--output_dir", str(tmp_path), "--use_cpu", "true"], preset="gemma-2-9b-mlc")
+    assert dict(run.hyper) == {"beta": 0.1, "weight": 0.4, "temperature": 0.2}
+    assert (run.training.learning_rate, run.training.num_train_epochs, run.training.global_batch_size) == (6e-7, 3, 4)
+
+
 @pytest.mark.parametrize("path", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_file_names_its_source(path: Path) -> None:
     assert yaml.safe_load(path.read_text(encoding="utf-8")).get("source")

@@ -81,6 +81,7 @@ REFUSED = [
     (["--method", "sft", "--beta", "1"], "has no beta"),
     (["--lora_r", "8"], "lora_r has no effect without --use_peft"),
     (["--gap", "ko"], "gap must be dominant, policy"),
+    (["--method", "mlc", "--retain", "paper"], "trains dominant rows alone"),
     (["--mix", "sdrrl"], "Method 'mpo' compares a chosen with a rejected answer"),
     (["--method", "dpo", "--mix", "sdrrl"], "use --method sft"),
     (["--method", "sft", "--mix", "sdrl"], "Did you mean 'sdrrl'"),
