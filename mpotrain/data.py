@@ -82,7 +82,8 @@ class TrainingRows:
         if lacking := [key for key, sides in prompts.items() if set(sides) != languages]:
             raise DataError(
                 f"{len(lacking)} of {len(prompts)} pairs have no prompt in every language "
-                f"({', '.join(sorted(languages))}), which this method compares: choose the languages that all pairs have with --languages."
+                f"({', '.join(sorted(languages))}), which this method compares: "
+                "choose with --languages those that all pairs have."
             )
         return prompts
 

@@ -41,7 +41,7 @@ HAND: list[tuple[str, dict[str, Any], dict[str, float], float]] = [
     ("orpo", {"weight": 0.5}, {"policy_chosen": math.log(1 / 2), "policy_rejected": math.log(1 / 4)},
      math.log(2) + 0.5 * math.log(4 / 3)),  # odds 1 and 1/3
     ("simpo", {"beta": 0.5, "gamma": 0.5}, {}, MINUS_LOG_S_1),  # 0.5 * 3 - 0.5
-    ("mlc", {"beta": 0.5, "weight": 2.0}, {}, MINUS_LOG_S_1 + 2 * math.log1p(math.exp(-2.5))),  # two states at cosine .6
+    ("mlc", {"beta": 0.5, "weight": 2.0}, {}, MINUS_LOG_S_1 + 2 * math.log1p(math.exp(-2.5))),  # cosine .6
     ("dpo-nll", {"beta": 0.5, "weight": 0.5}, {}, MINUS_LOG_S_1 + 0.5 * 2 / 4),
 ]  # fmt: skip
 
