@@ -45,7 +45,7 @@ SHARE = Bound(0, "must be at least 0 and below 1", high=1)
 
 BOUNDS: Mapping[str, Bound] = {
     **dict.fromkeys(("learning_rate", "num_train_epochs", "adam_epsilon", "logging_steps", "save_steps"), POSITIVE),
-    **dict.fromkeys(("eval_steps", "beta", "tau"), POSITIVE),
+    **dict.fromkeys(("eval_steps", "beta", "tau", "temperature"), POSITIVE),
     **dict.fromkeys(("warmup_steps", "weight_decay", "max_grad_norm", "save_minutes"), NOT_NEGATIVE),
     **dict.fromkeys(("seed", "data_seed"), NOT_NEGATIVE),
     **dict.fromkeys(("retain_weight", "nll_weight", "gamma", "alpha", "weight", "eval_delay"), NOT_NEGATIVE),
