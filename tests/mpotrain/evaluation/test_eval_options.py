@@ -35,6 +35,7 @@ TABLE = {  # option -> the sentence that refuses it, or CHANGES; with what it ne
     ("--data", "xstest=x.csv"): "'xstest' is in neither --benchmarks nor --utility",
     ("--name", "mine"): CHANGES,
     ("--gap", "nowhere"): "nowhere",
+    ("--split", "dev"): "--split: invalid choice: 'dev'",
     ("--baseline",): "--baseline needs a training run that names its base model",
     ("--utility", "mgsm"): "mgsm",
     ("--engine", "nobody"): "Unknown engine 'nobody'",
