@@ -287,7 +287,7 @@ def check(config: RunConfig) -> LoadedVersion:
         raise ConfigError(
             f"--model_revision {config.model.model_revision} has no effect: {place} is no model on the Hub."
         )
-    if config.model.load_in_4bit or config.model.load_in_8bit:
+    if config.model.use_peft and (config.model.load_in_4bit or config.model.load_in_8bit):
         check_installed("bitsandbytes", package="bitsandbytes", purpose="A quantised base model", extra="quantization")
     tokenizer_of(config)
     return load(config.data.dataset)

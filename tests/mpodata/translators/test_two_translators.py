@@ -7,6 +7,7 @@ is what both really say. Built, added to, compared, published, exported and audi
 import json
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -84,7 +85,13 @@ def test_two_translators_of_one_version_are_built_compared_and_published(tmp_pat
     translator = pocket_nllb()
     cached: dict[str, str] = {}
 
+    lock = Lock()  # the servers answer several requests at once; the model and its journal are one
+
     def swahili(text: str) -> str:
+        with lock:
+            return _cached(text)
+
+    def _cached(text: str) -> str:
         return cached.setdefault(text, str(translator.texts([text], "en", "sw")[0]))
 
     lines = prompts_path().read_text(encoding="utf-8").splitlines()
