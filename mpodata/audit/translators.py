@@ -13,6 +13,7 @@ import numpy as np
 from mpodata.errors import ConfigError
 from mpodata.languages import language
 from mpodata.languages.chrf import chrf
+from mpodata.quality.statistics import mean_interval
 from mpodata.records import FIELDS, Side
 from mpodata.versions.load import LoadedVersion
 from mpodata.versions.schema import Row
@@ -167,8 +168,7 @@ def _measures(row: Row) -> dict[str, float]:
 
 
 def estimate(values: Sequence[float], seed: int = 0) -> Estimate:
-    """The mean of `values` (one or more) with its percentile bootstrap interval (Efron and Tibshirani 1993)."""
+    """The mean of `values` (one or more) with its percentile bootstrap interval."""
     array = np.asarray(values, dtype=float)
-    draws = np.random.default_rng(seed).integers(0, len(array), size=(RESAMPLES, len(array)))
-    low, high = np.percentile(array[draws].mean(axis=1), [2.5, 97.5])
-    return Estimate(len(array), round(float(array.mean()), 4), round(float(low), 4), round(float(high), 4))
+    low, high = mean_interval(array, level=0.95, draws=RESAMPLES, seed=seed)
+    return Estimate(len(array), round(float(array.mean()), 4), round(low, 4), round(high, 4))

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from mpodata.engines import BLOCKED, Answer, Sampling
@@ -54,6 +54,9 @@ class Call:
     client: Any
     gate: asyncio.Semaphore
     tally: Tally = field(default_factory=Tally)
+
+
+NEEDS: Final = {"package": "openai", "purpose": "The openai engine", "extra": "openai"}
 
 
 class OpenAIEngine:
@@ -111,7 +114,7 @@ class OpenAIEngine:
         return [row * (sampling.candidates // drawn) for row in rows]
 
     def check_installed(self) -> None:
-        check_installed("openai", package="openai", purpose="The openai engine", extra="openai")
+        check_installed("openai", **NEEDS)
 
     def provenance(self) -> dict[str, Any]:
         """Engine, model, the server's address without credentials, the fields sent; never the key."""
@@ -137,7 +140,7 @@ class OpenAIEngine:
         }
 
     async def _all(self, requests: Sequence[dict[str, Any]]) -> list[Answer]:
-        openai = require("openai", package="openai", purpose="The openai engine", extra="openai")
+        openai = require("openai", **NEEDS)
         http = bounded_client(self.base_url or OPENAI, connections=self.concurrency)
         client = openai.AsyncOpenAI(
             api_key=self._key(), base_url=self.base_url, max_retries=0, timeout=None, http_client=http

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -36,6 +36,9 @@ class DecodingRow:
     seed: int | None = None  # None: greedy
     new: list[int] = field(default_factory=list)
     stopped: bool = False
+
+
+NEEDS: Final = {"package": "torch", "purpose": "The transformers engine", "extra": "transformers"}
 
 
 class TransformersEngine:
@@ -103,7 +106,7 @@ class TransformersEngine:
         return [[_answer(row, next(texts)) for row in rows] * copies for rows in table]
 
     def check_installed(self) -> None:
-        check_installed("torch", package="torch", purpose="The transformers engine", extra="transformers")
+        check_installed("torch", **NEEDS)
 
     def provenance(self) -> dict[str, Any]:
         """Engine, model, its identity, template hash, dtype; the device is left out: it is not meant to matter."""
@@ -127,7 +130,7 @@ class TransformersEngine:
     def _ensure_loaded(self) -> None:
         if self._model is not None:
             return
-        torch = require("torch", package="torch", purpose="The transformers engine", extra="transformers")
+        torch = require("torch", **NEEDS)
         device = _device(torch, self.device)
         dtype = self.dtype if self.dtype != "auto" or device != "cpu" else "float32"
         extra = {"attn_implementation": self.attention} if self.attention else {}

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from mpodata.engines import Answer, Sampling
 from mpodata.engines.checkpoints import GGUF, identity, load_pretrained, located
@@ -14,6 +14,8 @@ from mpodata.engines.vllm_workers import EngineProcesses, device_groups
 from mpodata.errors import ConfigError
 from mpodata.records import Message
 from mpodata.registry import check_installed, require
+
+NEEDS: Final = {"package": "vllm", "purpose": "The vllm engine", "extra": "vllm"}
 
 
 class VllmEngine:
@@ -86,7 +88,7 @@ class VllmEngine:
         return [row * (sampling.candidates // drawn) for row in rows]
 
     def check_installed(self) -> None:
-        check_installed("vllm", package="vllm", purpose="The vllm engine", extra="vllm")
+        check_installed("vllm", **NEEDS)
 
     def provenance(self) -> dict[str, Any]:
         """Engine, model, its identity, template hash, dtype, quantization."""
@@ -117,7 +119,7 @@ class VllmEngine:
     def _ensure_loaded(self) -> None:
         if self._engine is not None:
             return
-        require("vllm", package="vllm", purpose="The vllm engine", extra="vllm")
+        require("vllm", **NEEDS)
         frame_with_template(self.tokenizer)  # a missing template is known before gigabytes are read
         config = load_pretrained("AutoConfig", self.model, self.revision)
         generation = generation_config(located(self.model), self.revision)

@@ -1,10 +1,11 @@
 """How far two readers agree: raw agreement and Cohen's kappa over the rows that both decided."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mpodata.quality.statistics import kappa
 from mpodata.review.decisions import Decision, Key
 
 
@@ -29,7 +30,8 @@ def agreement(first: Mapping[Key, Decision], second: Mapping[Key, Decision]) -> 
     """Agreement on accept, correct or drop; rows whose texts differ between the two are not counted."""
     pairs = [(first[key].verdict, second[key].verdict) for key in both_decided(first, second)]
     same = sum(ours == theirs for ours, theirs in pairs)
-    return Agreement(len(pairs), same, _kappa(pairs))
+    beyond_chance = kappa([ours for ours, _ in pairs], [theirs for _, theirs in pairs])
+    return Agreement(len(pairs), same, None if math.isnan(beyond_chance) else beyond_chance)
 
 
 def both_decided(first: Mapping[Key, Decision], second: Mapping[Key, Decision]) -> list[Key]:
@@ -41,16 +43,3 @@ def both_decided(first: Mapping[Key, Decision], second: Mapping[Key, Decision]) 
         and ours.texts == theirs.texts
         and "open" not in (ours.verdict, theirs.verdict)
     ]
-
-
-def _kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
-    """(observed - expected) / (1 - expected), expected from each reader's own shares of the verdicts."""
-    count = len(pairs)
-    if not count:
-        return None
-    ours, theirs = Counter(first for first, _ in pairs), Counter(second for _, second in pairs)
-    expected = sum(ours[verdict] * theirs[verdict] for verdict in ours)  # times count squared
-    if expected == count * count:
-        return None
-    observed = sum(first == second for first, second in pairs)
-    return (count * observed - expected) / (count * count - expected)

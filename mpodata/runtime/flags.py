@@ -6,7 +6,9 @@ A command names one as `type=`; the command line puts the flag's name before the
 import argparse
 import math
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from mpodata.errors import ConfigError
 
 
 def whole(low: int, high: int | None = None) -> Callable[[str], int]:
@@ -77,6 +79,17 @@ def setting(text: str) -> str:
     if not equals or "." not in name:
         raise argparse.ArgumentTypeError(f"must look like PART.OPTION=VALUE, got {text!r}")
     return text
+
+
+def places(entries: Iterable[str], example: str) -> dict[str, str]:
+    """NAME=PATH entries of `--data`; raises ConfigError for one that is none. example: one that is."""
+    found = {}
+    for entry in entries:
+        name, equals, place = entry.partition("=")
+        if not equals or not place:
+            raise ConfigError(f"--data takes NAME=PATH, got {entry!r}. Example: --data {example}")
+        found[name] = place
+    return found
 
 
 def parts(text: str) -> list[str]:

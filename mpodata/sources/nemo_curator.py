@@ -22,6 +22,7 @@ from mpodata.readers.conversation import turns
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import FIELDS, Dropped, Pair, Side, content_id
 from mpodata.sources.exchange import preference
+from mpodata.sources.rows import without_repeated
 
 METADATA: Final = "translation_metadata"  # the column that its output is known by
 CONTENT: Final = "content"  # the key of messages' texts
@@ -55,15 +56,10 @@ class NemoCurator:
 
         `keep_empty` lets target fields be empty, for an audit that counts them.
         """
-        seen: set[tuple[str, str]] = set()
-        for number, row in enumerate(self._rows()):
-            pair = row if isinstance(row, Dropped) else self._pair(row, f"row-{number}", keep_empty)
-            if isinstance(pair, Pair):
-                key = (pair.pair_id, pair.target.language)
-                if key in seen:
-                    pair = Dropped("duplicate", f"row-{number}: {pair.target.language} again")
-                seen.add(key)
-            yield pair
+        return without_repeated(
+            row if isinstance(row, Dropped) else self._pair(row, f"row-{number}", keep_empty)
+            for number, row in enumerate(self._rows())
+        )
 
     @cached_property
     def targets(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from mpodata.readers.cells import MENDED, field
 from mpodata.readers.conversation import answer_text, prompt_text
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, Pair, Side, content_id
+from mpodata.sources.rows import without_repeated
 
 TRANSLATOR: Final = "released"  # the translator's name in the version: how the rows were translated is not known
 
@@ -64,15 +65,10 @@ class ReleasedMPO:
         absent = sorted(set(self.given) - set(self._assigned))
         if absent:
             raise DataError(f"{self.upstream.path} has no rows in {', '.join(absent)}. Ask for its languages only.")
-        seen: set[tuple[str, str]] = set()
-        for number, (row, code) in enumerate(zip(self._rows(), self._assigned, strict=True)):
-            pair = row if isinstance(row, Dropped) else _pair(row, f"row-{number}", self.dominant, code, keep_empty)
-            if isinstance(pair, Pair):
-                key = (pair.pair_id, pair.target.language)
-                if key in seen:
-                    pair = Dropped("duplicate", f"row-{number}: {pair.target.language} again")
-                seen.add(key)
-            yield pair
+        yield from without_repeated(
+            row if isinstance(row, Dropped) else _pair(row, f"row-{number}", self.dominant, code, keep_empty)
+            for number, (row, code) in enumerate(zip(self._rows(), self._assigned, strict=True))
+        )
 
     @cached_property
     def targets(self) -> tuple[str, ...]:

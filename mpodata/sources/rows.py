@@ -1,16 +1,29 @@
 """How an upstream row becomes a SourceRow: cleaned, identified, grouped by prompt."""
 
 import ast
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mpodata.languages.text import normalised
 from mpodata.readers.cells import clean_text, field
-from mpodata.records import COUNTERWEIGHT, Dropped, Kind, SourceRow, content_id
+from mpodata.records import COUNTERWEIGHT, Dropped, Kind, Pair, SourceRow, content_id
 
 
 def prompt_group(prompt: str) -> str:
     """Rows whose prompts differ in case, punctuation or spacing only belong together."""
     return content_id(normalised(prompt) or prompt)
+
+
+def without_repeated(pairs: Iterable[Pair | Dropped]) -> Iterator[Pair | Dropped]:
+    """`pairs` of parallel rows, with a Dropped in the place of each that an earlier one of its language repeats."""
+    seen: set[tuple[str, str]] = set()
+    for pair in pairs:
+        if isinstance(pair, Pair):
+            key = (pair.pair_id, pair.target.language)
+            if key in seen:
+                pair = Dropped("duplicate", f"{pair.source_id}: {pair.target.language} again")
+            seen.add(key)
+        yield pair
 
 
 def place_of(dropped: Dropped, source_id: str) -> Dropped:

@@ -1,4 +1,7 @@
-"""What paid translation services ask for a million characters: prices.tsv, as published on the day that it names."""
+"""What paid translation services ask for a million characters: prices.tsv, as read on the day that it names.
+
+A service whose page was not read has no line, and `plan` names no cost for it.
+"""
 
 import csv
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ class Price:
 
     per_million: float  # characters
     currency: str
-    read: str  # the day on which the price was read: "2026-11-27"
+    read: str  # the day on which the page, or a stored copy of it, was read: "2026-11-27"
     source: str  # the address of the service's own page
     note: str
 

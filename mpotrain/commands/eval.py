@@ -15,7 +15,7 @@ from mpodata.engines import ENGINES, Engine, Sampling
 from mpodata.errors import ConfigError
 from mpodata.hub import redact_command
 from mpodata.registry import construct
-from mpodata.runtime.flags import listed, named, number, whole
+from mpodata.runtime.flags import listed, named, number, parts, places, whole
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.yaml_text import parse_yaml
 from mpotrain.commands import require_training
@@ -111,7 +111,7 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
     refuse_another(out, asked)
     with Journal(cache_folder() / "evaluation.sqlite") as journal:
         settings = Settings(
-            judges=make_judges(_list(args.judge), options, journal),
+            judges=make_judges(parts(args.judge), options, journal),
             sampling=Sampling(max_tokens=args.max_tokens, temperature=args.temperature, seed=_seed(args)),
             command=redact_command(shlex.join(args.words)),
             asked=asked,
@@ -179,7 +179,7 @@ def _evaluate(
         from mpotrain.evaluation.held_out import held_out
 
         with Journal(cache_folder() / "reference.sqlite") as measured:
-            measurements = held_out(evaluated, base, reference, _list(args.languages or ""), measured, args.split)
+            measurements = held_out(evaluated, base, reference, parts(args.languages or ""), measured, args.split)
         write_states(out / STATES, measurements.states)
         gaps = measurements.gaps
     utility: list[Result] = []
@@ -214,24 +214,20 @@ def _evaluated_model(args: argparse.Namespace) -> EvaluatedModel:
 
 def _asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> tuple[EvaluationSuite, UtilityTasks]:
     """What is asked: benchmarks and utility tasks, with the files that --data names for them."""
-    names, tasks = _list(args.benchmarks or ""), tuple(_list(args.utility or ""))
+    names, tasks = parts(args.benchmarks or ""), tuple(parts(args.utility or ""))
     if not names and not tasks:
         raise ConfigError("What to ask? Add --benchmarks, for example multijail,xstest, or --utility.")
-    places = {}
-    for entry in args.data:
-        name, equals, place = entry.partition("=")
-        if not equals:
-            raise ConfigError(f"--data takes NAME=PATH, got {entry!r}. Example: --data multijail=multijail.csv")
+    files = places(args.data, "multijail=multijail.csv")
+    for name, place in files.items():
         if name not in (*names, *tasks):
-            raise ConfigError(f"--data {entry}: {name!r} is in neither --benchmarks nor --utility.")
-        places[name] = place
-    wanted = _list(args.languages or "") or None
+            raise ConfigError(f"--data {name}={place}: {name!r} is in neither --benchmarks nor --utility.")
+    wanted = parts(args.languages or "") or None
     trained = evaluated.data
     dominant = str(trained.get("dominant") or "en")
     suite_asked = prepare_suite(
-        names, places, wanted, args.limit, dataset=trained.get("reference"), split=args.split, dominant=dominant
+        names, files, wanted, args.limit, dataset=trained.get("reference"), split=args.split, dominant=dominant
     )
-    return suite_asked, UtilityTasks(tasks, places, wanted, args.limit, args.shots)
+    return suite_asked, UtilityTasks(tasks, files, wanted, args.limit, args.shots)
 
 
 def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -264,7 +260,3 @@ def _progress(title: str) -> Callable[[str, int], Callable[[int], None]]:
         return done
 
     return begin
-
-
-def _list(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

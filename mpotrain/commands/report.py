@@ -2,9 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import whole
+
+if TYPE_CHECKING:
+    from mpotrain.evaluation.report.comparison import Comparison
 
 HELP = "Write one page (HTML, with Markdown and JSON twins) that compares evaluated models, language by language."
 EXAMPLE = "mpotrain report evals/mpo evals/dpo --out report.html --published"
@@ -32,23 +36,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def perform(args: argparse.Namespace) -> list[Path]:
     """Write the page and its twins; returns their paths."""
+    return _written(args)[0]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page; print what it says in words."""
+    from mpotrain.evaluation.report.comparison import summary
+
+    written, comparison = _written(args)
+    for title, statements in summary(comparison):
+        print(title)
+        for statement in statements:
+            print(f"  - {statement.text}")
+    print(f"wrote {', '.join(str(path) for path in written)}")
+    return 0
+
+
+def _written(args: argparse.Namespace) -> "tuple[list[Path], Comparison]":
     from mpotrain.evaluation.report.comparison import gather
     from mpotrain.evaluation.report.page import write_report
 
     tables = args.published.split(",") if args.published else []
     if args.out.is_dir():
         raise ConfigError(f"--out {args.out} is a folder: name a file, for example {args.out / 'report.html'}.")
-    return write_report(gather(args.paths, args.against), args.out, published=tables, texts=args.show_text)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Write the page; print what it says in words."""
-    from mpotrain.evaluation.report.comparison import gather, summary
-
-    written = perform(args)
-    for title, statements in summary(gather(args.paths, args.against)):
-        print(title)
-        for statement in statements:
-            print(f"  - {statement.text}")
-    print(f"wrote {', '.join(str(path) for path in written)}")
-    return 0
+    comparison = gather(args.paths, args.against)
+    return write_report(comparison, args.out, published=tables, texts=args.show_text), comparison

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from mpodata.errors import ConfigError, UnknownName
-from mpodata.runtime.flags import named, setting, whole, words
+from mpodata.runtime.flags import named, places, setting, whole, words
 from mpotrain.commands import require_training
 
 HELP = "Reproduce a table or figure of a paper: build, train, evaluate, and set the figures beside the published ones."
@@ -14,6 +14,7 @@ EXAMPLE = (
     "  mpotrain reproduce mpo --table 4 --model pocket-chat\n"
     "  mpotrain reproduce mpo --list"
 )
+DATA_NAMES = ("multijail", "advbench-x", "csrt", "refuseu-test", "mt-bench", "mmlu", "mgsm", "states")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,14 +129,8 @@ def _launch_flags(kind: str | None, processes: int | None) -> list[str]:
 
 
 def _places(given: list[str]) -> dict[str, str]:
-    places = {}
-    for entry in given:
-        name, equals, place = entry.partition("=")
-        if not equals or not place:
-            raise ConfigError(f"--data takes NAME=PATH, got {entry!r}. Example: --data advbench-x=advbench.csv")
-        if name not in (
-            known := ("multijail", "advbench-x", "csrt", "refuseu-test", "mt-bench", "mmlu", "mgsm", "states")
-        ):
-            raise UnknownName("benchmark of a table:", name, known)
-        places[name] = place
-    return places
+    found = places(given, "advbench-x=advbench.csv")
+    for name in found:
+        if name not in DATA_NAMES:
+            raise UnknownName("benchmark of a table:", name, DATA_NAMES)
+    return found

@@ -9,12 +9,13 @@ from mpodata.errors import ConfigError
 from mpodata.languages import languages
 from mpodata.registry import resolve
 from mpodata.runtime.files import take_aside
-from mpodata.runtime.flags import listed, whole
+from mpodata.runtime.flags import listed, parts, places, whole
 from mpotrain.evaluation.benchmarks import BENCHMARKS
 from mpotrain.evaluation.evaluate import prepare_suite
 from mpotrain.evaluation.packs import PACKS
 
 HELP = "Write the task `multilingual_refusal` for lm-evaluation-harness or inspect_ai, on the prompts of benchmarks."
+EXAMPLE_DATA = "multijail=multijail.csv"
 EXAMPLE = "mpotrain tasks --for lm-eval --benchmarks multijail --data multijail=multijail.csv --out tasks/"
 
 
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     if out.exists():
         raise ConfigError(f"{args.out} exists. Choose another folder, or remove it first.")
     suite = prepare_suite(
-        _listed(args.benchmarks), _places(args.data), _listed(args.languages or "") or None, args.limit
+        parts(args.benchmarks), places(args.data, EXAMPLE_DATA), parts(args.languages or "") or None, args.limit
     )
     among = sorted({*suite.languages, suite.dominant, "en"} & set(languages()))
     folder, handle = take_aside(out, "tasks")
@@ -53,14 +54,3 @@ def run(args: argparse.Namespace) -> int:
         print(f"  {warning}")
     print(*(f"Run it: {command}" for command in commands), sep="\n")
     return 0
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _places(entries: list[str]) -> dict[str, str]:
-    for entry in entries:
-        if "=" not in entry:
-            raise ConfigError(f"--data takes NAME=PATH, got {entry!r}. Example: --data multijail=multijail.csv")
-    return dict(entry.split("=", 1) for entry in entries)

@@ -94,14 +94,6 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield from (json.loads(line) for line in lines)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object that we wrote; raises ValueError for anything else."""
-    value = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} holds no JSON object")
-    return value
-
-
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Rows as JSON lines; the file appears whole or not at all."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

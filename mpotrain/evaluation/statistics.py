@@ -1,12 +1,14 @@
 """How sure one can be: intervals, paired tests, agreement, correlation. Pure functions of counts and arrays."""
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mpodata.quality.statistics import mean_interval, resampled
 
 Values = Sequence[float] | NDArray[np.float64]
 
@@ -52,9 +54,8 @@ def bootstrap(values: Values, *, level: float = 0.95, draws: int = DRAWS, seed: 
     sample = np.asarray(values, dtype=np.float64)
     if sample.size == 0:
         return Interval(math.nan, math.nan, math.nan, 0, "bootstrap")
-    means = _resampled(len(sample), draws, seed, lambda rows: sample[rows].mean(axis=1))
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(sample.mean()), float(low), float(high), len(sample), "bootstrap")
+    low, high = mean_interval(sample, level=level, draws=draws, seed=seed)
+    return Interval(float(sample.mean()), low, high, len(sample), "bootstrap")
 
 
 def average_over_languages(
@@ -70,7 +71,7 @@ def average_over_languages(
     grid, ids = _grid(outcomes)
     if grid.size == 0:
         return Interval(math.nan, math.nan, math.nan, 0, "bootstrap")
-    means = _resampled(len(ids), draws, seed, lambda rows: _mean_of_means(grid[:, rows]))
+    means = resampled(len(ids), draws, seed, lambda rows: _mean_of_means(grid[:, rows]))
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(_mean_of_means(grid[:, None, :])[0]), float(low), float(high), len(ids), "bootstrap")
 
@@ -99,7 +100,7 @@ def change_over_languages(
     if grid.size == 0:
         return Interval(math.nan, math.nan, math.nan, 0, "bootstrap"), math.nan
     change = float(_mean_of_means(grid[:, None, :])[0])
-    means = _resampled(len(ids), draws, seed, lambda rows: _mean_of_means(grid[:, rows]))
+    means = resampled(len(ids), draws, seed, lambda rows: _mean_of_means(grid[:, rows]))
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     present = ~np.isnan(grid)
     # Each prompt's share of the mean of means: its changes, weighted by one over its languages' sizes.
@@ -176,19 +177,6 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-def kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float:
-    """Cohen's kappa: agreement of two judges beyond chance (Cohen 1960). nan where there is nothing to agree on."""
-    if len(first) != len(second):
-        raise ValueError(f"two judges must judge the same answers, got {len(first)} and {len(second)}")
-    n = len(first)
-    if n == 0:
-        return math.nan
-    observed = sum(a == b for a, b in zip(first, second, strict=True)) / n
-    labels = set(first) | set(second)
-    chance = sum(list(first).count(label) * list(second).count(label) for label in labels) / (n * n)
-    return math.nan if chance == 1 else (observed - chance) / (1 - chance)
-
-
 def pearson(x: Values, y: Values) -> float:
     """Pearson's correlation; nan with fewer than three points or a constant side."""
     first, second = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
@@ -211,18 +199,6 @@ def correlation_test(x: Values, y: Values, *, draws: int = 10_000, seed: int = 0
     shuffled = np.random.default_rng(seed).permuted(np.tile(second, (draws, 1)), axis=1)
     products = (shuffled - second.mean()) @ (first - first.mean()) / (first.size * first.std() * second.std())
     return (int((np.abs(products) >= abs(observed) - 1e-12).sum()) + 1) / (draws + 1)
-
-
-def _resampled(
-    size: int, draws: int, seed: int, statistic: Callable[[NDArray[np.int64]], NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    """The statistic of `draws` resamples of `size` rows, in blocks that stay small in memory."""
-    random = np.random.default_rng(seed)
-    block = max(1, 2_000_000 // max(1, size))
-    parts = [
-        statistic(random.integers(0, size, size=(min(block, draws - start), size))) for start in range(0, draws, block)
-    ]
-    return np.concatenate(parts)
 
 
 def _grid(outcomes: Mapping[str, Mapping[str, float]]) -> tuple[NDArray[np.float64], list[str]]:

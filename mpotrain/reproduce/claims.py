@@ -1,13 +1,13 @@
 """Does what the paper claims hold in our figures? An order of rows, or a correlation across languages."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from mpotrain.evaluation.metrics import RATES, by_prompt
-from mpotrain.evaluation.report.beside import Measure
+from mpotrain.evaluation.report.beside import mean
 from mpotrain.evaluation.statistics import change_over_languages, correlation_test, spearman
 from mpotrain.reproduce.figures import Measures, evaluation_of
 from mpotrain.reproduce.plan import Plan
@@ -42,7 +42,8 @@ def _order(claim: Mapping[str, Any], plan: Plan, figures: Measures) -> Verdict:
     key, rows = str(claim["part"]), list(map(str, claim["order"]))
     part = plan.table.parts.get(key)
     told = f"{' < '.join(rows)} on {part.title if part else key} (average)"
-    values = {row: average for row in rows if (average := average_of(figures.get((row, key)))) is not None}
+    measured = {row: own for row in rows if (own := figures.get((row, key)))}
+    values = {row: average for row, own in measured.items() if (average := mean(own)) is not None}
     if part is None or len(values) < len(rows):
         lacking = [row for row in rows if row not in values]
         return Verdict(told, UNKNOWN, f"Without figures: {', '.join(lacking)}." if part else "")
@@ -86,12 +87,3 @@ def _correlation(claim: Mapping[str, Any], figures: Measures) -> Verdict:
         told, HOLDS if holds else FAILS,
         f"Spearman's correlation over {len(codes)} languages is {correlation:.2f}, p = {p:.3f}{sure}.",
     )  # fmt: skip
-
-
-def average_of(measure: Measure | None, columns: Sequence[str] = ()) -> float | None:
-    """The mean over the languages measured; None where there are none."""
-    values = (
-        [value.value for code, value in measure.columns.items() if not columns or code in columns] if measure else []
-    )
-    values = [value for value in values if not math.isnan(value)]
-    return sum(values) / len(values) if values else None

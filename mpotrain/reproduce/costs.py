@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-H100 = 989e12  # peak dense bf16 operations a second, from its data sheet
-TRAINING, DECODING = 0.30, 0.10  # shares of the peak that training and batched decoding reach
+from mpodata.pipeline.plan import DECODING_EFFICIENCY, GPU_FLOPS
+
+H100 = GPU_FLOPS["h100"]
+TRAINING = 0.30  # share of the peak that training reaches
 START_HOURS = 0.03  # to load an 8 B model; in proportion for others
 ROW_TOKENS = 720  # two answers with their prompt, and the dominant pair
 ANSWER_TOKENS = 200
@@ -38,7 +40,7 @@ def building(pairs: int, billions: float, translator: str) -> Cost:
     """Four answers per prompt; a translator that is a model decodes three texts per language (3 B parameters)."""
     answers = 2e9 * billions * pairs * 4 * ANSWER_TOKENS
     texts = 0.0 if translator in ("google", "deepl") else 2e9 * 3 * pairs * LANGUAGES * 3 * ANSWER_TOKENS
-    return Cost((answers + texts) / (H100 * DECODING) / 3600 + _start(billions))
+    return Cost((answers + texts) / (H100 * DECODING_EFFICIENCY) / 3600 + _start(billions))
 
 
 def answering(benchmark: str, languages: int, billions: float, judge: str, limit: int | None) -> Cost:
@@ -46,7 +48,7 @@ def answering(benchmark: str, languages: int, billions: float, judge: str, limit
     prompts = PROMPTS.get(benchmark, 300)
     per_language = min(prompts, limit) if limit else prompts
     count = per_language * (1 if benchmark == "csrt" else languages)
-    hours = 2e9 * billions * count * ANSWER_TOKENS / (H100 * DECODING) / 3600 + _start(billions)
+    hours = 2e9 * billions * count * ANSWER_TOKENS / (H100 * DECODING_EFFICIENCY) / 3600 + _start(billions)
     paid = ":" in judge and benchmark not in ("mmlu", "mgsm")
     foreign = count if benchmark == "csrt" else count - per_language
     calls = count if benchmark == "mt-bench" else count + foreign

@@ -29,7 +29,6 @@ class Data:
     languages: str | None = None
     samples: int | None = None
     seed: int | None = None
-    counterweight: bool = False  # the table needs harmless pairs; the recipe says whether it has them
     policy: str | None = None  # a run whose model answers, instead of the start model
     reference: str | None = None  # "base": ICR's reference is the base model
 

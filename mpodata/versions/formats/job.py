@@ -11,6 +11,7 @@ import yaml
 
 from mpodata.records import Message, Side, assistant_turn, user_turn
 from mpodata.versions.load import LoadedVersion
+from mpodata.versions.schema import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +25,27 @@ class ExportJob:
 
     def configs(self) -> Iterator[tuple[str, str, Iterator[Side]]]:
         """(config, split, sides) of the dominant side and of the translators that the reference picks."""
-        wanted = {None, *self.translators()}
-        for name, config in self.version.manifest.configs.items():
-            if config.translator in wanted:
-                for split, _ in config.files():
-                    yield name, split, (row.side for row in self.version.rows(name, split))
+        for name, split in self._picked():
+            yield name, split, (row.side for row in self.version.rows(name, split))
 
     def translators(self) -> tuple[str, ...]:
         """Those that the reference picks."""
         picked = self.version.translator
         return (picked,) if picked else self.version.translators()
 
-    def rows_of(self, split: str) -> Iterator[tuple[str, Side]]:
-        """(config, side) of every row of one split, config after config."""
-        for name, own, sides in self.configs():
+    def rows_of(self, split: str) -> Iterator[tuple[str, Row]]:
+        """(config, row) of every row of one split, config after config."""
+        for name, own in self._picked():
             if own == split:
-                for side in sides:
-                    yield name, side
+                for row in self.version.rows(name, split):
+                    yield name, row
+
+    def _picked(self) -> Iterator[tuple[str, str]]:
+        wanted = {None, *self.translators()}
+        for name, config in self.version.manifest.configs.items():
+            if config.translator in wanted:
+                for split, _ in config.files():
+                    yield name, split
 
     def path(self, name: str) -> str:
         """Where a file of the export will stand."""

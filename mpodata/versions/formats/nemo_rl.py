@@ -14,7 +14,7 @@ def nemo_rl(job: ExportJob) -> int:
     of a local file is always "train".
     """
     counts = {
-        split: write_lines(job.folder / f"{split}.jsonl", (_ranked(side) for _, side in job.rows_of(split)))
+        split: write_lines(job.folder / f"{split}.jsonl", (_ranked(row.side) for _, row in job.rows_of(split)))
         for split in job.version.splits()
     }
     held_out = next((split for split in ("validation", "test") if counts.get(split)), None)

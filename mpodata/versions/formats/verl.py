@@ -46,7 +46,9 @@ def verl(job: ExportJob) -> int:
     rows = 0
     splits = job.version.splits()
     for split in splits:
-        rows += _parquet(job.folder / f"rm.{split}.parquet", _PREFERENCES, map(_texts, job.rows_of(split)))
+        rows += _parquet(
+            job.folder / f"rm.{split}.parquet", _PREFERENCES, (_texts(row.side) for _, row in job.rows_of(split))
+        )
         _parquet(job.folder / f"rl.{split}.parquet", _PROMPTS, _prompts(job, split))
     (job.folder / "reward.py").write_text(REWARD, encoding="utf-8")
     held_out = next((split for split in ("validation", "test") if split in splits), "train")
@@ -79,8 +81,7 @@ def verl(job: ExportJob) -> int:
     return rows
 
 
-def _texts(row: tuple[str, Side]) -> dict[str, Any]:
-    side = row[1]
+def _texts(side: Side) -> dict[str, Any]:
     return {
         "prompt": f"\n\nHuman: {side.prompt}\n\nAssistant:",
         "chosen": f" {side.chosen}",
@@ -89,27 +90,22 @@ def _texts(row: tuple[str, Side]) -> dict[str, Any]:
 
 
 def _prompts(job: ExportJob, split: str) -> Iterator[dict[str, Any]]:
-    index = 0
-    for name, config in job.version.manifest.configs.items():
-        if config.translator not in {None, *job.translators()} or split not in config.splits:
-            continue
-        for row in job.version.rows(name, split):
-            side = row.side
-            expected = "compliance" if row.category == COUNTERWEIGHT else "refusal"
-            yield {
-                "data_source": f"mpodata/{name}",
-                "prompt": user_turn(side.prompt),
-                "ability": "safety",
-                "reward_model": {"style": "rule", "ground_truth": expected},
-                "extra_info": {
-                    "split": split,
-                    "index": index,
-                    "language": side.language,
-                    "chosen": side.chosen,
-                    "rejected": side.rejected,
-                },
-            }
-            index += 1
+    for index, (name, row) in enumerate(job.rows_of(split)):
+        side = row.side
+        expected = "compliance" if row.category == COUNTERWEIGHT else "refusal"
+        yield {
+            "data_source": f"mpodata/{name}",
+            "prompt": user_turn(side.prompt),
+            "ability": "safety",
+            "reward_model": {"style": "rule", "ground_truth": expected},
+            "extra_info": {
+                "split": split,
+                "index": index,
+                "language": side.language,
+                "chosen": side.chosen,
+                "rejected": side.rejected,
+            },
+        }
 
 
 def _parquet(path: Path, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from mpodata.errors import DataError
 from mpodata.records import Kind
@@ -17,6 +17,7 @@ from mpotrain.evaluation import folder
 from mpotrain.evaluation.calibration.estimate import Confusion
 from mpotrain.evaluation.folder import Evaluation
 from mpotrain.evaluation.outcomes import Outcome, successful_attack
+from mpotrain.runs import read_json
 
 CALIBRATION = "calibration.json"
 SCHEMA = 1
@@ -173,13 +174,13 @@ def load_calibration(place: Path) -> Calibration | None:
     if not path.is_file():
         return None
     try:
-        value: dict[str, Any] = folder.read_json(path)
+        value = read_json(path)
         confusions = {
             rate: {language: Confusion(**counts) for language, counts in by_language.items()}
             for rate, by_language in value["confusions"].items()
         }
         return Calibration(str(value["judge"]), confusions, str(value["labels"]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (DataError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} cannot be read. Write it again: mpotrain calibrate {place} --labels FILE") from error
 
 

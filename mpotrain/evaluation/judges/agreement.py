@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mpodata.quality.statistics import kappa
 from mpotrain.evaluation.outcomes import Outcome
-from mpotrain.evaluation.statistics import kappa
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """One's own figures beside those that a paper printed, with the errata as footnotes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -73,9 +74,11 @@ def scaled(value: Interval, scale: float) -> Interval:
     return Interval(value.value * scale, value.low * scale, value.high * scale, value.n, value.method, value.undecided)
 
 
-def mean(measure: Measure, columns: Sequence[str]) -> float | None:
-    """The average over the languages in `columns` that were measured; None where none was."""
-    values = [measure.columns[code].value for code in columns if code in measure.columns]
+def mean(measure: Measure, columns: Sequence[str] | None = None) -> float | None:
+    """The average over the languages in `columns` (all by default) that were measured; None where none was."""
+    wanted = measure.columns if columns is None else columns
+    values = [measure.columns[code].value for code in wanted if code in measure.columns]
+    values = [value for value in values if not math.isnan(value)]
     return sum(values) / len(values) if values else None
 
 

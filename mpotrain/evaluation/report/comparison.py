@@ -16,7 +16,7 @@ from mpotrain.evaluation.folder import Evaluation, evaluation_folder, read_evalu
 from mpotrain.evaluation.metrics import RATES, Cell, rates_of
 from mpotrain.evaluation.report import plots, words
 from mpotrain.evaluation.report.words import MAIN, Statement, name_of
-from mpotrain.evaluation.standing import standing
+from mpotrain.evaluation.standing import Standing, standing
 from mpotrain.evaluation.statistics import Interval, bootstrap, sign_flip
 from mpotrain.evaluation.utility.harness import share
 
@@ -74,6 +74,7 @@ class Comparison:
     runs: list[Evaluation]
     base: Evaluation | None
     changes: list[list[Change]] = field(default_factory=list)  # of each run against the base
+    standings: list[Standing] = field(default_factory=list)  # of each of `shown`
 
     @property
     def shown(self) -> list[Evaluation]:
@@ -107,9 +108,10 @@ def gather(paths: Sequence[Path], against: Path | None = None) -> Comparison:
     if base is None and len(found) > 1:
         base, *found = found
     if base is None:
-        return Comparison(found, None)
+        return Comparison(found, None, standings=[standing(run.verdicts) for run in found])
     dominant = str(found[0].results["dominant"])
-    return Comparison(found, base, [changes(base.verdicts, run.verdicts, dominant) for run in found])
+    moved = [changes(base.verdicts, run.verdicts, dominant) for run in found]
+    return Comparison(found, base, moved, [standing(run.verdicts) for run in (base, *found)])
 
 
 def sections(comparison: Comparison) -> list[Section]:
@@ -130,7 +132,7 @@ def summary(comparison: Comparison) -> list[tuple[str, list[Statement]]]:
     told = []
     for index, run in enumerate(comparison.runs):
         rows = comparison.changes[index] if comparison.base else []
-        statements = [words.safe_and_useful(standing(run.verdicts))] + [
+        statements = [words.safe_and_useful(comparison.standings[index + bool(comparison.base)])] + [
             statement
             for name, title in short.items()
             for kind in MAIN

@@ -20,7 +20,6 @@ from mpotrain.evaluation.report.comparison import (
     short_title,
 )
 from mpotrain.evaluation.report.words import name_of
-from mpotrain.evaluation.standing import standing
 from mpotrain.evaluation.statistics import wilson
 
 PRICE = ("helpful", "consistency", "coherent")  # what alignment may cost on harmless prompts
@@ -28,10 +27,7 @@ PRICE = ("helpful", "consistency", "coherent")  # what alignment may cost on har
 
 def standing_table(comparison: Comparison) -> ReportTable:
     """The models shown, best first, by what a mute or an always-refusing one cannot win."""
-    measured = [
-        (standing(evaluation.verdicts), title)
-        for title, evaluation in zip(comparison.titles(), comparison.shown, strict=True)
-    ]
+    measured = list(zip(comparison.standings, comparison.titles(), strict=True))
     measured.sort(key=lambda item: item[0].score.value if item[0].score else -1.0, reverse=True)
     rows = []
     for model, title in measured:

@@ -7,6 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
+from mpodata.quality.statistics import kappa
 from mpotrain.evaluation.statistics import (
     Interval,
     average_over_languages,
@@ -14,7 +15,6 @@ from mpotrain.evaluation.statistics import (
     change_over_languages,
     correlation_test,
     holm,
-    kappa,
     mcnemar,
     paired_change,
     pearson,
