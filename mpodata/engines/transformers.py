@@ -131,7 +131,7 @@ class TransformersEngine:
         if self._model is not None:
             return
         torch = require("torch", **NEEDS)
-        device = _device(torch, self.device)
+        device = usable_device(torch, self.device)
         dtype = self.dtype if self.dtype != "auto" or device != "cpu" else "float32"
         extra = {"attn_implementation": self.attention} if self.attention else {}
         if device == "cpu" and dtype in ("bfloat16", "float16") and not multiplies_bfloat16():
@@ -261,7 +261,8 @@ def _draws(row: DecodingRow, steps: int) -> "np.ndarray[Any, np.dtype[np.float64
     return np.random.default_rng(row.seed).random(len(row.new) + steps)[len(row.new) :]
 
 
-def _device(torch: Any, wanted: str) -> str:
+def usable_device(torch: Any, wanted: str) -> str:
+    """`wanted` as torch names it, `auto` resolved; raises ModelError for a device that is not there."""
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

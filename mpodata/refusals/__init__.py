@@ -38,6 +38,10 @@ DETECTORS = {
     "polyguard": "mpodata.refusals.guards:polyguard",
     "qwen3guard": "mpodata.refusals.guards:qwen3guard",
     "wildguard": "mpodata.refusals.guards:wildguard",
+    "nemotron-safety-guard": "mpodata.refusals.nemotron_safety_guard:nemotron_safety_guard",
+    "sea-guard": "mpodata.refusals.sea_guard:sea_guard",
+    "gpt-oss-safeguard": "mpodata.refusals.gpt_oss_safeguard:gpt_oss_safeguard",
+    "minos": "mpodata.refusals.minos:Minos",
     "openai-judge": "mpodata.refusals.judge:openai_judge",
     "two-guards": "mpodata.refusals.layers:two_guards",
     "refuseu": "mpodata.refusals.layers:two_guards",  # its name until mpotrain had a judge of that name

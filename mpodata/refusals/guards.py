@@ -142,6 +142,7 @@ def guard(
 _SECTIONS = (
     "human user|human|user|ai assistant|assistant|agent|system|answers?|harmful request|response refusal"
     "|harmful response|response safety violations|safety|categories|refusal|label|verdict"
+    '|response|task|output json|"?user safety"?|"?response safety"?|"?safety categories"?'
 )
 _SECTION_MARK = re.compile(rf"^([ \t>#*_]*(?:{_SECTIONS})[ \t*_]*)(?=[:\uff1a])", re.IGNORECASE | re.MULTILINE)
 _TOKEN_MARK = re.compile(

@@ -19,6 +19,10 @@ JUDGES = {
     "polyguard": "mpotrain.evaluation.judges.guards:polyguard",
     "qwen3guard": "mpotrain.evaluation.judges.guards:qwen3guard",
     "wildguard": "mpotrain.evaluation.judges.guards:wildguard",
+    "nemotron-safety-guard": "mpotrain.evaluation.judges.guards:nemotron_safety_guard",
+    "sea-guard": "mpotrain.evaluation.judges.guards:sea_guard",
+    "gpt-oss-safeguard": "mpotrain.evaluation.judges.guards:gpt_oss_safeguard",
+    "minos": "mpotrain.evaluation.judges.rules:minos",
     "refuseu": "mpotrain.evaluation.judges.ensemble:refuseu",
 }
 

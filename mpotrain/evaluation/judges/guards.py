@@ -79,6 +79,21 @@ def wildguard(*, journal: Journal, **options: Any) -> GuardJudge:
     return guard("wildguard", journal, options)
 
 
+def nemotron_safety_guard(*, journal: Journal, **options: Any) -> GuardJudge:
+    """Llama-3.1-Nemotron-Safety-Guard-8B-v3."""
+    return guard("nemotron-safety-guard", journal, options)
+
+
+def sea_guard(*, journal: Journal, **options: Any) -> GuardJudge:
+    """SEA-Guard: languages of Southeast Asia."""
+    return guard("sea-guard", journal, options)
+
+
+def gpt_oss_safeguard(*, journal: Journal, **options: Any) -> GuardJudge:
+    """gpt-oss-safeguard under a policy of ours or yours: says refusal too, where the policy asks for it."""
+    return guard("gpt-oss-safeguard", journal, options)
+
+
 def guard(name: str, journal: Journal, options: dict[str, Any]) -> GuardJudge:
     """The guard called `name` in mpodata's table of detectors."""
     return GuardJudge(name, construct("detector", DETECTORS, name, options, journal=journal))

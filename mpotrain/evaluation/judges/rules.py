@@ -1,26 +1,32 @@
-"""The offline default: phrase rules say what refuses; what a benchmark expects in a helpful answer says the rest."""
+"""Judges that only see refusals: phrase rules (the offline default) and a small classifier.
+
+What a benchmark expects in a helpful answer says the rest.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 from mpodata.languages.identification import UNDETERMINED
-from mpodata.refusals import Exchange, tables_hash
+from mpodata.refusals import DETECTORS, Detector, Exchange, tables_hash
 from mpodata.refusals.rules import VERSION, RuleDetector
+from mpodata.registry import construct
+from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges import Case, Judgement, Label, Sees
 
+READING = 1  # version of what RefusalJudge makes of a detector's verdicts
 
-class RulesJudge:
-    """Refusal phrases per language, of the language that the answer is in."""
+
+class RefusalJudge:
+    """A detector of refusals as a judge, told the language that the answer is in."""
 
     sees: Sees = "refusal"
-    READING = 1  # version of what this class makes of the detector's verdicts
 
-    def __init__(self) -> None:
-        self.detector = RuleDetector()
-        self.name = f"rules@{VERSION}.{self.READING}-{tables_hash()[:8]}"
+    def __init__(self, name: str, detector: Detector) -> None:
+        self.detector = detector
+        self.name = name
 
     def judge(self, cases: Sequence[Case]) -> list[Judgement]:
-        """Refusal, partial, compliance or irrelevant; "unparsable" in a language without rules.
+        """Refusal, partial, compliance or irrelevant; "unparsable" where the detector does not say.
 
         An answer that does not refuse complies, unless the benchmark says what complying answers contain and it
         contains none of that: then it is irrelevant.
@@ -29,12 +35,26 @@ class RulesJudge:
         return [_judgement(case, verdict.label, verdict.detail) for case, verdict in zip(cases, verdicts, strict=True)]
 
     def languages(self) -> frozenset[str] | None:
-        """The languages that have rules."""
+        """The languages that the detector covers."""
         return self.detector.languages()
 
     def provenance(self) -> dict[str, Any]:
-        """The rules' own provenance under the judge's name."""
+        """The detector's own provenance under the judge's name."""
         return {**self.detector.provenance(), "judge": self.name}
+
+
+class RulesJudge(RefusalJudge):
+    """Refusal phrases per language."""
+
+    def __init__(self) -> None:
+        super().__init__(f"rules@{VERSION}.{READING}-{tables_hash()[:8]}", RuleDetector())
+
+
+def minos(*, journal: Journal, **options: Any) -> RefusalJudge:
+    """Minos, an encoder of 0.4B parameters: refusal or not; English."""
+    from mpodata.refusals.minos import VERSION as FORM
+
+    return RefusalJudge(f"minos@{FORM}.{READING}", construct("detector", DETECTORS, "minos", options, journal=journal))
 
 
 def _judgement(case: Case, label: str, detail: str) -> Judgement:
