@@ -27,7 +27,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metric",
         default="eval_rewards/accuracies",
-        help="what ranks the runs (default: eval_rewards/accuracies, on the held-out split after every epoch)",
+        help="what ranks the runs (default: eval_rewards/accuracies, after every epoch on the test split, "
+        "or on the trained rows where the version has no test rows)",
     )
     parser.add_argument("--lowest", action="store_true", help="the lowest value of --metric is best")
     parser.add_argument("--dry-run", action="store_true", help="list the runs and stop")
@@ -65,7 +66,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"{number}/{len(plan)} {point.name}: {record['metrics'].get(args.metric)}", flush=True)
     lowest = args.lowest or args.metric.endswith("loss")
     entries = ranking(results, args.metric, lowest=lowest)
-    write_ranking(args.out, args.method, args.metric, entries)
+    measured = record["data"].get("measured_split", "test")
+    write_ranking(args.out, args.method, args.metric, measured, entries)
+    where = "the test split" if measured == "test" else "the rows it trains on, for it has no test split"
+    print(f"{args.metric} on {record['data']['reference']}: {where}")
     print("\n".join(f"{entry[args.metric]:>10.4f}  {entry['run']}" for entry in entries))
     return 0
 

@@ -20,9 +20,14 @@ LIBRARIES = ("torch", "transformers", "accelerate", "trl", "peft", "deepspeed", 
 
 
 def describe(
-    config: RunConfig, loaded: LoadedVersion, rows: TrainingRows, trainer: MPOTrainer, seconds: float
+    config: RunConfig,
+    loaded: LoadedVersion,
+    rows: TrainingRows,
+    trainer: MPOTrainer,
+    seconds: float,
+    measured_split: str | None = None,
 ) -> dict[str, Any]:
-    """The content of run.json."""
+    """The content of run.json; `measured_split` is what --eval_strategy measured."""
     training, policy = config.training, trainer.policy
     last = {name: value for entry in trainer.state.log_history for name, value in entry.items()}
     return {
@@ -47,6 +52,7 @@ def describe(
             "languages": rows.languages(),
             "trained_rows": len(trainer.objective.rows),
             **({"mix": {"name": config.data.mix, **rows.census.mixed}} if config.data.mix else {}),
+            **({"measured_split": measured_split} if measured_split else {}),
             "rows": dict(rows.census.kept),
             "truncated": dict(rows.census.truncated),
             "dropped": {reason: dict(counts) for reason, counts in rows.census.dropped.items()},

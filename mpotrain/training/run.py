@@ -105,7 +105,7 @@ def _train(
         raise KeyboardInterrupt
     with writing(folder):
         trainer.save_model(_internal_call=True)  # never pushed here: the card is not written yet
-        record = describe(config, loaded, rows, trainer, time.time() - started)
+        record = describe(config, loaded, rows, trainer, time.time() - started, measured_split(config, loaded))
         if trainer.is_world_process_zero():
             (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)  # a pickle that says nothing run.json does not
             write_json(folder / RUN_FILE, record)
@@ -307,9 +307,16 @@ def prepare(config: RunConfig, loaded: LoadedVersion) -> tuple[TrainingRows, Tra
     for line in rows.census.lines():
         logger.warning(line)
     held_out = None
-    if config.training.eval_strategy != "no":
-        held_out = tokenise(select(loaded, config.data, "test"), tokenizer, length, truncation=cut)
+    if (split := measured_split(config, loaded)) is not None:
+        if split == "train":
+            logger.warning("%s has no test split: --eval_strategy measures the rows it trains on.", loaded.reference)
+        held_out = tokenise(select(loaded, config.data, split), tokenizer, length, truncation=cut)
     return rows, held_out
+
+
+def measured_split(config: RunConfig, loaded: LoadedVersion) -> str | None:
+    """The split that --eval_strategy measures: test, or train where the version has no test rows; None for neither."""
+    return None if config.training.eval_strategy == "no" else loaded.measured_split()
 
 
 def select(loaded: LoadedVersion, data: DataConfig, split: str) -> list[Pair]:

@@ -87,9 +87,7 @@ def ranking(results: Sequence[tuple[Point, Mapping[str, Any]]], metric: str, *, 
     return sorted(entries, key=lambda e: (e[metric] is None, e[metric] if lowest else -e[metric]))
 
 
-def write_ranking(folder: Path, method: str, metric: str, entries: Sequence[Mapping[str, Any]]) -> None:
-    """Write sweep.json."""
-    write_json(
-        folder / "sweep.json",
-        {"schema": 1, "method": method, "metric": metric, "runs": json.loads(json.dumps(entries))},
-    )
+def write_ranking(folder: Path, method: str, metric: str, split: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Write sweep.json; `split` of the version is what the metric was measured on."""
+    runs = json.loads(json.dumps(entries))
+    write_json(folder / "sweep.json", {"schema": 1, "method": method, "metric": metric, "split": split, "runs": runs})

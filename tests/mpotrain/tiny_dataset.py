@@ -35,7 +35,7 @@ def pairs(count: int = 12, languages: tuple[str, ...] = ("sw", "zh")) -> list[Pa
 
 
 def version(folder: Path, count: int = 12, held_out: int = 4) -> Path:
-    """A version's folder: train pairs, and `held_out` test pairs, in English with Swahili and Chinese."""
+    """A version's folder: train pairs, and `held_out` test pairs (0: no test split), in English, Swahili, Chinese."""
     facts = BuildFacts(
         dominant="en",
         recipe={"source": "test"},
@@ -50,7 +50,8 @@ def version(folder: Path, count: int = 12, held_out: int = 4) -> Path:
         for config, code in (("en", "en"), ("google.sw", "sw"), ("google.zh", "zh")):
             rows = [Row(f"{n:016x}", side(code, thing)) for n, thing in enumerate(THINGS)]
             writer.add(config, "train", rows[: count - held_out])
-            writer.add(config, "test", rows[count - held_out : count])
+            if held_out:
+                writer.add(config, "test", rows[count - held_out : count])
         writer.finish(facts)
     return folder
 

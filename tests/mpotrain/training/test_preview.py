@@ -1,6 +1,7 @@
 """What the commands around training print and write: preview, gap, sweep, card, and the sentences for mistakes."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,29 @@ def test_a_sweep_trains_what_is_missing_and_ranks_on_held_out_rows(world: Path) 
     assert 0 <= entry["eval_rewards/accuracies"] <= 1
     with pytest.raises(ConfigError, match="holds runs with other flags"):
         next(sweep.walk(world / "sweep", plan, [*given, "--seed", "1"]))
+
+
+def test_a_sweep_over_a_version_without_test_rows_ranks_on_the_trained_rows_and_says_so(
+    tmp_path: Path,
+    world: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def in_this_process(line: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(line, main(line[3:]))
+
+    monkeypatch.setattr(sweep.subprocess, "run", in_this_process)
+    version(tmp_path / "data", held_out=0)
+    line = ["--method", "dpo", "--values", "beta=0.5", "--dataset", str(tmp_path / "data"), "--out", str(tmp_path)]
+    given = [*flags(world)[6:], "--max_steps", "1", "--model", str(world / "model")]
+    assert main(["sweep", *line, *given]) == 0
+    assert f"{tmp_path / 'data'} has no test split: --eval_strategy measures the rows it trains on." in caplog.text
+    assert f"eval_rewards/accuracies on {tmp_path / 'data'}: the rows it trains on" in capsys.readouterr().out
+    record = json.loads((tmp_path / "sweep.json").read_text())
+    assert record["split"] == "train"
+    assert 0 <= record["runs"][0]["eval_rewards/accuracies"] <= 1
+    assert read_run(tmp_path / "beta=0.5")["data"]["measured_split"] == "train"
 
 
 @pytest.mark.parametrize(
