@@ -195,7 +195,7 @@ def test_a_sweep_over_a_version_without_test_rows_ranks_on_the_trained_rows_and_
     def in_this_process(line: list[str], check: bool) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(line, main(line[3:]))
 
-    monkeypatch.setattr(sweep.subprocess, "run", in_this_process)
+    monkeypatch.setattr("mpotrain.training.sweep.subprocess.run", in_this_process)
     version(tmp_path / "data", held_out=0)
     line = ["--method", "dpo", "--values", "beta=0.5", "--dataset", str(tmp_path / "data"), "--out", str(tmp_path)]
     given = [*flags(world)[6:], "--max_steps", "1", "--model", str(world / "model")]
