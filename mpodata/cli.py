@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from types import TracebackType
@@ -21,6 +21,8 @@ from mpodata.errors import ConfigError, MpoError, UnknownName
 from mpodata.hub import redact
 from mpodata.runtime.files import explain_os_error
 from mpodata.runtime.terminal import LINE_BREAK, printable
+
+Tell = Callable[[str, str], None]  # (program, sentence)
 
 ABOUT = "Multilingual refusal preference data: build, check, version, publish."
 
@@ -45,8 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return dispatch("mpodata", ABOUT, "mpodata.commands", COMMANDS, sys.argv[1:] if arguments is None else arguments)
 
 
-def dispatch(program: str, about: str, package: str, commands: Mapping[str, str], arguments: Sequence[str]) -> int:
-    """Run one command of `package`; shared by mpodata and mpotrain."""
+def dispatch(
+    program: str,
+    about: str,
+    package: str,
+    commands: Mapping[str, str],
+    arguments: Sequence[str],
+    tell: Tell | None = None,
+) -> int:
+    """Run one command of `package`; shared by mpodata and mpotrain. tell: says a sentence (default: `say`)."""
+    tell = tell or say
     sys.excepthook = _report_bug
     listing = "\n".join(f"  {name:<20} {text}" for name, text in commands.items())
     parser = CommandParser(
@@ -66,8 +76,9 @@ def dispatch(program: str, about: str, package: str, commands: Mapping[str, str]
         if chosen.command not in commands:
             raise UnknownName("command", chosen.command, commands)
     except MpoError as error:
-        return _complain(program, str(error))
-    return _run(program, package, chosen.command, chosen.rest)
+        tell(program, str(error))
+        return 2
+    return _run(program, package, chosen.command, chosen.rest, tell)
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -85,7 +96,7 @@ class CommandParser(argparse.ArgumentParser):
         raise ConfigError(f"{told[:1].upper()}{told[1:]}. `{self.prog} --help` lists the options.")
 
 
-def _run(program: str, package: str, name: str, rest: Sequence[str]) -> int:
+def _run(program: str, package: str, name: str, rest: Sequence[str], tell: Tell) -> int:
     try:
         command = import_module(f"{package}.{name.replace('-', '_')}")
         parser = CommandParser(
@@ -101,26 +112,44 @@ def _run(program: str, package: str, name: str, rest: Sequence[str]) -> int:
             parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         args.rest = unknown
         args.words = [program, name, *rest]  # the command line as typed, for records that must repeat it
-        return int(command.run(args) or 0)
+        code = int(command.run(args) or 0)
+        _flush()  # a full disk or a closed pipe is met here, not when the interpreter ends
+        return code
     except MpoError as error:
-        return _complain(program, str(error))
+        tell(program, str(error))
+        return 2
     except KeyboardInterrupt:
-        print(f"\n{program}: stopped. Run the same command again to continue.", file=sys.stderr)
+        print(file=sys.stderr)  # the terminal's ^C stands in this line
+        tell(program, "stopped. Run the same command again to continue.")
         return 130
     except BrokenPipeError:  # `mpodata show ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 128 + signal.SIGPIPE
     except OSError as error:  # a full disk, a folder that cannot be written, a missing file
         sentence = explain_os_error(error)
         if sentence is None:
             raise
-        return _complain(program, sentence)
+        try:
+            _flush()
+        except OSError:
+            _drop_output()
+        tell(program, sentence)
+        return 2
 
 
-def _complain(program: str, sentence: str) -> int:
+def _flush() -> None:
+    if sys.stdout is not None:  # closed by the shell: >&-
+        sys.stdout.flush()
+
+
+def _drop_output() -> None:
+    """Standard output takes nothing more: what is still buffered is dropped, or it would fail again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(program: str, sentence: str) -> None:
     """One sentence on standard error, without secrets and without what a terminal would obey."""
     print(f"{program}: {printable(redact(sentence), keep=LINE_BREAK)}", file=sys.stderr)
-    return 2
 
 
 def _report_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

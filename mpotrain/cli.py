@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from mpodata.cli import dispatch
+from mpotrain.launch.agent import leave_word
 
 ABOUT = "Train with MPO (Multilingual reward gaP Optimization) and its baselines; measure the result per language."
 
@@ -23,7 +24,8 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `mpotrain`; exit codes as in `mpodata.cli.main`."""
-    return dispatch("mpotrain", ABOUT, "mpotrain.commands", COMMANDS, sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    return dispatch("mpotrain", ABOUT, "mpotrain.commands", COMMANDS, given, leave_word)
 
 
 if __name__ == "__main__":

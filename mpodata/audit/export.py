@@ -2,10 +2,12 @@
 
 import csv
 import json
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
 
 from mpodata.audit.record import Audit
+from mpodata.runtime.whole_files import whole_file
 
 SUFFIXES: Final = (".csv", ".json", ".jsonl")
 COLUMNS: Final = ("row", "id", "language", "reason", "field", "severity")
@@ -13,7 +15,7 @@ COLUMNS: Final = ("row", "id", "language", "reason", "field", "severity")
 
 def write_rows(path: Path, audit: Audit) -> None:
     """One record for each finding, the most severe rows first; the format is the suffix of `path`."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as raw, TextIOWrapper(raw, encoding="utf-8", newline="") as file:
         if path.suffix == ".csv":
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()

@@ -9,6 +9,7 @@ from mpodata.audit.export import SUFFIXES, write_rows
 from mpodata.audit.preferences import FORMATS
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import whole
+from mpodata.runtime.whole_files import write_text
 
 HELP = "Run the quality checks over any multilingual preference data; counts by language and reason."
 EXAMPLE = "mpodata audit preferences.jsonl --against multijail.csv --html audit.html"
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
             mapper=mapper,
         )
     if args.html is not None:
-        args.html.write_text(render(result, reveal=args.reveal), encoding="utf-8")
+        write_text(args.html, render(result, reveal=args.reveal))
     if args.rows is not None:
         write_rows(args.rows, result)
     if args.json:

@@ -7,6 +7,7 @@ from pathlib import Path
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import listed, parts, whole
 from mpodata.runtime.terminal import printable
+from mpodata.runtime.whole_files import write_text
 from mpodata.versions.load import load
 
 HELP = "Say, language by language, where two translators of one version differ most, with intervals."
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     names = parts(args.translators or "")
     comparison = compare_translators(load(args.reference), names, farthest=args.examples)
     if args.html is not None:
-        args.html.write_text(render(comparison, reveal=args.reveal), encoding="utf-8")
+        write_text(args.html, render(comparison, reveal=args.reveal))
     if args.json:
         print(json.dumps(comparison.as_dict(reveal=args.reveal), ensure_ascii=False, indent=2))
         return 0

@@ -1,13 +1,13 @@
 """An evaluation on disk: responses, verdicts and, written last, results.json: its presence means complete."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mpodata.errors import ConfigError, DataError
+from mpodata.runtime.whole_files import write_text
 from mpotrain.evaluation.outcomes import Outcome
 
 SCHEMA = 1
@@ -102,11 +102,3 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """`value` as indented JSON; the file appears whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write aside and rename. Lone surrogates (models emit them) are kept as escapes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text, encoding="utf-8", errors="backslashreplace")
-    aside.replace(path)

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpodata.runtime.whole_files import whole_file
+
 States = dict[str, NDArray[np.float32]]  # "sw/safe", "sw/unsafe" -> (n, d)
 
 
 def write_states(path: Path, states: States) -> None:
     """Keep states for the report, in half precision: pictures need no more."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     halves: dict[str, Any] = {name.replace("/", "."): array.astype(np.float16) for name, array in states.items()}
-    with path.open("wb") as file:
+    with whole_file(path) as file:
         np.savez_compressed(file, **halves)
 
 

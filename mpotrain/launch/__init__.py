@@ -1,7 +1,8 @@
 """One command for every size of machine: `--launch MODE` runs the same command again, once per device.
 
-torchrun starts the processes; what makes a mode is a flag of TrainingArguments and a settings file beside this one. The
-YAML files say the same to people who start with `accelerate launch --config_file`.
+torchrun starts the processes, under agent.py, which keeps our exit codes; what makes a mode is a flag of
+TrainingArguments and a settings file beside this one. The YAML files say the same to people who start with
+`accelerate launch --config_file`.
 """
 
 import os
@@ -37,7 +38,7 @@ def command(
     place = ["--standalone"]
     if nodes > 1:
         place = ["--nnodes", str(nodes), "--rdzv_backend", "c10d", "--rdzv_endpoint", str(rendezvous)]
-    run = [sys.executable, "-m", "torch.distributed.run", *place, "--nproc_per_node", str(count)]
+    run = [sys.executable, "-m", "mpotrain.launch.agent", *place, "--nproc_per_node", str(count)]
     return [*run, "-m", "mpotrain.cli", "train", *arguments, *MODES[mode]]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.languages import language
+from mpodata.runtime.whole_files import write_text
 from mpotrain.config import preset_file
 from mpotrain.evaluation.published import PublishedPart
 from mpotrain.evaluation.report.beside import own_row, published_row
@@ -16,7 +17,7 @@ from mpotrain.reproduce.figures import Measures, measures
 from mpotrain.reproduce.plan import Plan
 from mpotrain.reproduce.spec import Part, Table
 from mpotrain.reproduce.steps import failures_of
-from mpotrain.runs import write_json, write_text
+from mpotrain.runs import write_json
 
 
 def write_page(plan: Plan, failed: Mapping[Path, str]) -> tuple[str, list[Verdict]]:

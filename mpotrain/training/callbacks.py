@@ -9,7 +9,8 @@ from typing import Any
 from tqdm import tqdm
 from transformers import ProgressCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from mpotrain.runs import METRICS_FILE, read_metrics, write_text
+from mpodata.runtime.whole_files import write_text
+from mpotrain.runs import METRICS_FILE, read_metrics
 
 SHOWN = (
     "loss",

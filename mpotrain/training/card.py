@@ -8,8 +8,9 @@ import jinja2
 import yaml
 
 from mpodata.languages import language
+from mpodata.runtime.whole_files import write_text
 from mpodata.versions.card import cards_folder
-from mpotrain.runs import read_metrics, read_run, write_text
+from mpotrain.runs import read_metrics, read_run
 
 CARD = "README.md"
 

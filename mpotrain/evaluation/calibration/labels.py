@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Literal
 
 from mpodata.errors import DataError
 from mpodata.records import Kind
+from mpodata.runtime.whole_files import write_text
 from mpotrain.evaluation import folder
 from mpotrain.evaluation.calibration.estimate import Confusion
 from mpotrain.evaluation.folder import Evaluation
@@ -84,21 +84,19 @@ def write_sheet(evaluation: Evaluation, chosen: Sequence[Outcome], path: Path) -
         (row["benchmark"], row["language"], row["prompt_id"]): row
         for row in folder.read_lines(evaluation.path / folder.RESPONSES)
     }
+    sheet = io.StringIO(newline="")
+    writer = csv.writer(sheet)
+    writer.writerow(COLUMNS)
+    for outcome in chosen:
+        row = texts.get((outcome.benchmark, outcome.language, outcome.prompt_id))
+        if row is None:
+            raise DataError(f"{evaluation.path / folder.RESPONSES} lacks an answer of verdicts.jsonl. Evaluate again.")
+        said = (_no_formula(row["prompt"]), _no_formula(row["response"]))
+        writer.writerow([row_id(outcome), outcome.language, outcome.kind, *said, ""])
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_text(path, sheet.getvalue(), private=True, new=True)
     except FileExistsError:
         raise DataError(f"{path} exists and may hold labels. Choose another --out, or remove it.") from None
-    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="") as sheet:
-        writer = csv.writer(sheet)
-        writer.writerow(COLUMNS)
-        for outcome in chosen:
-            row = texts.get((outcome.benchmark, outcome.language, outcome.prompt_id))
-            if row is None:
-                raise DataError(
-                    f"{evaluation.path / folder.RESPONSES} lacks an answer of verdicts.jsonl. Evaluate again."
-                )
-            said = (_no_formula(row["prompt"]), _no_formula(row["response"]))
-            writer.writerow([row_id(outcome), outcome.language, outcome.kind, *said, ""])
 
 
 def row_id(outcome: Outcome) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import jinja2
 
 import mpodata
+from mpodata.runtime.whole_files import write_text
 from mpotrain.evaluation import folder
 from mpotrain.evaluation.metrics import RATES, as_json
 from mpotrain.evaluation.outcomes import CLASSES
@@ -36,8 +37,8 @@ def write_report(comparison: Comparison, out: Path, *, published: Sequence[str] 
     """
     content = page(comparison, published) | {"texts": examples(comparison, texts) if texts else []}
     html, markdown, data = out.with_suffix(".html"), out.with_suffix(".md"), out.with_suffix(".json")
-    folder.write_text(html, _environment(autoescape=True).get_template("report.html.j2").render(content))
-    folder.write_text(markdown, _environment(autoescape=False).get_template("report.md.j2").render(content))
+    write_text(html, _environment(autoescape=True).get_template("report.html.j2").render(content))
+    write_text(markdown, _environment(autoescape=False).get_template("report.md.j2").render(content))
     folder.write_json(data, report_json(comparison, content))
     return [html, markdown, data]
 

@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from mpodata.runtime.whole_files import write_text
 from mpotrain.evaluation import folder
 from mpotrain.evaluation.report.figures import clouds
 from mpotrain.evaluation.report.page import TEMPLATES
@@ -33,7 +34,7 @@ def write_states_page(states: Mapping[str, States], source: str, out: Path) -> d
         explained=f"{100 * sum(explained):.0f} %" if explained else "none",
         clouds=drawn,
     )
-    folder.write_text(out.with_suffix(".html"), page)
+    write_text(out.with_suffix(".html"), page)
     folder.write_json(out.with_suffix(".json"), record)
     return record
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 from mpodata.errors import ConfigError, UnknownName
 from mpotrain import launch
 from mpotrain.cli import main
+from mpotrain.launch import agent
 from tests.mpotrain.tiny_dataset import checkpoint, version
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -126,9 +128,65 @@ def test_the_launch_flag_runs_the_command_on_several_processes(world: Path) -> N
     assert same_end(alone(world, "mpo", "full"), world / "flag")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["damaged data", "a file in the way"])
+def test_what_a_user_can_mend_is_one_sentence_and_exit_code_2_under_torchrun(
+    fault: str, world: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(world / "data", tmp_path / "data")
+    (tmp_path / "file").write_text("")
+    if fault == "damaged data":
+        for file in (tmp_path / "data").rglob("train-*.parquet"):
+            file.write_bytes(file.read_bytes()[:-9])
+    run_folder = tmp_path / ("run" if fault == "damaged data" else "file/run")
+    where = ["--dataset", str(tmp_path / "data"), "--model", str(world / "model"), "--output_dir", str(run_folder)]
+    line = [sys.executable, "-m", "mpotrain.cli", "train", *where, "--use_cpu", "--launch", "ddp", "--nproc", "2"]
+    done = subprocess.run(
+        line,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "MPODATA_CACHE": str(world / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 2, done.stderr
+    said = [text for text in done.stderr.splitlines() if text.startswith("mpotrain: ")]
+    assert len(said) == 1
+    assert ("is not what its manifest recorded" if fault == "damaged data" else "cannot be written") in said[0]
+    assert "Traceback" not in done.stderr
+    assert not (run_folder / "run.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("ends", "code", "told"),
+    [
+        ([(2, "The disk is full."), (2, "The disk is full."), (-15, "Signal 15")], 2, "mpotrain: The disk is full.\n"),
+        ([(130, "stopped."), (-15, "")], 130, "mpotrain: stopped. Run the same command again to continue.\n"),
+        ([(-9, "Signal 9")], 2, "runs out of memory. Start fewer processes with --nproc"),
+        ([(1, "bug"), (-15, "")], 1, "train FAILED"),
+    ],
+)
+def test_the_agent_says_once_how_the_processes_ended(
+    ends: list[tuple[int, str]], code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert agent._judge(ends, "train FAILED") == code
+    assert told in capsys.readouterr().err
+
+
+def test_a_process_of_several_leaves_its_sentence_to_the_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(tmp_path / "error.json"))
+    assert main(["train"]) == 2  # torchrun without our agent: said by each process itself
+    assert capsys.readouterr().err.startswith("mpotrain: ")
+    monkeypatch.setenv(agent.LAUNCHED, "1")
+    assert main(["train"]) == 2
+    assert not capsys.readouterr().err
+    assert "--output_dir" in json.loads((tmp_path / "error.json").read_text())["message"]
+
+
 def test_a_command_line_is_made_for_one_node_and_for_several() -> None:
     line = launch.command("zero2", 8, ["--method", "mpo"])
-    assert line[1:6] == ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "8"]
+    assert line[1:6] == ["-m", "mpotrain.launch.agent", "--standalone", "--nproc_per_node", "8"]
     assert line[-4:] == ["--method", "mpo", "--deepspeed", str(launch.FOLDER / "zero2.json")]
     several = launch.command("ddp", 8, [], nodes=2, rendezvous="node1:29500")
     assert several[3:9] == ["--nnodes", "2", "--rdzv_backend", "c10d", "--rdzv_endpoint", "node1:29500"]
