@@ -11,7 +11,8 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from typing import Final
+from importlib import import_module
+from typing import Any, Final
 
 from mpodata.cli import say
 
@@ -33,15 +34,16 @@ def main(arguments: Sequence[str]) -> int:
     """Start the processes and wait for them; returns 0, 1 (a bug), 2 (what the user can mend), 130 (Ctrl-C)."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.run import parse_args, run
+
+    torchrun: Any = import_module("torch.distributed.run")  # not typed
 
     logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
     os.environ[LAUNCHED] = "1"
     try:
-        run(parse_args(list(arguments)))
+        torchrun.run(torchrun.parse_args(list(arguments)))
     except ChildFailedError as error:
         ends = [(failure.exitcode, failure.message) for failure in error.failures.values()]
-        return _judge(ends, error.format_msg())
+        return _judge(ends, str(error))
     except SignalException as error:
         if error.sigval == signal.SIGINT:
             say("mpotrain", "stopped. Run the same command again to continue.")
