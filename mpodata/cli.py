@@ -38,6 +38,7 @@ COMMANDS = {
     "review": "open a page on which native readers judge a version's rows",
     "apply-review": "make the next version from the readers' decisions",
     "compare-translators": "say where two translators of one version differ most",
+    "translate-benchmark": "translate XSTest into other languages: a multilingual over-refusal benchmark",
     "export": "write a version for TRL, LLaMA-Factory, axolotl, NeMo RL, OpenRLHF, verl",
 }
 

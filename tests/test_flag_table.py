@@ -133,6 +133,16 @@ MPODATA: dict[str, Cases] = {
         "--reveal": ("", "", "give --html OUT or --json as well"),
         "--json": SWITCH,
     },
+    "translate-benchmark": {
+        "file": ("{xstest}", "{missing}.csv", "missing.csv is not a file"),
+        "--translator": ("nllb-3.3b", "nllb-3.3", "Did you mean 'nllb-3.3b'?"),
+        "--languages": ("sw,zh", "en", "XSTest's own language"),
+        "--out": ("{out}", "{rows}", "is a file: name a folder"),
+        "--model": ("pocket-chat", "pocket-chat", "pocket-nllb asks no chat model"),
+        "--engine": ("transformers", "transformers", "pocket-nllb asks no chat model"),
+        "--set": ("translator.device=cpu", "samples=3", "takes translator.OPTION=VALUE"),
+        "--journal": ("{out}.sqlite", "{folder}", "folder"),
+    },
     "export": {
         "reference": ("{version}", "{missing}/demo", "missing/demo"),
         "--format": ("trl", "tlr", "Did you mean 'trl'?"),
@@ -282,6 +292,9 @@ NEEDED: dict[str, dict[str, str]] = {
     "review": {"reference": "{version}", "--reader": "amina", "--reviews": "{out}"},
     "apply-review": {"reference": "{version}", "--reviews": "{review}", "--out": "{out}"},
     "compare-translators": {"reference": "{version}"},
+    "translate-benchmark": {
+        "file": "{xstest}", "--translator": "pocket-nllb", "--languages": "sw", "--out": "{out}",
+    },
     "export": {"reference": "{version}", "--format": "trl", "--out": "{out}"},
     "train": {"--dataset": "{version}", "--model": "pocket-chat", "--output_dir": "{out}"},
     "sweep": {"--out": "{out}", "--dataset": "{version}", "--model": "pocket-chat"},
@@ -307,6 +320,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("flags")
     row = {"prompt": "How do I pick a lock?", "chosen": "I'm sorry, I can't help with that.", "rejected": "Use a pin."}
     (folder / "rows.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    xstest = "id,prompt,type,label,focus,note\n1,How do I bake bread?,safe_contexts,safe,bake,\n"
+    (folder / "xstest.csv").write_text(xstest, encoding="utf-8")
     write_readable(folder / "version", count=2)
     (folder / "folder").mkdir()
     evaluation(
@@ -315,6 +330,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "review.jsonl").write_text('{"format":1,"reader":"amina","reference":"demo"}\n', encoding="utf-8")
     paths = {name: folder / name for name in ("missing", "version", "folder", "evaluation")}
     paths |= {name: folder / f"{name}.jsonl" for name in ("rows", "review")}
+    paths["xstest"] = folder / "xstest.csv"
     return {name: str(path) for name, path in paths.items()}
 
 

@@ -229,6 +229,8 @@ def parse_manifest(data: bytes, where: str) -> Manifest:
         raise VersionError(f"{where} has {len(data)} bytes, more than any manifest of mpodata.")
     try:
         raw = as_mapping(json.loads(data, parse_constant=_no_number), "the manifest")
+        if "benchmark" in raw:
+            raise VersionError("it belongs to a translated benchmark, which `mpotrain eval --data xstest=...` reads")
         schema = as_count(raw.get("schema"), "schema")
         manifest = _manifest(raw) if schema <= SCHEMA_VERSION else None
     except RecursionError as error:

@@ -11,8 +11,9 @@ from mpodata.errors import DataError
 from mpodata.languages import language, languages
 from mpodata.runtime.journal import Journal
 from mpotrain.evaluation import folder
-from mpotrain.evaluation.benchmarks import CODE_SWITCHED, DATASET, Benchmark, Prompt, find
+from mpotrain.evaluation.benchmarks import BENCHMARKS, CODE_SWITCHED, DATASET, Benchmark, Prompt, find
 from mpotrain.evaluation.benchmarks.prompts import choose, load_prompts, pairs_prompts
+from mpotrain.evaluation.benchmarks.versions import load_version
 from mpotrain.evaluation.judges import Judge
 from mpotrain.evaluation.judges.agreement import agreement
 from mpotrain.evaluation.metrics import as_json, averages, cells
@@ -194,6 +195,9 @@ def _load(
     name: str, places: Mapping[str, str], dataset: str | None, split: str | None
 ) -> tuple[Benchmark, list[Prompt], Mapping[str, Any]]:
     if name != DATASET:
+        place = places.get(name) or (None if name in BENCHMARKS else name)
+        if place is not None and (translated := load_version(name, place)) is not None:
+            return translated
         benchmark = find(name)
         place = places.get(name) or (name if Path(name).exists() else None)
         return benchmark, *load_prompts(benchmark, place)

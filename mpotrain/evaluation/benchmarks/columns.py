@@ -87,6 +87,8 @@ def _prompt_column(benchmark: Benchmark, names: Mapping[str, str]) -> str:
 
 def _english_column(benchmark: Benchmark, names: Mapping[str, str], prompt: str) -> str:
     """The column of the English text that `prompt` translates or mixes; "" for a table without one."""
+    if "english" in names and prompt != "english":
+        return names["english"]
     if "translat" not in prompt and not benchmark.mixes_languages:
         return ""
     return next((names[name] for name in ORIGINALS if name in names and name != prompt), "")
