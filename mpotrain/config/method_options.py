@@ -24,6 +24,13 @@ class MethodConfig:
         },
     )
     retain_weight: float = field(default=1.0, metadata={"help": "Weight of the retention term (L2)."})
+    reference: str | None = field(
+        default=None,
+        metadata={
+            "help": "Measure the reference with this model's weights (folder or Hub id): once, before the model to "
+            "train is loaded. Default: the model to train, before its first step."
+        },
+    )
     gap: str = field(
         default="dominant",
         metadata={

@@ -21,7 +21,7 @@ from mpotrain.flags import (
     renamed_flag,
     without_config,
 )
-from mpotrain.objective.gap_target import check_gap
+from mpotrain.objective.gap_target import check_gap, is_own_gap
 from mpotrain.objective.losses import Loss
 
 
@@ -52,6 +52,16 @@ def parse(arguments: Sequence[str], preset: str | None = None) -> RunConfig:
     except (ValueError, OSError) as error:
         raise ConfigError(f"{error} `mpotrain train --help` lists the flags.") from error
     return resolve(data, method_config, training, model, vars(hyper))
+
+
+def check_reference_flag(method: MethodConfig, loss: Loss) -> None:
+    """Raises ConfigError for a reference model of which nothing would be asked."""
+    asked = set(loss.quantities)
+    measured = asked & {"reference_chosen", "reference_rejected", "mismatched"} or (
+        "dominant_gap" in asked and not is_own_gap(method.gap)
+    )
+    if method.reference is not None and not measured and method.retain == "off":
+        raise ConfigError(f"reference has no effect: method {loss.name!r} compares with no reference here.")
 
 
 def flags_help() -> str:
@@ -88,6 +98,7 @@ def resolve(
         raise ConfigError(f"gap {method.gap!r} has no effect: method {loss.name!r} does not use the dominant gap.")
     if method.retain == "off" and method.retain_weight != MethodConfig.retain_weight:
         raise ConfigError("retain_weight has no effect: nothing is retained (--retain off).")
+    check_reference_flag(method, loss)
     check_adapter_flags(model)
     if training.bf16_weights:
         check_bf16_weights(training, model)

@@ -49,6 +49,11 @@ def check_gap(name: str) -> None:
         raise UnknownName("gap (or a number, or a language code):", name, ("dominant", *POLICY_GAPS))
 
 
+def is_own_gap(name: str) -> bool:
+    """Whether a gap needs no reference: the policy's own, or a number."""
+    return name in POLICY_GAPS or name not in ("dominant", *languages())
+
+
 def gap_target(name: str, rows: TrainingRows) -> GapTarget:
     """`dominant`, `policy`, `policy-detached`, a number or a language code; raises DataError where no row has it."""
     if name == "dominant":

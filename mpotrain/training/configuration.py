@@ -6,6 +6,7 @@ from typing import Any
 
 from mpodata.versions.load import LoadedVersion
 from mpotrain.config import MPOConfig, RunConfig, language_list, weights
+from mpotrain.training.reference_model import reference_weights
 
 SCHEMA = 1
 SCHEDULE = (  # the flags of TrainingArguments and ours that change results; batch sizes per device do not
@@ -18,8 +19,10 @@ SCHEDULE = (  # the flags of TrainingArguments and ours that change results; bat
 NAMES = {  # what is compared -> what is shown
     "data_commit": "dataset",
     "model_weights": "model_name_or_path",
+    "reference_weights": "reference",
     "template_hash": "chat_template",
 }
+ADDED_LATER = {"reference_weights": None}  # what a record of an earlier release means by not saying it
 SHOWN_ONLY = ("schema", "model_revision", *NAMES.values())  # what they hold is compared instead
 
 
@@ -46,6 +49,7 @@ def configuration(
         **config.hyper,
         **model,
         "model_weights": model_weights,
+        "reference_weights": reference_weights(config),
         "template_hash": template,
         "dtype": str(config.model.dtype),
         **{name: schedule[name] for name in SCHEDULE if name in schedule},
@@ -76,6 +80,7 @@ def of_finished_run(run: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(bound: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """`beta 1.0 (now 2.0)` for everything both records say and do not agree on; empty where they agree."""
+    bound = {**ADDED_LATER, **bound}
     unequal = [name for name in bound if name in now and name not in SHOWN_ONLY and bound[name] != now[name]]
     return [_difference(name, bound, now) for name in unequal]
 

@@ -13,6 +13,7 @@ from mpodata.versions.load import LoadedVersion
 from mpotrain.config import RunConfig
 from mpotrain.data import TrainingRows
 from mpotrain.training.memory import GIB
+from mpotrain.training.reference_model import reference_weights
 from mpotrain.training.trainer import MPOTrainer
 
 SCHEMA = 1
@@ -39,6 +40,7 @@ def describe(
         "base_model": policy.name,
         "base_revision": config.model.model_revision,
         "base_weights": policy.identity["weights"],
+        **({"reference_weights": other} if (other := reference_weights(config)) else {}),
         "folder": str(training.output_dir),
         "model": ".",  # relative to the folder of run.json, which may be moved
         "adapter": bool(config.model.use_peft),

@@ -50,6 +50,7 @@ from mpotrain.training.folder import CONFIGURATION, bind, claim, locked
 from mpotrain.training.memory import check_memory
 from mpotrain.training.premise import premise_rows
 from mpotrain.training.record import describe
+from mpotrain.training.reference_model import check_reference, measure_other, wanted
 from mpotrain.training.saving import SaveOften, StopRequest
 from mpotrain.training.trainer import MPOTrainer
 
@@ -131,13 +132,14 @@ def _trainer(
     estimate = check_memory(config, mode, training.world_size, lengths)
     if training.bf16_weights or training.device.type == "cuda" or not estimate.fits:
         logger.warning(estimate.line())
+    measured_out = None if held_out is None else objective(config, held_out)
+    premise = premise_rows(rows) if config.method.gap == "dominant" and "dominant_gap" in config.loss.quantities else ()
+    autocast = "bf16" if training.bf16 else "fp16" if training.fp16 else "no"
+    requests = wanted([trained, *([measured_out] if measured_out else [])], premise)
+    reference = measure_other(config, requests, autocast=autocast, journal=journal, progress=progress)
     set_seed(training.seed)  # new adapters start the same in every process
     policy = load_policy(
-        config.model,
-        pad=training.pad,
-        dropout=not training.disable_dropout,
-        autocast="bf16" if training.bf16 else "fp16" if training.fp16 else "no",
-        launch=mode,
+        config.model, pad=training.pad, dropout=not training.disable_dropout, autocast=autocast, launch=mode
     )
     if training.train_layers is not None:
         freeze_others(policy.model, parse_layers(training.train_layers))
@@ -148,12 +150,13 @@ def _trainer(
             policy,
             training,
             trained,
-            held_out=None if held_out is None else objective(config, held_out),
+            held_out=measured_out,
             tokenizer=tokenizer,
             journal=journal,
             callbacks=callbacks,
             progress=progress,
-            premise=premise_rows(rows) if config.method.gap == "dominant" and config.loss.rows == "paired" else (),
+            premise=premise,
+            reference=reference,
         )
     except (HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled) as error:
         raise RemoteError(f"--push_to_hub cannot make the model's repository: {error}") from error
@@ -290,6 +293,7 @@ def check(config: RunConfig) -> LoadedVersion:
     if config.model.use_peft and (config.model.load_in_4bit or config.model.load_in_8bit):
         check_installed("bitsandbytes", package="bitsandbytes", purpose="A quantised base model", extra="quantization")
     tokenizer_of(config)
+    check_reference(config)
     return load(config.data.dataset)
 
 

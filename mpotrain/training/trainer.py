@@ -29,13 +29,14 @@ from mpotrain.model.batches import Batch, Tokens, pack, pad
 from mpotrain.model.forward import measure
 from mpotrain.model.loading import Policy
 from mpotrain.objective.objective import Objective, RowLosses
-from mpotrain.objective.reference import Reference, ReferenceRequest, measure_reference
+from mpotrain.objective.reference import Reference, measure_reference
 from mpotrain.training import checkpoints
 from mpotrain.training.callbacks import BeforeFirstStep, LogLines, ShortProgress
 from mpotrain.training.layerwise import LayerwiseAdamW
 from mpotrain.training.meter import Meter
 from mpotrain.training.order import GlobalOrder, Slot
 from mpotrain.training.premise import mean_gaps, premise_lines
+from mpotrain.training.reference_model import wanted
 
 logger = logging.getLogger(__name__)
 
@@ -92,15 +93,18 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         callbacks: Sequence[TrainerCallback] = (),
         progress: Progress | None = None,
         premise: Sequence[TrainingRow] = (),
+        reference: Reference | None = None,
     ) -> None:
         """`journal` keeps reference measurements over runs; `held_out` is measured where `eval_strategy` says so.
 
         premise: rows whose reward gaps are measured with the reference and reported, before the first step.
+        reference: what another model than the policy was found to say; None: the policy is measured itself.
         """
         self.policy = policy
         self.objective = objective
         self.journal = journal
-        self.reference: Reference | None = None
+        self.reference = reference
+        self._measures_policy = reference is None
         self.reference_progress = progress
         self.held_out = held_out
         self.premise = premise
@@ -147,27 +151,22 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
     def measure_first(self) -> None:
         """Measure the reference with the policy as it is now, or find it in the journal; report the gaps it has."""
         premise = self.premise if self.state.global_step == 0 else ()
-        self.reference = measure_reference(
-            self.model_wrapped,
-            self._wanted(premise),
-            self.layout,
-            identity=self.policy.identity,
-            journal=self.journal,
-            rank=self.args.process_index,
-            processes=self.args.world_size,
-            started=self.state.global_step > 0,
-            progress=self.reference_progress if self.is_world_process_zero() else None,
-        )
-        self.first_gaps = mean_gaps(self.reference, premise)
+        if self._measures_policy:
+            self.reference = measure_reference(
+                self.model_wrapped,
+                wanted(self._objectives(), premise),
+                self.layout,
+                identity=self.policy.identity,
+                journal=self.journal,
+                rank=self.args.process_index,
+                processes=self.args.world_size,
+                started=self.state.global_step > 0,
+                progress=self.reference_progress if self.is_world_process_zero() else None,
+            )
+        self.first_gaps = mean_gaps(self._known(), premise)
         if premise and self.is_world_process_zero():
             for line in premise_lines(self.first_gaps, self.objective.data.dominant_language):
                 logger.warning(line)
-
-    def _wanted(self, premise: Sequence[TrainingRow]) -> Iterator[ReferenceRequest]:
-        for part in self._objectives():
-            yield from part.wanted()
-        for row in premise:
-            yield from (ReferenceRequest(row.chosen), ReferenceRequest(row.rejected))
 
     def get_batch_samples(
         self,

@@ -24,6 +24,7 @@ TABLE = {
     "method": ("dpo --beta 0.1", "dop", "Did you mean 'dpo'?"),
     "retain": ("paper", "papre", "Did you mean 'paper'?"),
     "retain_weight": ("0.5", "-1", "must not be negative"),
+    "reference": ("pocket-chat", "./no-such-model", "There is no model"),
     "gap": ("policy-detached", "polcy", "Did you mean 'policy'?"),
     "length_normalize": ("true --method dpo", "perhaps", "Truthy value expected"),
     "nll_weight": ("0.1 --method dpo", "-0.5", "must not be negative"),

@@ -16,7 +16,7 @@ from mpodata.errors import ConfigError, UnknownName
 from mpotrain import launch
 from mpotrain.cli import main
 from mpotrain.launch import agent
-from tests.mpotrain.tiny_dataset import checkpoint, version
+from tests.mpotrain.tiny_dataset import chat_model, checkpoint, tokenizer, version
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNS = [(method, weights) for method in ("mpo", "dpo") for weights in ("full", "lora")]
@@ -119,6 +119,18 @@ def test_a_sharded_run_resumes_where_it_was_killed(mode: str, world: Path) -> No
     two_processes(world, mode, [whole, rest])
     assert [entry["step"] for entry in steps(world / f"{mode}-rest")] == [5, 6]
     assert same_end(alone(world, "mpo", "full"), world / f"{mode}-rest")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["zero3", "fsdp2"])
+def test_a_sharded_run_measures_another_model_as_its_reference_first(mode: str, world: Path) -> None:
+    chat_model(seed=7).save_pretrained(world / "other")
+    tokenizer().save_pretrained(world / "other")
+    other = ["--reference", str(world / "other")]
+    two_processes(world, mode, [[*flags(world, f"{mode}-other", "dpo", "full"), *other]])
+    if not (world / "one-other").exists():
+        assert main(["train", *flags(world, "one-other", "dpo", "full"), *other]) == 0
+    assert same_end(world / "one-other", world / f"{mode}-other")
 
 
 @pytest.mark.slow
