@@ -10,7 +10,7 @@ from xml.parsers.expat import ExpatError
 
 from mpodata.errors import DataError
 from mpodata.readers.account import Account, RawRow
-from mpodata.readers.delimited import column_names
+from mpodata.readers.delimited import NAMES_AGAIN, column_names, repeats_names
 from mpodata.readers.files import LocalFile
 from mpodata.readers.json_rows import INVALID_BYTES, UNREADABLE
 from mpodata.records import Dropped
@@ -96,6 +96,8 @@ def _sheet_rows(workbook: Any, file: LocalFile, account: Account) -> Iterator[Ra
                 yield dict(zip(names, cells, strict=True))
         elif len(cells) > len(names):
             yield Dropped(UNREADABLE, f"row {number}: {len(cells)} cells for {len(names)} names")
+        elif file.header and repeats_names(cells, names):
+            yield Dropped(UNREADABLE, f"row {number}: {NAMES_AGAIN}")
         else:
             yield dict(zip_longest(names, cells))
 

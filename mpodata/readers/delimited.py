@@ -4,7 +4,11 @@ Quoted fields follow RFC 4180: a quote opens only at the beginning of a field, `
 lines. Python's csv module reads on where a quote is never closed, and swallows the lines it passes. Here:
 - TSV: a field that begins with a quote and is not wholly quoted is text, quote included;
 - CSV: a row with text after a closing quote is dropped, with every line it covers. A quote that is never closed drops
-  its own line where each later line is a whole row by itself; else the file is refused, naming the line.
+  its own line where each later line is a whole row by itself; else the file is refused, naming the line;
+- a quote that closes lines later, over lines that all look like rows (as many filled cells as names, none after a
+  space), may be a stray one: nothing tells which, so that the record is dropped with every line it covers.
+
+The line of names, repeated further down (files joined end to end), is no row: it is dropped.
 """
 
 from collections import deque
@@ -20,6 +24,8 @@ from mpodata.readers.files import LocalFile
 from mpodata.readers.json_rows import INVALID_BYTES, UNREADABLE
 from mpodata.records import Dropped
 
+SWALLOWED: Final = 2  # lines inside a quoted field that all look like rows, from which the quote is not believed
+NAMES_AGAIN: Final = "the line of names again"
 LONGEST_FIELD: Final = 1 << 24  # characters that one quoted field may go on for before it counts as never closed
 
 COMPLETE, OPEN, MISQUOTED = "complete", "open", "misquoted"
@@ -171,13 +177,17 @@ class _Table:
             state = record.feed(following[1])
         later = covered[1:]
         exact = len(record.fields) == len(self._names)
-        if state == COMPLETE and (exact or not self._text_quotes):
+        swallows = self._all_look_like_rows(later[:-1] if exact else later, SWALLOWED if exact else 1)
+        if state == COMPLETE and not swallows and (exact or not self._text_quotes):
             self._account.no_rows += len(later)
             yield self._row(record.fields, "".join(text for _, text in covered), number)
         elif self._text_quotes:
             self._lines.put_back(later)
             yield self._row([_unquoted(part) for part in line.rstrip("\r\n").split(self._delimiter)], line, number)
-        elif (
+        elif state == COMPLETE and exact:
+            for place, _ in covered:
+                yield Dropped(UNREADABLE, f"line {place}: in a field quoted from line {number} on, over whole rows")
+        elif state == COMPLETE or (
             len(self._names) > 1
             and (state == OPEN or record.wrongly_closed_by_an_opening)
             and all(self._is_row(text) for _, text in later)
@@ -194,12 +204,26 @@ class _Table:
         fields = self._fields(line)
         return not line.strip("\r\n") or (fields is not None and len(fields) == len(self._names))
 
+    def _all_look_like_rows(self, lines: Sequence[tuple[int, str]], at_least: int) -> bool:
+        """Are these lines, of a quoted field, so many and all like rows?"""
+        enough = len(self._names) > 1 and len(lines) >= at_least
+        return enough and all(self._looks_like_row(self._fields(text)) for _, text in lines)
+
+    def _looks_like_row(self, fields: list[str] | None) -> bool:
+        return (
+            fields is not None
+            and len(fields) == len(self._names)
+            and all(cell.strip() and not cell.startswith(" ") for cell in fields)
+        )
+
     def _row(self, fields: list[str], text: str, number: int) -> RawRow | Dropped:
         if holds_invalid_bytes(text):
             return Dropped(INVALID_BYTES, f"line {number}")
         names = self._names
         if len(fields) > len(names) and any(cell.strip() for cell in fields[len(names) :]):
             return Dropped(UNREADABLE, f"line {number}: {len(fields)} fields for {len(names)} names")
+        if self._file.header and repeats_names(fields, names):
+            return Dropped(UNREADABLE, f"line {number}: {NAMES_AGAIN}")
         return dict(zip_longest(names, fields[: len(names)]))
 
 
@@ -211,6 +235,11 @@ def column_names(cells: Sequence[Any], path: str) -> list[str]:
     if twice is not None:
         raise DataError(f"{path} has two columns named {twice!r}. Rename one of them.")
     return names
+
+
+def repeats_names(cells: Sequence[Any], names: Sequence[str]) -> bool:
+    """Is a row the line of names once more? Files that were joined end to end hold it again."""
+    return len(names) > 1 and [str(cell).strip("\ufeff \t") for cell in cells] == list(names)
 
 
 def _unquoted(part: str) -> str:

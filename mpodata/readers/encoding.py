@@ -2,7 +2,7 @@
 
 A file that is mostly UTF-8 is UTF-8: its invalid bytes are kept as lone surrogates (`surrogateescape`), and the row
 that holds one is dropped by its reader. Only a file whose other letters are not UTF-8 either is taken for a foreign
-encoding, and only where that can be told without guessing letters.
+encoding, and only where that can be told without guessing letters (`east_asian.py`).
 """
 
 import codecs
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import IO, Final
 
 from mpodata.errors import DataError
+from mpodata.readers.east_asian import east_asian_encoding, utf16_without_mark
 
 CHUNK: Final = 1 << 20  # bytes read at once
 GUESSED_FROM: Final = 1 << 18  # bytes a foreign encoding is told from
@@ -25,6 +26,7 @@ _BYTE_ORDER_MARKS: Final = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
+_ISO_2022_JP: Final = b"\x1b$B"  # what it writes before its first kanji; no other text holds it
 _INVALID: Final = re.compile("[\udc80-\udcff]")
 _BEYOND_ASCII: Final = re.compile("[^\x00-\x7f]")
 
@@ -50,8 +52,10 @@ def encoding_of(content: IO[bytes], path: str) -> str:
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if start.startswith(mark):
             return encoding
-    if unmarked := _utf16_without_mark(start):
+    if unmarked := utf16_without_mark(start):
         return unmarked
+    if _ISO_2022_JP in start:
+        return "iso2022_jp"
     counts = _Utf8Counts()
     counts.add(start)
     while chunk := content.read(CHUNK):
@@ -99,14 +103,6 @@ class _Utf8Counts:
                 self.sample = around[max(0, first - GUESSED_FROM // 2) :][:GUESSED_FROM]
 
 
-def _utf16_without_mark(start: bytes) -> str | None:
-    """UTF-16 of mostly Western text: every second byte is zero."""
-    even, odd = start[::2].count(0), start[1::2].count(0)
-    if max(even, odd) * 4 < len(start) or not start:
-        return None
-    return "utf-16-le" if odd > even else "utf-16-be"
-
-
 def _only_typographic(sample: bytes) -> bool:
     """Are all bytes beyond ASCII the quotation marks, dashes and dots of Windows?"""
     beyond = set(re.findall(rb"[\x80-\xff]", sample))
@@ -115,12 +111,13 @@ def _only_typographic(sample: bytes) -> bool:
 
 def _agreed_encoding(sample: bytes) -> str | None:
     """The encoding of text that is not UTF-8: a multi-byte one, or one that reads the same letters as cp1252 does."""
+    if encoding := east_asian_encoding(sample):
+        return encoding
     from charset_normalizer import from_bytes
     from charset_normalizer.utils import is_multi_byte_encoding
 
     best = from_bytes(sample).best()
     guess = best.encoding if best else "cp1252"
-    windows = sample.decode("cp1252", "replace")
-    if is_multi_byte_encoding(guess) or windows == sample.decode(guess, "replace"):
-        return "cp1252" if guess == "ascii" else guess
-    return None
+    if is_multi_byte_encoding(guess):
+        return None  # its letters are not those of running text in the encoding's language
+    return "cp1252" if sample.decode("cp1252", "replace") == sample.decode(guess, "replace") else None

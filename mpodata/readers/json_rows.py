@@ -1,7 +1,7 @@
 """Rows out of JSON (an array, an object that holds one, an object of columns) and JSON lines.
 
 A row that cannot be read (broken JSON, bytes that are not UTF-8, a number of more digits than Python reads, nesting
-deeper than it follows) comes as a Dropped in its place.
+deeper than it follows, a name that stands twice) comes as a Dropped in its place.
 """
 
 import json
@@ -18,7 +18,20 @@ from mpodata.records import Dropped
 UNREADABLE: Final = "unreadable-row"
 INVALID_BYTES: Final = "invalid-bytes"  # bytes of the row are not valid in the file's encoding
 
-_DECODER: Final = json.JSONDecoder()
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members; raises NameTwice where a name stands twice, for nothing tells which value is meant."""
+    named = dict(members)
+    if len(named) < len(members):
+        raise NameTwice("a name stands twice")
+    return named
+
+
+class NameTwice(ValueError):
+    """An object of JSON has two members of one name."""
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object)
 _BETWEEN: Final = re.compile(r"[\s,]*")
 # What changes the nesting of JSON text. Whole strings are skipped; a lone quote opens one that the text does not close.
 _CLOSING: Final = {"[": "]", "{": "}"}
@@ -57,11 +70,13 @@ def _parsed(text: str, place: str) -> RawRow | Dropped:
     if holds_invalid_bytes(text):
         return Dropped(INVALID_BYTES, place)
     try:
-        row = json.loads(text)
+        row = _DECODER.decode(text.removeprefix("\ufeff"))  # files joined end to end hold marks
     except RecursionError:
         return Dropped(UNREADABLE, f"{place}: nested too deeply")
     except json.JSONDecodeError as error:
         return Dropped(UNREADABLE, f"{place}: {error.msg}")
+    except NameTwice as error:
+        return Dropped(UNREADABLE, f"{place}: {error}")
     except ValueError:  # Python reads at most 4,300 digits
         return Dropped(UNREADABLE, f"{place}: a number of too many digits")
     return row if isinstance(row, dict) else Dropped(UNREADABLE, f"{place}: not an object")
@@ -165,8 +180,8 @@ class _Window:
 
 def _whole(text: str, path: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
+        return _DECODER.decode(text)
+    except (json.JSONDecodeError, NameTwice) as error:
         raise DataError(f"{path} is not JSON: {error}.") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON that can be read: a number too long or nesting too deep.") from error

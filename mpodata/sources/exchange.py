@@ -154,12 +154,13 @@ def _answered(prompt: Any, row: RawRow) -> Texts | Dropped:
 def row_kind(row: RawRow, column: str | None, default: Kind) -> Kind | Dropped:
     """What kind of prompt a row holds: a counterweight by its category, else what its kind `column` says.
 
-    Where the table has no such column a category that is a kind ("benign") says it, or else `default`. A row that
-    leaves its cell blank says nothing, and is dropped: to take it as harmful would teach refusing it.
+    A row without such a column (JSON lines may lack it in some) is what its category says where that is a kind
+    ("benign"), or else `default`. A row that has the column and leaves it blank says nothing, and is dropped: to take
+    it as harmful would teach refusing it.
     """
     if row.get("category") == COUNTERWEIGHT:
         return "harmless"
-    if column is None:
+    if column is None or column not in row:
         return next((kind for name in _KIND_CATEGORIES if (kind := kind_of(row.get(name)))), default)
     if is_unlabelled(row.get(column)):
         return Dropped("unlabelled", f"{column} is blank")

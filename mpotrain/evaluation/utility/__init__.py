@@ -1,1 +1,3 @@
-"""What alignment may have cost: MGSM, M-MMLU and MT-Bench."""
+"""What alignment may have cost: MGSM, M-MMLU and MT-Bench; and which file of a task's folder is in which language."""
+
+from mpotrain.evaluation.utility.harness import _files as _files

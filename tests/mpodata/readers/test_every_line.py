@@ -204,6 +204,40 @@ ACCOUNTED: dict[str, tuple[str, str | bytes, list[str]]] = {
         'p,r\n"a\nhe said "no",c\nd,e\n',
         ["unreadable-row", "unreadable-row", "d"],
     ),
+    "a stray CSV quote that a stray quote rows later closes": (
+        "a.csv",
+        'n,p,r\n1,a,"First.\n2,b,Second.\n3,c,Third.\n4,d,5"\n5,e,f\n',
+        [*["unreadable-row"] * 4, "e"],
+    ),
+    "a stray CSV quote in Bengali, closed rows later, with semicolons": (
+        "a.csv",
+        'p;r\nকীভাবে;"পিন\nকেন;চাবি\nকখন;তালা\nকোথায়;৫"\nকে;ঘর\n',
+        [*["unreadable-row"] * 4, "কে"],
+    ),
+    "a CSV quote that closes rows later and leaves too few fields": (
+        "a.csv",
+        'p,r\n"a,First.\nb,Second.\nc,Third"\n',
+        ["unreadable-row", "b", "c"],
+    ),
+    "a TSV quote that closes rows later": ("a.tsv", 'p\tr\na\t"b\nc\td\ne\tf\ng\t5"\n', ["a", "c", "e", "g"]),
+    "a CSV field over lines of prose with commas": (
+        "a.csv",
+        'p,r\na,"Dear John,\nfirst, take it\nthen, go\nYours"\nb,c\n',
+        ["a", "b"],
+    ),
+    "CSV files joined end to end": (
+        "a.csv",
+        "p,r\na,b\n\ufeffp,r\nc,d\np , r\n",
+        ["a", *["unreadable-row", "c"], "unreadable-row"],
+    ),
+    "TSV files joined end to end": ("a.tsv", "p\tr\na\tb\np\tr\nc\td\n", ["a", "unreadable-row", "c"]),
+    "JSON lines joined with a mark between": ("a.jsonl", '{"p": "a"}\n\ufeff{"p": "b"}\n', ["a", "b"]),
+    "a name twice in a JSON line": ("a.jsonl", '{"p": "a", "p": "b"}\n{"p": "c"}\n', ["unreadable-row", "c"]),
+    "a name twice in an element": (
+        "a.json",
+        '[{"p": "a", "r": {"x": 1, "x": 2}}, {"p": "c"}]',
+        ["unreadable-row", "c"],
+    ),
     "CSV with semicolons": ("a.csv", 'p;r\n"a;b";c\n', ["a;b"]),
     "CSV with blank lines and old line ends": ("a.csv", "\r\rp,r\r\ra,b\rc,d\r", ["a", "c"]),
     "CSV with empty trailing cells": ("a.csv", "p,r,,\na,b,,\nc,d,,,\n", ["a", "c"]),
@@ -276,6 +310,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "an array that does not end": ("a.json", '[{"p": "a"}, {"p": "b"}', r"ends after row 1 without a '\]'"),
     "an element that does not end": ("a.json", '[{"p": "a"}, {"p": "b"', r"row 1 has no end"),
     "a name twice": ("a.csv", "p,r,p\na,b,c\n", r"has two columns named 'p'"),
+    "a name twice in an object": ("a.json", '{"p": "a", "p": "b"}', "not JSON: a name stands twice"),
     "a table of numbers": ("a.json", "[1, 2]", "no readable rows"),
     "no table": ("a.json", '{"a": [1], "b": [1, 2]}', "holds no table"),
 }
@@ -312,6 +347,7 @@ def test_a_workbook_is_read_with_its_gaps_errors_and_formulas(tmp_path: Path) ->
         ["2", "#REF!", None, 1.5],
         ["3", "c", None, 4, "x"],
         ["4"],
+        ["id", "p", "2", "n"],
     ):
         book.active.append(cells)
     book.create_sheet("empty")
@@ -322,6 +358,7 @@ def test_a_workbook_is_read_with_its_gaps_errors_and_formulas(tmp_path: Path) ->
         {"id": "2", "p": None, "2": None, "n": 1.5},
         Dropped("unreadable-row", "row 6: 5 cells for 4 names"),
         {"id": "4", "p": None, "2": None, "n": None},
+        Dropped("unreadable-row", "row 8: the line of names again"),
     ]
     book.create_sheet("more").append(["p"])
     book.save(tmp_path / "b.xlsx")

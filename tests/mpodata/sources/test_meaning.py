@@ -108,14 +108,22 @@ def test_a_label_decides_the_kind_in_the_trl_and_the_table_source(tmp_path: Path
 
 @pytest.mark.parametrize("blank", [None, "", " ", float("nan")])
 def test_a_row_that_leaves_its_label_blank_is_not_guessed_to_be_harmful(tmp_path: Path, blank: Any) -> None:
-    rows = read(write(tmp_path / "a.jsonl", {**TEXT, "label": "safe"}, {**TEXT, "label": blank}, TEXT))
-    assert [row[-1] for row in rows] == ["harmless", "unlabelled", "unlabelled"]
+    rows = read(write(tmp_path / "a.jsonl", {**TEXT, "label": "safe"}, {**TEXT, "label": blank}))
+    assert [row[-1] for row in rows] == ["harmless", "unlabelled"]
+
+
+def test_a_row_that_has_no_label_at_all_is_what_its_source_is_said_to_hold(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", TEXT, {**TEXT, "kind": "harmless"})
+    assert [row[-1] for row in read(path)] == ["harmful", "harmless"]
+    table_rows = [{"instruction": ASK, "chosen": NO, "rejected": YES}] * 2
+    path = write(tmp_path / "b.jsonl", {**table_rows[0], "label": "safe"}, table_rows[1])
+    assert [row[-1] for row in read(path, kind="harmful")] == ["harmless", "harmful"]
 
 
 def test_a_source_of_harmless_prompts_takes_rows_as_such_where_no_column_says_more(tmp_path: Path) -> None:
     assert read(write(tmp_path / "a.jsonl", TEXT), kind="harmless")[0][3] == "harmless"
     marked = write(tmp_path / "b.jsonl", TEXT, {**TEXT, "kind": "harmless"})
-    assert [row[-1] for row in read(marked, kind="harmless")] == ["unlabelled", "harmless"]
+    assert [row[-1] for row in read(marked, kind="harmless")] == ["harmless", "harmless"]
 
 
 def test_counterweight_rows_of_an_exported_version_stay_harmless(tmp_path: Path) -> None:
