@@ -11,13 +11,13 @@ import yaml
 from mpodata.about import __version__
 from mpodata.languages import language
 from mpodata.licences import commercial_use, conditions, obstacles
-from mpodata.runtime.terminal import printable
 from mpodata.runtime.yaml_text import parse_yaml
 from mpodata.versions.card_facts import (
     cell,
     chosen_words,
     contamination_line,
     estimate_lines,
+    fenced,
     limits,
     maker_lines,
     provenance_lines,
@@ -156,7 +156,7 @@ def _build(manifest: Manifest, key: str, facts: Mapping[str, Any]) -> dict[str, 
     """One build as the template shows it: what made which configs."""
     return {
         "configs": [name for name, config in _in_order(manifest) if config.build == key],
-        "command": printable(" ".join(facts["command"].split())).replace("```", "` ` `"),
+        "command": fenced(facts["command"]),
         "chosen": facts["chosen"],
         "parts": provenance_lines(facts),
         "shortfall": {cell(key): counts for key, counts in facts.get("shortfall", {}).items()},

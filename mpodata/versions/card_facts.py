@@ -39,6 +39,17 @@ def cell(value: object, limit: int = 300) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def code(value: object, limit: int = 300) -> str:
+    """`value` as code inside a Markdown line or table: nothing in it ends the code, the cell or the line."""
+    line = printable(" ".join(str(value).split())).replace("`", "'").replace("{{", "{ {").replace("|", "\\|")
+    return f"`{line if len(line) <= limit else line[: limit - 1] + '…'}`"
+
+
+def fenced(command: object) -> str:
+    """A command line for a fenced block, which nothing in it can end."""
+    return printable(" ".join(str(command).split())).replace("```", "` ` `")
+
+
 def _prose(value: object) -> str:
     """Plain values in words: "candidates 4, seed 42"; a table of hashes as how many there are, and the hash of them."""
     if isinstance(value, Mapping):
@@ -55,19 +66,27 @@ def _prose(value: object) -> str:
 
 def chosen_words(manifest: Manifest) -> str:
     """What the measured rows say of the chosen answers of harmful pairs, over all configs."""
-    refusals = judged = 0
-    for config in manifest.configs.values():
-        for file in config.splits.values():
-            verdicts = file.quality.get("chosen_verdict", {})
-            harmless = file.categories.get(COUNTERWEIGHT, 0)
-            judged += max(0, sum(verdicts.values()) - harmless)
-            refusals += verdicts.get("refusal", 0)
+    refusals, judged = (sum(counts) for counts in zip(*map(_refusals, manifest.configs.values()), strict=True))
     if not judged:
         return "meant to be a refusal; whether it is was not measured"
-    share = min(1.0, refusals / judged)
+    share = refusals / judged
     if share >= MOSTLY:
         return f"a refusal in {100 * share:.1f} % of the harmful pairs, as far as the detector can tell"
     return f"only {100 * share:.1f} % of the harmful pairs hold what the detector takes for a refusal"
+
+
+def _refusals(config: Config) -> tuple[int, int]:
+    """(chosen answers that the detector takes for refusals, harmful pairs with a verdict), over all splits.
+
+    Harmless pairs, whose chosen answer helps, have verdicts too and are taken off.
+    """
+    refusals = judged = 0
+    for file in config.splits.values():
+        verdicts = file.quality.get("chosen_verdict", {})
+        harmful = max(0, sum(verdicts.values()) - file.categories.get(COUNTERWEIGHT, 0))
+        judged += harmful
+        refusals += min(harmful, verdicts.get("refusal", 0))
+    return refusals, judged
 
 
 def reliability_lines(manifest: Manifest) -> list[str]:
@@ -162,12 +181,13 @@ def quality_rows(manifest: Manifest) -> list[dict[str, str]]:
 def _quality_row(name: str, config: Config) -> dict[str, str]:
     lost = sum(config.dropped.values())
     measured = measures(config)
+    refusals, judged = _refusals(config)
     return {
         "config": name,
         "rows": str(config.rows),
         "kept": _percent(config.rows, config.rows + lost),
         "language": _share(measured, "chosen_in_language"),
-        "refusals": _share(measured, "chosen_is_refusal"),
+        "refusals": _percent(refusals, judged),
         "ratio": _number(measured, "chosen_length_ratio"),
         "repetition": _number(measured, "chosen_repetition"),
         "chrf": _number(measured, "round_trip_chrf"),

@@ -10,6 +10,7 @@ import yaml
 from mpodata.languages import language
 from mpodata.runtime.whole_files import write_text
 from mpodata.versions.card import cards_folder
+from mpodata.versions.card_facts import cell, code, fenced
 from mpotrain.runs import read_metrics, read_run
 
 CARD = "README.md"
@@ -29,8 +30,9 @@ def render_card(run: Mapping[str, Any], logs: Sequence[Mapping[str, float]], *, 
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # Markdown, not HTML
+        autoescape=False,  # Markdown, not HTML: what comes from outside goes through these filters
     )
+    environment.filters |= {"cell": cell, "code": code, "fenced": fenced}
     data, base = run["data"], str(run["base_model"])
     return environment.get_template("model.md.j2").render(
         front_matter=yaml.safe_dump(front_matter(run), sort_keys=False, allow_unicode=True),

@@ -93,6 +93,16 @@ def test_harmless_pairs_ask_for_no_gate_and_no_warning(tmp_path: Path) -> None:
     assert "extra_gated_prompt" not in parse_front_matter(card)
 
 
+def test_the_share_of_refusals_is_of_the_harmful_pairs(tmp_path: Path) -> None:
+    """A harmless pair's chosen answer helps: it is no failed refusal, and a config of such pairs has no share."""
+    write_version(tmp_path / "out", category=COUNTERWEIGHT)
+    card = (tmp_path / "out" / "README.md").read_text()
+    [header] = [line for line in card.splitlines() if "harmful pairs: chosen is a refusal" in line]
+    column = header.split("|").index(" harmful pairs: chosen is a refusal ")
+    [row] = [line for line in card.splitlines() if line.startswith("| `nllb-600m.sw` | 12 |")]
+    assert row.split("|")[column].strip() == "–"
+
+
 def test_rows_that_were_kept_in_spite_of_a_check_are_told(tmp_path: Path) -> None:
     checks = {"mode": "keep", "flagged": {"nllb-600m.sw": {"looping": 3, "copied": 1}}}
     write_version(tmp_path / "out", checks=checks)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from mpodata.errors import ConfigError
 from mpotrain.cli import main
@@ -70,6 +71,24 @@ def test_the_card_names_data_method_and_results(run: Path) -> None:
         assert fact in card
     assert card.count("| sw | ") == 1
     assert "{{" not in card.replace("{{MPO}", "")
+
+
+def test_what_comes_from_outside_cannot_leave_its_place_on_the_model_card(run: Path) -> None:
+    """Names of folders, models and translators are whatever their owners call them."""
+    record = read_run(run)
+    hostile = "x`|\n# Pwned <script>alert(1)</script> [a](javascript:b) {{ boom }} ```\n"
+    record["base_model"] = f"/models/{hostile}"
+    record["data"] |= {"reference": hostile, "commit": hostile, "translator": hostile, "version": hostile}
+    record["data"]["dropped"] = {hostile: {"sw": 1}}
+    record["command"] = hostile
+    record["switches"]["gap"] = hostile
+    body = render_card(record, []).split("\n---\n", 1)[1]
+    page = MarkdownIt("commonmark").enable("table").render(body)
+    for mark in ("<script", "<h1>Pwned", 'href="javascript'):
+        assert mark not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert {row.count("<td>") for row in page.split("<tr>")[1:]} - {0} <= {2, 3}
+    assert page.count("<pre>") == 2  # the command and the citation
 
 
 def test_the_card_of_hub_data_and_a_hub_model_links_both(run: Path) -> None:
