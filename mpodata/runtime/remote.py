@@ -124,7 +124,7 @@ class RetryPolicy:
         """A short random wait, so that two who met do not meet again."""
         time.sleep(random.uniform(0.0, self.first_wait))
 
-    def repeat(self, action: Callable[[], Result], *, sleep: Sleep = time.sleep) -> Result:
+    def repeat(self, action: Callable[[], Result]) -> Result:
         """Retry an idempotent call until it is answered; raises the last Unanswered."""
         for attempt in itertools.count():
             try:
@@ -133,7 +133,7 @@ class RetryPolicy:
                 wait = self.wait(attempt, error.wait)
                 if wait is None:
                     raise
-                sleep(wait)
+                time.sleep(wait)
         raise AssertionError  # the count never ends
 
 

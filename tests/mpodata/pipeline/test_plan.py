@@ -62,11 +62,10 @@ def test_a_source_without_dispreferred_answers_is_said_by_the_plan(
     assert "has a dispreferred answer" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["google-cloud", "microsoft"])
 def test_a_paid_translators_list_price_times_the_characters_to_send_is_the_cost(
-    capsys: pytest.CaptureFixture[str], name: str
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    arguments = ["--translator", name, "--languages", "sw,ru"]
+    arguments = ["--translator", "google-cloud", "--languages", "sw,ru"]
     made = json.loads(planned(capsys, *arguments, "--json"))
     characters = sum(work["characters"] for work in made["translations"].values())
     assert made["translations"]["sw"]["characters"] == made["translations"]["ru"]["characters"] > 500

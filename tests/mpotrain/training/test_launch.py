@@ -89,14 +89,15 @@ def same_end(one: Path, many: Path) -> bool:
 
 
 def test_two_processes_of_ddp_follow_one(world: Path) -> None:
-    mix = ["--mix", "sdrrl", "--parallel", "0.5", "--num_train_epochs", "1"]
-    plans = [flags(world, "ddp-mpo-full", "mpo", "full"), [*flags(world, "ddp-sdrrl", "sft", "full"), *mix]]
-    plans.append(flags(world, "ddp-mlc", "mlc", "full"))
+    mix, short = ["--mix", "sdrrl", "--parallel", "0.5"], ["--max_steps", "2"]
+    plans = [flags(world, "ddp-mpo-full", "mpo", "full"), [*flags(world, "ddp-sdrrl", "sft", "full"), *mix, *short]]
+    plans.append([*flags(world, "ddp-mlc", "mlc", "full"), *short])
     two_processes(world, "ddp", plans)
     check_same(world, "ddp", "mpo", "full")
-    assert main(["train", *flags(world, "one-sdrrl", "sft", "full"), *mix]) == 0
+    assert main(["train", *flags(world, "one-sdrrl", "sft", "full"), *mix, *short]) == 0
     assert same_end(world / "one-sdrrl", world / "ddp-sdrrl")
-    assert same_end(alone(world, "mlc", "full"), world / "ddp-mlc")
+    assert main(["train", *flags(world, "one-mlc", "mlc", "full"), *short]) == 0
+    assert same_end(world / "one-mlc", world / "ddp-mlc")
     assert json.loads((world / "one-sdrrl" / "run.json").read_text())["data"]["mix"]["crossed"] == 32
 
 
