@@ -130,7 +130,7 @@ def test_the_hash_follows_the_template(tokenizer):
     ("template", "reason"),
     [
         ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "it takes too long"),
-        ("{% set x = namespace(s='ab') %}{% for i in range(60) %}{% set x.s = x.s ~ x.s %}{% endfor %}", "memory|too long"),
+        ("{% set x = namespace(s='ab') %}{% for i in range(60) %}{% set x.s = x.s ~ x.s %}{% endfor %}", "memory|long"),
         ("{{ 9 ** 9 ** 9 ** 9 }}", "damaged or hostile"),
         ("{{ 'a' * 99999999999 }}", "damaged or hostile"),
         ("{% for i in range(99999) %}{{ messages[0]['content'] * 100 }}{% endfor %}", "characters of a short|memory"),
