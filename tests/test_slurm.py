@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -97,7 +98,8 @@ def test_a_real_ray_says_which_nodes_are_alive_in_the_form_that_is_read(job: Pat
         pytest.skip("ray is not installed")
     (job / "bin" / "ray").unlink()
     shutil.copy(ray, job / "bin" / "ray")
-    (job / "bin" / "scontrol").write_text("#!/bin/bash\necho 127.0.0.1\n", encoding="utf-8")
+    here = socket.gethostbyname(socket.gethostname())  # as a node's name resolves: Ray's head is not on 127.0.0.1
+    (job / "bin" / "scontrol").write_text(f"#!/bin/bash\necho {here}\n", encoding="utf-8")
     result = submit(job, "build_ray.sbatch", nodes=1, SLURM_GPUS_ON_NODE="0", SLURM_CPUS_PER_TASK="1")
     assert result.returncode == 0, result.stderr
-    assert (job / "calls").read_text(encoding="utf-8").splitlines()[-1].startswith("mpodata 127.0.0.1:20077 build")
+    assert (job / "calls").read_text(encoding="utf-8").splitlines()[-1].startswith(f"mpodata {here}:20077 build")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.errors import ConfigError
-from mpodata.runtime.flags import listed, number, whole
+from mpodata.runtime.flags import listed, named, number, whole
 from mpotrain.commands import DTYPES, require_training
 
 HELP = "Measure the reward gap per language: how much likelier a model finds the chosen answers than the rejected ones."
@@ -29,6 +29,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--beta", type=number(0, above=True), default=0.1, help="of DPO's form (default: 0.1)")
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights (default: float32)")
     parser.add_argument("--max-length", type=whole(2), default=2048, help="longest prompt + answer in tokens")
+    parser.add_argument(
+        "--chat-template", type=named, default="tokenizer", metavar="CHOICE",
+        help="tokenizer (default: the model's own; a run's is the one it was trained with), authors, a Jinja file, or "
+        "a run's folder: its template, for the model that it started from",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
 
@@ -61,7 +66,7 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
     data = DataConfig(dataset=args.dataset, translator=args.translator, languages=args.languages)
     split = args.split or loaded.measured_split()
     pairs = [pair for pair in select(loaded, data, split) if args.kind in ("all", pair.kind)]
-    rows = tokenise(pairs, load_tokenizer(args.model), args.max_length)
+    rows = tokenise(pairs, load_tokenizer(args.model, chat_template=args.chat_template), args.max_length)
     base = args.base or base_of(args.model)
     with Journal(cache_folder() / "reference.sqlite") as journal:
         gaps = reward_gaps(
@@ -75,6 +80,7 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
     record: dict[str, Any] = {
         "model": args.model,
         "base": base,
+        "chat_template": args.chat_template,
         "data": {"reference": loaded.reference, "commit": loaded.commit, "split": split, "kind": args.kind},
         "dominant": rows.dominant_language,
         "beta": args.beta,

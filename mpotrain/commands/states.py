@@ -28,6 +28,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", choices=("train", "test", "all"), help="of a version (default: test, else train)")
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights (default: float32)")
+    parser.add_argument(
+        "--chat-template", type=named, default="tokenizer", metavar="CHOICE",
+        help="tokenizer (default: the model's own; a run's is the one it was trained with), authors, a Jinja file, or "
+        "a run's folder: its template, for the model that it started from",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("states.html"), help="page to write, with a JSON twin")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
 
@@ -59,7 +64,7 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
     states = {}
     with Journal(cache_folder() / "reference.sqlite") as journal:
         for model in dict.fromkeys(args.model):
-            rows = appended_rows(sides, load_tokenizer(model))
+            rows = appended_rows(sides, load_tokenizer(model, chat_template=args.chat_template))
             states[model] = response_states(ModelConfig(model, dtype=args.dtype), rows, journal)
     return write_states_page(states, args.pairs, args.out)
 

@@ -55,7 +55,8 @@ def held_out(
             f"{reference} has no harmful {split} pair in {', '.join(languages or translated)}: add --gap off."
         )
     settings = _settings(evaluated)
-    rows = tokenise(pairs, load_tokenizer(str(settings.model_name_or_path)), LONGEST)
+    whose = (evaluated.template_from, None) if evaluated.template_from else (evaluated.model, evaluated.revision)
+    rows = tokenise(pairs, load_tokenizer(*whose), LONGEST)
     gaps = reward_gaps(
         settings, rows.trained("all"), base=None if base is None else _settings(base), beta=BETA, journal=journal
     )

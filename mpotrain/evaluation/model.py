@@ -18,6 +18,7 @@ class EvaluatedModel:
     model: str  # a folder, a Hub id, `pocket-chat`
     revision: str | None = None
     run: Mapping[str, Any] = field(default_factory=dict)  # run.json of the training run, where it came from one
+    template_from: str | None = None  # whose chat template measures it: a run's, for its base; None: its own
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -26,11 +27,12 @@ class EvaluatedModel:
         return data if isinstance(data, Mapping) else {}
 
     def base(self) -> "EvaluatedModel | None":
-        """The model that the run started from."""
+        """The model that the run started from, measured with the template that the run was trained with."""
         name = self.run.get("base_model")
         if not name:
             return None
-        return EvaluatedModel(f"{Path(str(name)).name} (base)", str(name), self.run.get("base_revision"))
+        title = f"{Path(str(name)).name} (base)"
+        return EvaluatedModel(title, str(name), self.run.get("base_revision"), template_from=self.model)
 
 
 def model_of_run(path: Path) -> EvaluatedModel:

@@ -255,14 +255,23 @@ class _Planner:
                 model, trained = self._trained(other)
                 flags += ["--model", model]
                 before = (*before, *trained)
+        flags += self._template()
         folder = self._folder("states", "states", flags)
         command = ["mpotrain", "states", *flags, "--out", str(folder / "states.html")]
         cost = measuring(self._billions()).times(len(self.table.runs))
         return self._add("states", command, folder / "states.json", cost), before
 
+    def _template(self) -> list[str]:
+        """The template that the preset trains with: a model before training is measured with it too."""
+        from mpotrain.config.presets import load_preset  # brings the trainer
+
+        choice = str(load_preset(self.preset, "mpo").get("chat_template", "tokenizer"))
+        return [] if choice == "tokenizer" else ["--chat-template", choice]
+
     def _gap(self, run: Run, part: Part, model: str, version: str) -> Path:
         flags = ["--dataset", version, "--model", model, *(["--split", part.split] if part.split else [])]
         flags += ["--base", self.base_model, "--beta", f"{part.beta:g}"] if part.base else []
+        flags += self._template()
         folder = self._folder("gaps", run.name, flags)
         command = ["mpotrain", "gap", *flags, "--out", str(folder / "gap.json")]
         return self._add(f"gap of {run.name}", command, folder / "gap.json", measuring(self._billions()))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mpodata.errors import ConfigError
+from mpodata.runtime.children import run_bound
 from mpotrain.reproduce.plan import BEST, Plan, Step
 from mpotrain.runs import read_json
 
@@ -13,13 +14,11 @@ Runner = Callable[[Sequence[str], Path], int]  # (command, log) -> exit code
 
 
 def in_process_of_its_own(command: Sequence[str], log: Path) -> int:
-    """Run `mpodata ...` or `mpotrain ...`; all it prints goes to the log."""
+    """Run `mpodata ...` or `mpotrain ...`, which ends with this process, kill -9 included; what it prints is logged."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file:
         line = [sys.executable, "-m", f"{command[0]}.cli", *command[1:]]
-        return subprocess.run(
-            line, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False
-        ).returncode
+        return run_bound(line, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
 
 
 def perform(plan: Plan, say: Callable[[str], None], runner: Runner = in_process_of_its_own) -> dict[Path, str]:

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.errors import ConfigError, UnknownName
+from mpodata.runtime.children import run_bound
 from mpotrain.config import SEARCH, find_loss, parse, preset_file
 from mpotrain.runs import is_finished, read_run, write_json
 
@@ -72,9 +72,8 @@ def walk(folder: Path, plan: Sequence[Point], arguments: Sequence[str]) -> Itera
         place = folder / point.name
         if not is_finished(place):
             line = [sys.executable, "-m", "mpotrain.cli", "train", *arguments, *point.arguments]
-            done = subprocess.run([*line, "--output_dir", str(place)], check=False)
-            if done.returncode:
-                raise ConfigError(f"The run {point.name} failed (exit code {done.returncode}): see above.")
+            if code := run_bound([*line, "--output_dir", str(place)]):
+                raise ConfigError(f"The run {point.name} failed (exit code {code}): see above.")
         yield point, read_run(place)
 
 

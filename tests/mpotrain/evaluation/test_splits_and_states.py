@@ -123,3 +123,48 @@ def test_a_table_that_cannot_be_used_is_told_in_one_sentence(row, told, tmp_path
     table.write_text(json.dumps(row), encoding="utf-8")
     with pytest.raises(DataError, match=told):
         answered_prompts(str(table))
+
+
+@pytest.fixture(scope="module")
+def templated(made):
+    """A run that was trained with another template than its base has: `run`, from `before`."""
+    other = TEMPLATE.replace("{{ bos_token }}", "{{ bos_token }}Be kind. ")
+    assert other != TEMPLATE
+    chat_model(seed=2).save_pretrained(made / "run")
+    tokenizer(other).save_pretrained(made / "run")
+    record = {"method": "mpo", "base_model": str(made / "before"), "model": ".", "adapter": False}
+    (made / "run" / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    (made / "other.jinja").write_text(other, encoding="utf-8")
+    return made
+
+
+def test_a_base_is_measured_with_the_template_that_its_run_was_trained_with(templated, tmp_path):
+    """Before and after training are one measurement: the template is the run's in both."""
+    from mpodata.runtime.journal import Journal
+    from mpotrain.evaluation.held_out import held_out
+    from mpotrain.evaluation.model import model_of_run
+
+    evaluated = model_of_run(templated / "run")
+    with Journal(tmp_path / "reference.sqlite") as journal:
+        base = held_out(evaluated.base(), None, str(templated / "data"), ["sw"], journal, "test").gaps
+    own = gap(templated / "data", model=templated / "before", split="test")
+    with_runs = gap(templated / "data", model=templated / "before", split="test", chat_template=str(templated / "run"))
+    of_file = gap(
+        templated / "data", model=templated / "before", split="test", chat_template=str(templated / "other.jinja")
+    )
+    value = base["languages"]["sw"]["per_token"]["value"]
+    assert value == pytest.approx(with_runs["languages"]["sw"]["per_token"]["value"], abs=1e-6)
+    assert with_runs["languages"] == of_file["languages"]
+    assert abs(value - own["languages"]["sw"]["per_token"]["value"]) > 1e-4
+    assert with_runs["chat_template"] == str(templated / "run")
+
+
+def test_states_are_drawn_with_the_template_asked_for(templated, tmp_path):
+    separations = []
+    for choice in ("tokenizer", str(templated / "run")):
+        out = tmp_path / f"{len(separations)}.html"
+        line = ["states", "--pairs", str(templated / "data"), "--model", str(templated / "before"), "--split", "test"]
+        assert main([*line, "--chat-template", choice, "--out", str(out)]) == 0
+        models = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))["models"]
+        separations.append(next(iter(models.values()))["sw"]["separation"])
+    assert separations[0] != separations[1]

@@ -1,7 +1,6 @@
 """What the commands around training print and write: preview, gap, sweep, card, and the sentences for mistakes."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -211,10 +210,10 @@ def test_a_sweep_over_a_version_without_test_rows_ranks_on_the_trained_rows_and_
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def in_this_process(line: list[str], check: bool) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(line, main(line[3:]))
+    def in_this_process(line: list[str]) -> int:
+        return main(line[3:])
 
-    monkeypatch.setattr("mpotrain.training.sweep.subprocess.run", in_this_process)
+    monkeypatch.setattr("mpotrain.training.sweep.run_bound", in_this_process)
     version(tmp_path / "data", held_out=0)
     line = ["--method", "dpo", "--values", "beta=0.5", "--dataset", str(tmp_path / "data"), "--out", str(tmp_path)]
     given = [*flags(world)[6:], "--max_steps", "1", "--model", str(world / "model")]
