@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mpodata.errors import UnknownName
+from mpodata.errors import MissingPackage, UnknownName
 from mpodata.licences import derived_licence, licensed_parts, model_licence
 from mpodata.pipeline.components import Components
 from mpodata.pipeline.exact import check_pairs
@@ -110,7 +110,7 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
     if answered:
         parts["policy"] = model_licence(recipe.model)
     if recipe.languages and selection.finished is None:
-        parts |= licensed_parts("translator", components.translator.provenance())
+        parts |= _translator_licences(components)
     policy = policy_billions(recipe) if selection.finished is None else 0.0
     return Plan(
         rows=taken,
@@ -127,9 +127,27 @@ def plan(recipe: Recipe, journal: Journal) -> Plan:
     )
 
 
+def _translator_licences(components: Components) -> dict[str, str]:
+    """Part -> licence; the policy's where it translates itself and what runs it is not installed on this machine."""
+    try:
+        return licensed_parts("translator", components.translator.provenance())
+    except MissingPackage:
+        return {"translator": model_licence(components.recipe.model)}
+
+
 def _answers(rows: list[SourceRow], components: Components) -> StageCost:
     asked = [row for row in rows if row.unsafe]  # the others are dropped, whatever is answered
-    cached = sum(
+    try:
+        cached = _cached_answers(asked, components)
+    except MissingPackage:  # planned for another machine: no answer was made on this one
+        cached = 0
+    sampling = components.recipe.sampling
+    tokens = (len(asked) - cached) * sampling.candidates * min(ANSWER_TOKENS, sampling.max_tokens)
+    return StageCost(len(asked) * sampling.candidates, cached * sampling.candidates, tokens)
+
+
+def _cached_answers(asked: list[SourceRow], components: Components) -> int:
+    return sum(
         components.journal.known(
             "answer",
             components.answer_spec(system),
@@ -137,9 +155,6 @@ def _answers(rows: list[SourceRow], components: Components) -> StageCost:
         )
         for system in dict.fromkeys(map(components.system_of, asked))
     )
-    sampling = components.recipe.sampling
-    tokens = (len(asked) - cached) * sampling.candidates * min(ANSWER_TOKENS, sampling.max_tokens)
-    return StageCost(len(asked) * sampling.candidates, cached * sampling.candidates, tokens)
 
 
 def _translations(rows: list[SourceRow], components: Components, answered: bool) -> dict[str, StageCost]:

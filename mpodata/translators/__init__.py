@@ -99,6 +99,10 @@ class SentenceTranslator(Protocol):
         """Raise ConfigError for a language that it does not know; by default it knows all of `languages.tsv`."""
         return
 
+    def check_installed(self) -> None:
+        """Raise MissingPackage where a package that translating needs is not there; by default none is needed."""
+        return
+
     def unknown(self, texts: Sequence[str]) -> list[str]:
         """For each text the characters that the vocabulary lacks; by default none."""
         return [""] * len(texts)

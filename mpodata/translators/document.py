@@ -91,6 +91,7 @@ class DocumentTranslator(Translator):
 
     def ready(self, prompts: Sequence[str], languages: Sequence[str]) -> None:
         """A remote service is asked for the first prompt that is not in the journal; the result stays there."""
+        self.translator.check_installed()
         for code in (self.dominant, *languages):
             self.translator.check_language(code)
         if self.second is not None:

@@ -9,11 +9,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any, Final, Literal
 
 from mpodata.errors import ConfigError, ModelError
 from mpodata.records import Dropped
-from mpodata.registry import require
+from mpodata.registry import check_installed, require
 from mpodata.runtime.cores import cores
 from mpodata.runtime.journal import Journal
 from mpodata.translators import SentenceTranslator
@@ -21,6 +22,7 @@ from mpodata.translators.batches import ROWS_GPU, TOKENS, TOKENS_GPU, batches, r
 from mpodata.translators.conversion import TOKENIZER, ModelFiles, converted, find, tokenizer_at_hand
 from mpodata.translators.document import DocumentTranslator
 
+NEEDS: Final[Mapping[str, str]] = {"package": "ctranslate2", "purpose": "CTranslate2", "extra": "nllb"}
 Device = Literal["auto", "cpu", "cuda"]
 
 END: Final = "</s>"
@@ -66,6 +68,14 @@ class Seq2Seq(SentenceTranslator):
         self.beam = beam
         self._device, self._compute_type = device, compute_type
 
+    @cached_property
+    def installed(self) -> bool:
+        """Is CTranslate2 there?"""
+        return find_spec("ctranslate2") is not None
+
+    def check_installed(self) -> None:
+        check_installed("ctranslate2", **NEEDS)
+
     @property
     def block(self) -> int:  # type: ignore[override]
         """Segments that the journal keeps at once: a minute of work or so."""
@@ -73,13 +83,18 @@ class Seq2Seq(SentenceTranslator):
 
     @cached_property
     def device(self) -> str:
-        if self._device != "auto":
-            return self._device
+        if self._device != "auto" or not self.installed:
+            return "cpu" if self._device == "auto" else self._device
         return "cuda" if _ctranslate2().get_cuda_device_count() else "cpu"
 
     @cached_property
     def compute_type(self) -> str:
-        """int8 on a CPU; on a GPU int8_float16 where it is supported, else what comes next."""
+        """int8 on a CPU; on a GPU int8_float16 where it is supported, else what comes next.
+
+        As given, "auto" too, where CTranslate2 is not installed: `mpodata plan` translates nothing.
+        """
+        if not self.installed:
+            return self._compute_type
         try:
             supported = _ctranslate2().get_supported_compute_types(self.device)
         except (RuntimeError, ValueError) as error:
@@ -116,8 +131,8 @@ class Seq2Seq(SentenceTranslator):
 
     @property
     def languages_at_hand(self) -> bool:  # type: ignore[override]
-        """Is the tokenizer, which knows the languages, on this machine?"""
-        return tokenizer_at_hand(self.source) is not None
+        """Is the tokenizer, which knows the languages, on this machine, and what reads it?"""
+        return find_spec("tokenizers") is not None and tokenizer_at_hand(self.source) is not None
 
     def has_token(self, token: str) -> bool:
         """Is `token` in the vocabulary? Converts nothing where a tokenizer is at hand."""
@@ -255,7 +270,7 @@ def _tokenizers() -> Any:
 
 
 def _ctranslate2() -> Any:
-    return require("ctranslate2", package="ctranslate2", purpose="CTranslate2", extra="nllb")
+    return require("ctranslate2", **NEEDS)
 
 
 def document_translator(
