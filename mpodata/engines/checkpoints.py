@@ -72,6 +72,11 @@ def load_pretrained(kind: str, model: str, revision: str | None = None, **option
         pickle.UnpicklingError,
         safetensors.SafetensorError,
     ) as error:
+        if isinstance(error, pickle.UnpicklingError):
+            raise ModelError(
+                f"Model {model!r} holds its weights as a pickle with more in it than weights, which could run any "
+                "program: it was not loaded. Take a model with safetensors weights."
+            ) from error
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         at = f" at revision {revision}" if revision else ""
         raise ModelError(

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 from mpodata.errors import DataError
@@ -39,9 +40,19 @@ class Workspace:
         self._lost = (self.scratch / "drops.jsonl").open("w", encoding="utf-8")
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._lost.close()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Raises OSError naming the folder for one that names no file, as of a disk that fills up while rows go by."""
+        try:
+            self._lost.close()
+        except OSError as error:
+            if value is None:
+                raise OSError(error.errno, error.strerror, str(self.drops)) from error
+        finally:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+        if isinstance(value, OSError) and value.filename is None and value.errno is not None:
+            raise OSError(value.errno, value.strerror, str(self.folder)) from value
 
     def keep_drops(self) -> None:
         """Give the list of drops its final name."""

@@ -24,7 +24,7 @@ def whole_file(path: Path, *, private: bool = False, new: bool = False) -> Itera
     aside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.partial")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         handle = os.open(aside, flags, 0o600 if private else 0o666)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -43,6 +43,14 @@ def write_text(path: Path, text: str, *, private: bool = False, new: bool = Fals
     """Write a UTF-8 text file whole or not at all. Lone surrogates, which models emit, are kept as escapes."""
     with whole_file(path, private=private, new=new) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
+
+
+def _make_folder(folder: Path) -> None:
+    """Raises NotADirectoryError where a file has its name; mkdir alone would say that the file exists."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
 
 
 def _is_stream(path: Path) -> bool:

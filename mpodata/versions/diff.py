@@ -65,7 +65,12 @@ class VersionDiff:
 
 
 def compare(old: LoadedVersion, new: LoadedVersion) -> VersionDiff:
-    """The diff of two versions that references resolved to."""
+    """The diff of two versions that references resolved to.
+
+    Raises VersionError where a file on this machine is missing or changed, also where the recorded hashes are equal.
+    """
+    for version in (old, new):
+        version.check_files_here()
     return diff(old.manifest, new.manifest, old.fetch, new.fetch)
 
 

@@ -40,19 +40,24 @@ def export(version: LoadedVersion, form: str, out: Path, *, model: str | None = 
     Raises UnknownName for an unknown format, VersionError where `out` exists, ModelError for no model.
     """
     shape = resolve("export format", FORMATS, form)
+    if out.is_symlink() and not out.exists():
+        raise VersionError(f"{out} is a link to nowhere. Remove it, or choose another folder.")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise VersionError(f"{out} exists. Choose another folder, or remove it first.")
     trained = _place(model) if model is not None else _policy(version)
     try:
         staging, handle = take_aside(out, "export")
     except OSError as error:
-        raise VersionError(f"The folder {out} cannot be made: {error.strerror}.") from error
+        raise VersionError(f"The folder {out} cannot be made: {error.strerror}. Choose another place.") from error
     try:
         rows = shape(ExportJob(version, staging, Path(os.path.abspath(out)), trained))
         staging.rename(out)
     except OSError as error:
         shutil.rmtree(staging, ignore_errors=True)
-        raise VersionError(f"{out} cannot be written: {error.strerror or error}.") from error
+        raise VersionError(
+            f"{out} cannot be written: {error.strerror or error}. Free some space or choose another place, then run "
+            "the same command again."
+        ) from error
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise

@@ -59,6 +59,11 @@ class LoadedVersion:
                 check_file(folder, path, recorded[path].sha256)
         return folder
 
+    def check_files_here(self) -> None:
+        """Check every file of the version as `fetch` does, unless reading them would load them from elsewhere."""
+        if self._store is None or not self._store.remote:
+            self.fetch(self.manifest.parquet_files())
+
     def _located(self, paths: Iterable[str]) -> Path:
         if self._store is not None:
             return self._store.fetch(self.commit, paths)

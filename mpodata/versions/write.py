@@ -84,7 +84,9 @@ class VersionWriter:
                 f"Another process is writing {self.out} right now. Wait for it, or choose another folder."
             ) from error
         except OSError as error:
-            raise VersionError(f"The folder {self.out} cannot be made: {error.strerror}.") from error
+            raise VersionError(
+                f"The folder {self.out} cannot be made: {error.strerror}. Choose another place."
+            ) from error
         try:
             _restore_replaced(self.out)
             _check_free(self.out, replace)
@@ -238,6 +240,8 @@ def _reviewed_facts(made: Mapping[str, Any], rounds: Mapping[str, Mapping[str, A
 
 
 def _check_free(out: Path, replace: bool) -> None:
+    if out.is_symlink() and not out.exists():
+        raise VersionError(f"{out} is a link to nowhere. Remove it, or choose another folder.")
     if out.is_dir() and not any(out.iterdir()):
         return
     if (out / MANIFEST).exists():

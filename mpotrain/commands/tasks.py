@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the folder, whole or not at all, and say how it is run."""
     write = resolve("harness", PACKS, args.harness)
     out = Path(os.path.abspath(args.out))
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise ConfigError(f"{args.out} exists. Choose another folder, or remove it first.")
     suite = prepare_suite(
         parts(args.benchmarks), places(args.data, EXAMPLE_DATA), parts(args.languages or "") or None, args.limit

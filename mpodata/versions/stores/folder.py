@@ -34,6 +34,8 @@ _STAGING, _KIND = "version", "staging"  # a version in the making is `.version.<
 class FolderStore:
     """The dataset kept in `folder`."""
 
+    remote = False
+
     def __init__(self, folder: Path) -> None:
         if folder.name in ("", ".."):
             raise VersionError(f"{str(folder)!r} names no dataset: write the folder itself, ROOT/NAME.")
@@ -50,8 +52,12 @@ class FolderStore:
         return tags[max(tags)] if tags else None
 
     def tags(self) -> dict[SemVer, str]:
+        try:
+            names = sorted(os.listdir(self.folder))  # unlike glob, says where it may not look
+        except (FileNotFoundError, NotADirectoryError):
+            names = []
         folders = [
-            path for path in sorted(self.folder.glob("v*")) if SemVer.of_tag(path.name) and not path.is_symlink()
+            path for path in map(self.folder.joinpath, names) if SemVer.of_tag(path.name) and not path.is_symlink()
         ]
         return {
             SemVer.parse(path.name): hash_file(file_inside(path, MANIFEST))
@@ -87,7 +93,9 @@ class FolderStore:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise VersionError(f"The folder registry {self.folder} cannot be made: {error.strerror}.") from error
+            raise VersionError(
+                f"The folder registry {self.folder} cannot be made: {error.strerror}. Choose another place."
+            ) from error
         return []
 
     def commit(self, parent: str | None, change: Change) -> str:
@@ -97,13 +105,17 @@ class FolderStore:
             aside = self.folder / _STAGING
             sweep(made_aside(aside, _KIND))  # of publishers that were killed: the lock says that no other is at work
             staging = make_aside(aside, _KIND)
-            if parent is not None:
-                self._link_unchanged(parent, staging, {*change.write, *change.delete})
-            for path, content in change.write.items():
-                _place(content, staging / path)
-            sync_folders(staging)
-            commit = hashlib.sha256((staging / MANIFEST).read_bytes()).hexdigest()
-            staging.rename(self.folder / f"{_COMMIT}{commit}")
+            try:
+                if parent is not None:
+                    self._link_unchanged(parent, staging, {*change.write, *change.delete})
+                for path, content in change.write.items():
+                    _place(content, staging / path)
+                sync_folders(staging)
+                commit = hashlib.sha256((staging / MANIFEST).read_bytes()).hexdigest()
+                staging.rename(self.folder / f"{_COMMIT}{commit}")
+            except BaseException:
+                sweep([staging])
+                raise
             sync_folder(self.folder)
             return commit
 
@@ -143,7 +155,10 @@ class FolderStore:
             with locked(self.folder / _LOCK):
                 yield
         except OSError as error:  # no right to write, a full disk
-            raise VersionError(f"The folder registry cannot write {self.folder}: {error.strerror or error}.") from error
+            raise VersionError(
+                f"The folder registry cannot write {self.folder}: {error.strerror or error}. Free some space or choose "
+                "another place, then run the same command again."
+            ) from error
 
 
 def _place(content: Path | bytes, target: Path) -> None:

@@ -37,6 +37,7 @@ class HubStore:
     """The dataset repository `name`. The token is the client's own (`hf auth login`, HF_TOKEN) unless one is given."""
 
     place = "the Hub"
+    remote = True
 
     def __init__(
         self,

@@ -37,6 +37,7 @@ class Store(Protocol):
     name: str  # what references call it
     published_name: str  # what the manifest and card call it
     place: str  # for messages: "the Hub", "the folder registry /data/registry"
+    remote: bool  # does `fetch` load files from elsewhere?
 
     def head(self) -> str | None:
         """The newest commit; None where nothing was ever committed (or no such dataset)."""

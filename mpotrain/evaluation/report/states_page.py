@@ -39,6 +39,11 @@ def write_states_page(states: Mapping[str, States], source: str, out: Path) -> d
     return record
 
 
+def _finite(value: float) -> float | None:
+    """`value`; None where the clouds have no spread, as of a single pair: JSON knows no infinity."""
+    return value if np.isfinite(value) else None
+
+
 def states_record(states: Mapping[str, States], source: str) -> dict[str, Any]:
     """Separation of safe and unsafe answers per model and language, in the shared plane and in all dimensions.
 
@@ -52,7 +57,7 @@ def states_record(states: Mapping[str, States], source: str) -> dict[str, Any]:
             safe, unsafe = one[f"{code}/safe"], one[f"{code}/unsafe"]
             models.setdefault(title, {})[code] = {
                 "pairs": len(safe),
-                "separation": separation(fitted(safe), fitted(unsafe)) if fitted else None,
-                "separation_all_dimensions": separation(safe.astype(np.float64), unsafe.astype(np.float64)),
+                "separation": _finite(separation(fitted(safe), fitted(unsafe))) if fitted else None,
+                "separation_all_dimensions": _finite(separation(safe.astype(np.float64), unsafe.astype(np.float64))),
             }
     return {"source": source, "explained": list(fitted.explained) if fitted else None, "models": models}
