@@ -27,7 +27,7 @@ from mpodata.readers.conversation import prompt_text
 from mpodata.readers.kinds import kind_column
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import COUNTERWEIGHT, Dropped, Kind, Pair, Side
-from mpodata.sources.exchange import LANGUAGE_COLUMNS, Texts, alpaca, preference, row_kind, sharegpt
+from mpodata.sources.exchange import Texts, alpaca, preference, row_kind, sharegpt, stated_language
 from mpodata.sources.nemo_curator import METADATA, NemoCurator, nemo_curator
 from mpodata.sources.released_mpo import COLUMNS as RELEASED_COLUMNS
 from mpodata.sources.released_mpo import ReleasedMPO, released_mpo
@@ -199,7 +199,7 @@ class _EntryReader:
         return (Side(code, *cleaned) if code else Dropped("unknown-language", place)), True
 
     def _label(self, row: RawRow) -> Any:
-        return next((row[name] for name in LANGUAGE_COLUMNS if row.get(name)), None)
+        return stated_language(row)
 
     def _kind(self, row: RawRow) -> Kind | None:
         kind = row_kind(row, self._kind_column, "harmful")
@@ -210,7 +210,7 @@ class _EntryReader:
         return kind_column(self.upstream.columns)
 
     def _identity(self, row: RawRow) -> str | None:
-        value = row.get("pair_id", row.get("id") if "language" in row or "lang" in row else None)
+        value = row.get("pair_id", row.get("id") if self._label(row) is not None else None)
         return None if value is None else str(value)
 
     @cached_property

@@ -24,6 +24,11 @@ class LocalFile:
         return Path(Path(self.path).name.lower().removesuffix(".gz")).suffix
 
     @property
+    def stem(self) -> str:
+        """The name without what says its format: "a" for a.json.gz."""
+        return Path(Path(self.path).name.removesuffix(".gz")).stem
+
+    @property
     def zipped(self) -> bool:
         return self.path.lower().endswith(".gz")
 

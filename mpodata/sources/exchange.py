@@ -12,28 +12,35 @@ from typing import Any, Final
 from mpodata.languages.labels import language_code
 from mpodata.readers.account import RawRow
 from mpodata.readers.conversation import turns
-from mpodata.readers.kinds import is_unlabelled, kind_of
+from mpodata.readers.kinds import folded_name, is_unlabelled, kind_beside, kind_of
 from mpodata.records import COUNTERWEIGHT, Dropped, Kind
 
 Texts = tuple[Any, Any, Any]  # prompt, chosen, rejected as found
 
 MULTI_TURN: Final = "multi-turn"
-LANGUAGE_COLUMNS: Final = ("language", "lang", "language_code", "lang_code", "locale")
+LANGUAGE_COLUMNS: Final = (
+    "language", "lang", "language_code", "lang_code", "locale", "prompt_language", "prompt_lang", "lang_id",
+)  # fmt: skip
 
 # Columns that change what is asked, in lower case, and the reason that a row which fills one is dropped with.
 _MEANINGFUL: Final = {
     **dict.fromkeys(
-        ("history", "system", "system_prompt", "system_message", "chat_history", "conversation_history",
-         "dialogue_history", "previous_turns", "earlier_turns"), MULTI_TURN,
+        ("history", "system", "system_prompt", "system_message", "system_instruction", "system_instructions",
+         "sys_prompt", "chat_history", "conversation_history", "dialogue_history", "dialog_history", "message_history",
+         "previous_turns", "earlier_turns", "prior_turns", "previous_messages", "prior_messages", "past_messages"),
+        MULTI_TURN,
     ),
-    **dict.fromkeys(("input", "context", "contextstring"), "unused-context"),
+    **dict.fromkeys(
+        ("input", "context", "contextstring", "context_string", "document", "documents", "passage", "passages",
+         "persona"), "unused-context",
+    ),
     **dict.fromkeys(("image", "images", "video", "videos", "audio", "audios"), "needs-media"),
     **dict.fromkeys(("tools", "functions"), "needs-tools"),
 }  # fmt: skip
+_TURN_COUNTS: Final = ("turn", "turns", "num_turns", "n_turns", "turn_count")  # more than 1: not one exchange
 _WHOLE_CONVERSATIONS: Final = ("messages", "conversation", "conversations")  # of the row, beside its prompt
 _BLANK: Final = frozenset({"[]", "{}", "null", "none", "nan", "[[]]", "<noinput>"})  # how tables and alpaca write none
 _TURN: Final = re.compile(r"(?:^|\n\n)(Human|Assistant):")
-_KIND_CATEGORIES: Final = ("category", "type")  # may hold a kind: "benign"
 
 
 def transcript(value: Any) -> list[tuple[str, Any]] | None:
@@ -49,7 +56,7 @@ def transcript(value: Any) -> list[tuple[str, Any]] | None:
 def unused_meaning(row: RawRow, used: Collection[str]) -> Dropped | None:
     """A Dropped where a column that changes what is asked is filled and not among the `used` ones."""
     for column, value in row.items():
-        name = "_".join(str(column).casefold().replace("-", " ").split())
+        name = folded_name(str(column))
         if column in used:
             continue
         reason = _MEANINGFUL.get(name)
@@ -57,7 +64,16 @@ def unused_meaning(row: RawRow, used: Collection[str]) -> Dropped | None:
             return Dropped(reason)
         if name in _WHOLE_CONVERSATIONS and isinstance(single_prompt(value), Dropped):
             return Dropped(MULTI_TURN)
+        if name in _TURN_COUNTS and _is_more_than_one(value):
+            return Dropped(MULTI_TURN)
     return None
+
+
+def _is_more_than_one(value: Any) -> bool:
+    """Does a count of turns, or a list of them, say more than one?"""
+    if isinstance(value, list):
+        return len(value) > 1
+    return str(value).strip().isdecimal() and int(str(value)) > 1
 
 
 def _is_filled(value: Any) -> bool:
@@ -161,15 +177,21 @@ def row_kind(row: RawRow, column: str | None, default: Kind) -> Kind | Dropped:
     if row.get("category") == COUNTERWEIGHT:
         return "harmless"
     if column is None or column not in row:
-        return next((kind for name in _KIND_CATEGORIES if (kind := kind_of(row.get(name)))), default)
+        return kind_beside(row) or default
     if is_unlabelled(row.get(column)):
         return Dropped("unlabelled", f"{column} is blank")
     return kind_of(row[column], column) or Dropped("unknown-kind", f"{column} must say harmful or harmless")
 
 
+def stated_language(row: RawRow) -> Any:
+    """What a row's own column, in whatever case, calls its language; None where no column says it."""
+    stated = {folded_name(str(name)): value for name, value in row.items()}
+    return next((stated[name] for name in LANGUAGE_COLUMNS if _is_filled(stated.get(name))), None)
+
+
 def other_language(row: RawRow, dominant: str | None) -> Dropped | None:
     """A Dropped where the row's own language column names another language than `dominant`, or none that is known."""
-    label = next((row[name] for name in LANGUAGE_COLUMNS if _is_filled(row.get(name))), None)
+    label = stated_language(row)
     if label is None or dominant is None:
         return None
     code = language_code(label)

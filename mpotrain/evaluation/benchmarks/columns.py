@@ -1,12 +1,14 @@
 """Which column of a benchmark's table is what: prompts, languages, kinds, ids; and whose table it is."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mpodata.errors import DataError
 from mpodata.languages.labels import language_code, language_columns, language_in_name, merge_note
-from mpodata.readers.kinds import KIND_COLUMNS
+from mpodata.readers.kinds import KIND_COLUMNS, kind_columns
+from mpodata.sources.exchange import LANGUAGE_COLUMNS
 from mpotrain.evaluation.benchmarks import BENCHMARKS, Benchmark
 
 # By what authors call a prompt. A translated column goes before the text that it translates (PolyRefuse's test files).
@@ -16,10 +18,9 @@ PROMPTS = (
 )  # fmt: skip
 ORIGINALS = ("prompt", "instruction", "goal", "behavior", "question", "query", "text", "english", "en")
 IDS = ("id", "prompt_id", "question_id", "row_id", "behaviorid", "index")
-LANGUAGES = ("language", "lang", "locale")
+LANGUAGES = LANGUAGE_COLUMNS
 CATEGORIES = ("category", "semanticcategory", "tags", "type")
 CONTEXTS = {"input": "\n\n", "contextstring": "\n\n---\n\n"}  # columns that a prompt goes on with, and what joins them
-EARLIER = ("system", "history")  # columns that make a prompt something else than its own text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,13 @@ class Columns:
         cells = (row.get(self.names[name]) for name in wanted if name in self.names)
         return next((cell for cell in cells if cell not in (None, "")), None)
 
+    def asked(self) -> list[str]:
+        """The columns whose texts are asked."""
+        return [self.prompt, *(self.names[name] for name in CONTEXTS if name in self.names)]
+
     def kinds(self) -> list[str]:
         """The columns that say what kind of prompt a row holds."""
-        return [self.names[name] for name in (*KIND_COLUMNS, "is_harmful", "is_safe") if name in self.names]
+        return kind_columns(self.names.values())
 
 
 def columns_of(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], place: str, folder: str = "") -> Columns:
@@ -75,9 +80,17 @@ def header_names(benchmark: Benchmark) -> frozenset[str]:
 
 
 def is_header(fields: Sequence[str], known: frozenset[str]) -> bool:
-    """Is a first line one of names? One known name is enough; codes and names of languages count."""
+    """Is a first line one of names? One known name is enough; codes and names of languages count.
+
+    Several cells that all look like names of columns (response, data_type) are names, too.
+    """
     folded = [field.strip().casefold() for field in fields]
-    return any(field in known or (len(field) < 30 and language_code(field) is not None) for field in folded)
+    if any(field in known or (len(field) < 30 and language_code(field) is not None) for field in folded):
+        return True
+    return len(set(folded)) == len(folded) > 1 and all(map(_COLUMN_NAME.fullmatch, folded))
+
+
+_COLUMN_NAME = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 
 
 def _prompt_column(benchmark: Benchmark, names: Mapping[str, str]) -> str:

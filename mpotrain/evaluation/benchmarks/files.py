@@ -9,6 +9,7 @@ from typing import Any
 from mpodata.languages import languages
 from mpodata.languages.identification import UNDETERMINED, dominant_language_of, other_languages
 from mpodata.languages.labels import language_code, language_in_name
+from mpodata.readers.files import LocalFile
 from mpodata.readers.kinds import kind_of
 from mpodata.records import Kind
 from mpotrain.evaluation.benchmarks import Benchmark
@@ -58,7 +59,8 @@ class FileName:
 def read_name(path: Path, benchmark: Benchmark, root: Path | None = None) -> FileName:
     """What the name of `path` says; `root`: the benchmark's folder, whose sub-folders may be languages."""
     folder = path.parent.name if root is not None and path.parent != root else ""
-    words = path.stem.split("_")
+    stem = LocalFile(str(path)).stem
+    words = stem.split("_")
     stated = kind_of(words[0])
     # "harmless_test.json" and "harmful.csv" say what they hold; "safe_driving.csv" is about driving.
     says_kind = stated is not None and (len(words) == 1 or words[1].casefold() in SPLITS)
@@ -66,7 +68,7 @@ def read_name(path: Path, benchmark: Benchmark, root: Path | None = None) -> Fil
     if root is not None and not folder and not series:
         series = ""  # sw.json beside en.json
     return FileName(
-        stem=path.stem,
+        stem=stem,
         folder=folder,
         kind=stated if says_kind and stated is not None else benchmark.kind,
         series=f"{re.sub(r'-+', '-', series)}-" if root is not None else "",

@@ -5,6 +5,7 @@ of one file per language. Every row is accounted for: it gives prompts, or the r
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ from typing import Any
 from mpodata.errors import DataError
 from mpodata.languages.labels import language_code
 from mpodata.readers.conversation import turns
-from mpodata.readers.kinds import is_unlabelled, kind_of
+from mpodata.readers.files import LocalFile
+from mpodata.readers.kinds import is_unlabelled, kind_beside, kind_of
 from mpodata.readers.upstream import Upstream
 from mpodata.records import Kind, Pair, content_id
+from mpodata.sources.exchange import MULTI_TURN, unused_meaning
 from mpotrain.evaluation.benchmarks import CODE_SWITCHED, Benchmark, Prompt
 from mpotrain.evaluation.benchmarks.columns import (
     CATEGORIES,
     CONTEXTS,
-    EARLIER,
     IDS,
     LANGUAGES,
     Columns,
@@ -78,7 +80,8 @@ def load_prompts(benchmark: Benchmark, path: str | Path | None = None) -> tuple[
         reading, origin = _table(benchmark, str(place) if place is not None else "")
     prompts = reading.prompts
     if not prompts:
-        raise DataError(f"Benchmark {benchmark.name!r}: no prompts in {place or benchmark.hub}.")
+        why = "; ".join(f"{count:,} rows: {reason}" for reason, count in sorted(reading.left_out.items()) if count)
+        raise DataError(f"Benchmark {benchmark.name!r}: no prompts in {place or benchmark.hub}{why and f' ({why})'}.")
     if benchmark.distinct:
         prompts = list({(prompt.language, prompt.text): prompt for prompt in reversed(prompts)}.values())[::-1]
     return _numbered(prompts), {**origin, **reading.record()}
@@ -131,7 +134,7 @@ def read_prompts(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], place:
     return reading
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kinds:
     """What kind of prompt each row of a table holds."""
 
@@ -146,10 +149,14 @@ class Kinds:
         labels = self.columns.kinds()
         if labels:
             return self._labelled(row, number, labels)
-        if "focus" not in self.columns.names and "final_label" in self.columns.names:
-            # XSTest's completion files leave the label out; its contrast types are the unsafe ones.
+        if self._has_contrasts:
+            # XSTest's completions and its first version leave the label out; its contrast types are the unsafe ones.
             return "harmful" if str(self.columns.cell(row, ("type",))).startswith("contrast_") else "harmless"
-        return self.default
+        return kind_beside(row) or self.default
+
+    @cached_property
+    def _has_contrasts(self) -> bool:
+        return any(str(self.columns.cell(row, ("type",))).startswith("contrast_") for row in self.rows)
 
     def _labelled(self, row: Mapping[str, Any], number: int, labels: Sequence[str]) -> Kind | None:
         for column in labels:
@@ -170,13 +177,14 @@ def _prompts_of_row(
     benchmark: Benchmark, columns: Columns, kinds: Kinds, row: Mapping[str, Any], number: int, code: str, place: str
 ) -> list[Prompt] | str:
     """The prompts of one row, one per language that has text; a reason where there are none."""
-    if row.get("is_response_0_safe") and row.get("is_response_1_safe"):
+    if all(kind_of(row.get(f"is_response_{number}_safe"), "is_safe") == "harmless" for number in (0, 1)):
         return "answered safely by all"  # PKU-SafeRLHF: nobody answered it unsafely, so it asks for nothing to refuse
     names = columns.names
     if any(str(row.get(names.get(name, name), "")).casefold() != value for name, value in benchmark.where):
         return "another split"
-    if any(columns.cell(row, (name,)) for name in EARLIER):
-        return "has earlier turns or a system prompt"
+    unused = unused_meaning(row, columns.asked())
+    if unused is not None:
+        return _LEFT_OUT[unused.reason]
     kind = kinds.of(row, number)
     if kind is None:
         return "unlabelled"
@@ -208,6 +216,13 @@ def _prompts_of_row(
     return [replace(shared, language=language, text=text, english="" if language == "en" else english)]
 
 
+# Reasons of `unused_meaning` as the results say them.
+_LEFT_OUT = {
+    MULTI_TURN: "has earlier turns or a system prompt",
+    "unused-context": "has a context that is not asked",
+    "needs-media": "needs an image, audio or video",
+    "needs-tools": "needs tools",
+}
 EARLIER_TURNS = "\0earlier turns"  # in the place of a prompt's text: it is not the first turn of its conversation
 
 
@@ -259,7 +274,7 @@ def _table(benchmark: Benchmark, place: str) -> tuple[Reading, dict[str, Any]]:
 
 
 def _folder(benchmark: Benchmark, place: Path) -> tuple[Reading, dict[str, Any]]:
-    paths = sorted(path for path in place.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+    paths = sorted(path for path in place.rglob("*") if LocalFile(str(path)).suffix in SUFFIXES and path.is_file())
     if not paths:
         raise DataError(f"{place}: no table in this folder.")
     reading = Reading()

@@ -29,7 +29,7 @@ def read_table(upstream: Upstream, known: frozenset[str]) -> BenchmarkTable:
 
     Raises DataError for a missing, empty or unreadable file.
     """
-    if Path(upstream.path).suffix in {".csv", ".tsv", ".xlsx"} and not _has_header(upstream, known):
+    if LocalFile(upstream.path).suffix in {".csv", ".tsv", ".xlsx"} and not _has_header(upstream, known):
         upstream = replace(upstream, header=False)
     rows = list(upstream.rows())
     readable = [row for row in rows if not isinstance(row, Dropped)]
@@ -41,7 +41,7 @@ def read_table(upstream: Upstream, known: frozenset[str]) -> BenchmarkTable:
 def _has_header(upstream: Upstream, known: frozenset[str]) -> bool:
     if not Path(upstream.path).is_file():
         return True  # reading it says what is wrong
-    if Path(upstream.path).suffix == ".xlsx":
+    if LocalFile(upstream.path).suffix == ".xlsx":
         first_row = next((row for row in replace(upstream, header=False).rows() if not isinstance(row, Dropped)), {})
         return is_header([str(cell) for cell in first_row.values() if cell is not None], known)
     with LocalFile(upstream.path, upstream.encoding).text() as lines:

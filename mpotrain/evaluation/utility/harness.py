@@ -17,6 +17,7 @@ import yaml
 from mpodata.engines.reasoning import without_reasoning
 from mpodata.errors import DataError
 from mpodata.languages.identification import UNDETERMINED, dominant_language_of
+from mpodata.readers.files import LocalFile
 from mpodata.readers.upstream import Upstream
 from mpodata.registry import require
 from mpodata.runtime.journal import Journal
@@ -97,8 +98,8 @@ def prepare(
     for code, paths in files.items():
         if wanted and code not in wanted:
             continue
-        test = next((path for path in paths if "dev" not in path.stem.split("_")), paths[0])
-        development = next((path for path in paths if path != test and "dev" in path.stem.split("_")), None)
+        test = next((path for path in paths if "dev" not in _words(path)), paths[0])
+        development = next((path for path in paths if path != test and "dev" in _words(path)), None)
         docs = _mgsm(test, code, config) if task == "mgsm" else _mmlu(test, development, code, config["shots"])
         asked.append(Asked(task, code, tuple(docs[:limit]), config))
     if not asked:
@@ -276,6 +277,10 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _words(path: Path) -> list[str]:
+    return LocalFile(str(path)).stem.split("_")
+
+
 def _files(folder: Path) -> dict[str, list[Path]]:
     """language -> its files: mgsm_sw.tsv, bn_dev.json, mmlu_SW-KE.csv.
 
@@ -285,10 +290,10 @@ def _files(folder: Path) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; it should hold one file per language.")
     for path in sorted(folder.iterdir()):
-        if path.suffix in SUFFIXES:
+        if LocalFile(str(path)).suffix in SUFFIXES:
             questions = [row.get("question", row.get("0")) for row in _rows(path)][:SAMPLE]
             code = (
-                stated_language(path.stem, questions)
+                stated_language(LocalFile(str(path)).stem, questions)
                 or dominant_language_of([text for text in questions if isinstance(text, str)])[0]
             )
             if code != UNDETERMINED:

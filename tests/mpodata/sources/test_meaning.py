@@ -52,6 +52,13 @@ def read(path: str, **options: Any) -> list[tuple[str, ...]]:
         ({**TEXT, "system_prompt": "Be kind."}, "multi-turn"),
         ({**TEXT, "input": "the note"}, "unused-context"),
         ({**TEXT, "context": "পাঠ্য"}, "unused-context"),
+        ({**TEXT, "Sys_Prompt": "তুমি একজন প্রহরী।"}, "multi-turn"),
+        ({**TEXT, "previous_messages": [USER, SAFE]}, "multi-turn"),
+        ({**TEXT, "messages": [USER, SAFE, USER]}, "multi-turn"),
+        ({**TEXT, "num_turns": 3}, "multi-turn"),
+        ({**TEXT, "turn": "2"}, "multi-turn"),
+        ({**TEXT, "passage": "เรื่องของกุญแจ"}, "unused-context"),
+        ({**TEXT, "Persona": "Ein Wachmann"}, "unused-context"),
         ({**TEXT, "images": ["a.png"]}, "needs-media"),
         ({**TEXT, "tools": '[{"name": "search"}]'}, "needs-tools"),
         ({"prompt": [USER, SAFE, USER], "chosen": [SAFE], "rejected": [UNSAFE]}, "multi-turn"),
@@ -78,6 +85,7 @@ def test_a_row_that_cannot_be_used_whole_is_dropped_by_name(tmp_path: Path, row:
     ("row", "prompt"),
     [
         ({**TEXT, "history": [], "system": "", "input": " ", "images": None, "context": [""]}, ASK),
+        ({**TEXT, "num_turns": 1, "turn": "1", "passage": "", "messages": [USER, SAFE]}, ASK),
         ({"instruction": "Do it.", "input": "By Friday.", "chosen": NO, "rejected": YES}, "Do it.\nBy Friday."),
         ({"instruction": "重写便条。", "input": "付钱。", "chosen": NO, "rejected": YES}, "重写便条。\n付钱。"),
         ({"instruction": ASK, "input": "", "chosen": NO, "rejected": YES}, ASK),
@@ -106,6 +114,24 @@ def test_a_label_decides_the_kind_in_the_trl_and_the_table_source(tmp_path: Path
         assert [row[3] for row in read(path)] == [kind]
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "kind"),
+    [
+        ("prompt_type", "benign", "harmless"), ("Category", "Benign", "harmless"), ("safety", "safe", "harmless"),
+        ("gold_label", "unharmful", "harmless"), ("data_type", "vanilla_benign", "harmless"),
+        ("data_type", "adversarial_harmful", "harmful"), ("harm", False, "harmless"), ("unsafe", False, "harmless"),
+        ("toxicity_label", "0", "harmless"), ("prompt_safety", "安全", "harmless"), ("labels", "유해", "harmful"),
+        ("category", "theft", "harmful"), ("prompt_type", "question", "harmful"), ("class", "S1", "harmful"),
+        ("subset", "harmless", "harmful"), ("harmfulness", 0.1, "harmful"),
+    ],
+)  # fmt: skip
+def test_a_column_beside_the_usual_ones_says_the_kind_where_its_value_is_one(
+    tmp_path: Path, column: str, value: Any, kind: str
+) -> None:
+    """ "harmless" names a part of HH-RLHF whose prompts are harmful, and 0.1 is no kind: neither is taken as one."""
+    assert [row[3] for row in read(write(tmp_path / "a.jsonl", {**TEXT, column: value}))] == [kind]
+
+
 @pytest.mark.parametrize("blank", [None, "", " ", float("nan")])
 def test_a_row_that_leaves_its_label_blank_is_not_guessed_to_be_harmful(tmp_path: Path, blank: Any) -> None:
     rows = read(write(tmp_path / "a.jsonl", {**TEXT, "label": "safe"}, {**TEXT, "label": blank}))
@@ -130,7 +156,7 @@ def test_counterweight_rows_of_an_exported_version_stay_harmless(tmp_path: Path)
     assert read(write(tmp_path / "a.jsonl", {**TEXT, "category": "counterweight"}))[0][3] == "harmless"
 
 
-@pytest.mark.parametrize("column", ["language", "lang"])
+@pytest.mark.parametrize("column", ["language", "lang", "Language", "LANG", "prompt_language", "Lang-ID"])
 def test_rows_in_another_language_than_the_dominant_one_are_dropped(tmp_path: Path, column: str) -> None:
     labels = ["eng_Latn", "English", "en-US", "zh-TW", "sp", "klingon", None]
     path = write(tmp_path / "a.jsonl", *({**TEXT, column: label} for label in labels))

@@ -1,5 +1,6 @@
 """Benchmarks load from the files people have, whatever their shape, and say where their prompts came from."""
 
+import gzip
 import json
 
 import openpyxl
@@ -337,3 +338,75 @@ def test_columns_of_two_varieties_are_read_as_one_language_and_it_is_said(tmp_pa
     prompts, origin = read(path)
     assert [(p.language, p.prompt_id) for p in prompts] == [("en", "1"), ("zh", "1"), ("zh", "1#2")]
     assert any("zh-CN, zh-TW are read as one language, zh" in note for note in origin["notes"])
+
+
+ASKED = "How do I pick the lock of a shed?"
+
+
+@pytest.mark.parametrize(("column", "value", "kind"), [
+    ("harmful", 0, "harmless"), ("toxicity", 0, "harmless"), ("is_benign", True, "harmless"),
+    ("prompt_type", "benign", "harmless"), ("category", "benign", "harmless"), ("Type", "Harmless", "harmless"),
+    ("data_type", "adversarial_benign", "harmless"), ("is_malicious", 1, "harmful"), ("safety", "不安全", "harmful"),
+    ("category", "theft", "harmful"), ("data_type", "question", "harmful"),
+    ("prompt_harm_label", "unharmful", "harmless"),
+])  # fmt: skip
+def test_a_benchmark_reads_kinds_from_the_columns_that_a_build_reads_them_from(tmp_path, column, value, kind):
+    path = table(tmp_path / "mine.jsonl", json.dumps({"prompt": ASKED, column: value}))
+    assert [prompt.kind for prompt in read(path)[0]] == [kind]
+
+
+@pytest.mark.parametrize(("column", "value", "reason"), [
+    ("system_prompt", "তুমি একজন প্রহরী।", "has earlier turns or a system prompt"),
+    ("chat_history", [["a", "b"]], "has earlier turns or a system prompt"),
+    ("num_turns", 3, "has earlier turns or a system prompt"),
+    ("context", "كوخ أحمر", "has a context that is not asked"),
+    ("image", "shed.png", "needs an image, audio or video"),
+    ("tools", [{"name": "search"}], "needs tools"),
+])  # fmt: skip
+def test_a_prompt_that_is_more_than_its_text_is_left_out_by_name(tmp_path, column, value, reason):
+    rows = [{"prompt": ASKED, column: value}, {"prompt": "How do I copy a key?", column: None}]
+    prompts, origin = read(table(tmp_path / "mine.jsonl", "\n".join(map(json.dumps, rows))))
+    assert [prompt.text for prompt in prompts] == ["How do I copy a key?"]
+    assert origin["left_out"] == {reason: 1, "unreadable": 0}
+    with pytest.raises(DataError, match=rf"no prompts in .*one\.jsonl \(1 rows: {reason}\)"):
+        read(table(tmp_path / "one.jsonl", json.dumps(rows[0])))
+
+
+def test_labels_of_answers_written_as_text_do_not_hide_prompts(tmp_path):
+    names = "prompt,response_0,response_1,is_response_0_safe,is_response_1_safe"
+    path = table(tmp_path / "pku.csv", f"{names}\n{ASKED},a,b,False,False\nHow do I copy a key?,a,b,True,True\n")
+    prompts, origin = read(path, "pku-saferlhf")
+    assert [prompt.text for prompt in prompts] == [ASKED]
+    assert origin["left_out"]["answered safely by all"] == 1
+
+
+def test_a_label_of_the_answer_is_no_label_of_the_prompt(tmp_path):
+    path = table(tmp_path / "beaver.csv", f"prompt,response,is_safe\n{ASKED},No.,True\n")
+    assert [prompt.kind for prompt in read(path)[0]] == ["harmful"]
+
+
+def test_zipped_tables_with_and_without_names_lose_no_prompt(tmp_path):
+    (tmp_path / "plain.csv.gz").write_bytes(gzip.compress(f"{ASKED}\nHow do I copy a key?\n".encode()))
+    (tmp_path / "named.CSV.gz").write_bytes(gzip.compress(f"prompt,label\n{ASKED},safe\n".encode()))
+    assert [prompt.text for prompt in read(tmp_path / "plain.csv.gz")[0]] == [ASKED, "How do I copy a key?"]
+    assert [prompt.kind for prompt in read(tmp_path / "named.CSV.gz")[0]] == ["harmless"]
+    folder = tmp_path / "folder"
+    (folder / "jp").mkdir(parents=True)
+    (folder / "jp" / "Crimes_n.csv.gz").write_bytes(
+        gzip.compress(("prompt\n" + "物置の鍵をどう開けますか？\n" * 3).encode())
+    )
+    prompts, origin = read(folder, "xsafety")
+    assert (len(prompts), {prompt.language for prompt in prompts}, origin["files"]) == (3, {"ja"}, 1)
+
+
+def test_a_first_line_of_unknown_names_is_no_prompt(tmp_path):
+    path = table(
+        tmp_path / "wild.tsv", f"vanilla\tadversarial\tcompletion\tdata_type\n{ASKED}\t\tNo.\tvanilla_benign\n"
+    )
+    with pytest.raises(DataError, match=r"no column holds prompts.*found adversarial, completion, data_type, vanilla"):
+        read(path)
+
+
+def test_xstest_types_say_the_kind_where_no_label_does(tmp_path):
+    path = table(tmp_path / "xs.csv", f"id,type,prompt\n1,homonyms,{ASKED}\n2,contrast_homonyms,How do I copy a key?\n")
+    assert [prompt.kind for prompt in read(path, "xstest")[0]] == ["harmless", "harmful"]
