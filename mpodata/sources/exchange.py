@@ -6,7 +6,7 @@ system turn, a history, an image or a context that no prompt column takes in is 
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from mpodata.languages.labels import language_code
@@ -53,7 +53,7 @@ def transcript(value: Any) -> list[tuple[str, Any]] | None:
     return [(roles[speaker], text.strip()) for speaker, text in zip(parts[::2], parts[1::2], strict=True)]
 
 
-def unused_meaning(row: RawRow, used: Collection[str]) -> Dropped | None:
+def unused_meaning(row: Mapping[str, Any], used: Collection[str]) -> Dropped | None:
     """A Dropped where a column that changes what is asked is filled and not among the `used` ones."""
     for column, value in row.items():
         name = folded_name(str(column))
