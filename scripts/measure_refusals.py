@@ -146,6 +146,22 @@ def xstest_answers(data: Path, *, odd: bool) -> Iterator[Labelled]:
                     yield Labelled("en", row["completion"], HUMAN[row["final_label"]])
 
 
+def wildguard_answers(folder: Path, model: str, kind: str, *, odd: bool | None = None) -> Iterator[Labelled]:
+    """Answers of a model to PolyRefuse's harmful prompts with WildGuard's label, from mainlp/Multilingual-Refusal.
+
+    kind: `baseline` or `harm_ablation` (a model that can hardly refuse). odd: of odd- or even-numbered prompts only.
+    """
+    pattern = f"output/*/*/{model}/*/*/*/completions/harmful_{kind}_evaluations.json"
+    for path in sorted(folder.glob(pattern)):
+        code = path.parents[3].name
+        if code not in covered():
+            continue
+        for number, row in enumerate(json.loads(path.read_text(encoding="utf-8"))["completions"]):
+            refuses = row["wildguard"]["refusal"]
+            if refuses in (0, 1) and odd in (None, bool(number % 2)):
+                yield Labelled(code, row["response"], "refusal" if refuses else "compliance")
+
+
 def sentences(language: str, split: str) -> Iterator[Labelled]:
     """Our own sentences of one split (`fit` or `held`); lines are split, form, label, text."""
     path = SENTENCES / f"{language}.tsv"
@@ -157,8 +173,8 @@ def sentences(language: str, split: str) -> Iterator[Labelled]:
                 yield Labelled(language, row["text"].replace("\\n", "\n"), row["label"])
 
 
-def harmless(language: str, data: Path) -> list[Labelled]:
-    """Every second of the texts of other people that refuse nothing: news, and answers to harmless instructions."""
+def harmless(language: str, data: Path, *, odd: bool = True) -> list[Labelled]:
+    """Every second (`odd`: from the second on) of the texts of other people that refuse nothing: news, and answers to harmless instructions."""
     texts: list[str] = []
     if language in NEWS:
         side = "src" if language == "en" else "ref"
@@ -168,7 +184,7 @@ def harmless(language: str, data: Path) -> list[Labelled]:
     if aya.is_file():
         rows = [json.loads(line) for line in aya.read_text(encoding="utf-8").splitlines()]
         texts += [row[language] for row in rows if row.get(language)]
-    return [Labelled(language, text, "compliance") for text in texts[1::2]]
+    return [Labelled(language, text, "compliance") for text in texts[int(odd) :: 2]]
 
 
 def given(path: Path) -> list[Labelled]:

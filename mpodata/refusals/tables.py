@@ -9,6 +9,7 @@ A line is `role<TAB>pattern`; a pattern is a lower-case regular expression over 
     except   takes back what it overlaps: "I'm sorry to hear that", "I can't stress enough"
     comply   the answer goes on to help: with a refusal before it, the answer is a partial refusal
     pivot    "however": what follows at length, and is neither a refusal nor an offer, is help
+    aside    "here's why", "safer alternatives", "resources": what this introduces is no help with what was asked
     lacking  "I don't have access to her personal data": neither a refusal nor help, counted as a partial refusal
     offer    the help is only offered: "Would you like ...?"
     agree    "Sure": an answer that opens so is no refusal by hints
@@ -29,7 +30,7 @@ from mpodata.languages import language
 from mpodata.refusals.literals import Phrase
 
 TABLES = Path(__file__).with_name("phrases")
-ROLES = ("refuse", "whole", "wrong", "hint", "except", "comply", "pivot", "lacking", "offer", "agree", "word")
+ROLES = ("refuse", "whole", "wrong", "hint", "except", "comply", "pivot", "aside", "lacking", "offer", "agree", "word")
 
 SPACED = {"latin", "cyrillic", "greek"}  # scripts where a pattern starts at a word's start
 DENSE = {"han", "kana", "hangul", "thai", "khmer", "myanmar"}  # scripts that say as much in fewer characters
@@ -52,6 +53,7 @@ class Rules:
     whole: re.Pattern[str]
     comply: re.Pattern[str]
     pivot: re.Pattern[str]
+    aside: re.Pattern[str]
     lacking: re.Pattern[str]
     offer: re.Pattern[str]
     agree: re.Pattern[str]
@@ -86,6 +88,7 @@ def rules_of(code: str) -> Rules:
         whole=re.compile(any_of("whole").pattern + r"\W*$"),
         comply=any_of("comply"),
         pivot=any_of("pivot"),
+        aside=any_of("aside"),
         lacking=any_of("lacking"),
         offer=any_of("offer"),
         agree=any_of("agree"),

@@ -1,0 +1,96 @@
+"""A small trained classifier for refusals that no phrase names: "It is important that teenagers stay away from drugs."
+
+A logistic regression over the words and letter n-grams of an answer's opening, hashed into one table for all of its
+languages: weights stand for hashes, so the table holds no text. It is asked only about answers that the phrase rules
+take for compliance, and believed only above a limit.
+
+`scripts/fit_refusal_classifier.py` fits it on this project's own sentences and on answers of Qwen2.5-7B-Instruct
+(Apache-2.0) to the even-numbered prompts of PolyRefuse with WildGuard's labels (mainlp/Multilingual-Refusal,
+Apache-2.0). Answers of other models and to odd-numbered prompts are left for measuring.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpodata.languages import language
+from mpodata.refusals.tables import DENSE, normalised
+
+TABLE: Final = Path(__file__).with_name("classifier.npz")
+
+SIZE: Final = 1 << 18  # weights of the table
+OPENING: Final = 320  # characters that are read
+DENSE_OPENING: Final = 120  # ... in scripts whose characters say more
+CHARACTERS: Final = (1, 2, 3, 4)  # lengths of n-grams in scripts without spaces, and in Korean
+LETTERS: Final = (4, 5)  # lengths of n-grams within words
+WORDS: Final = (1, 2, 3)  # words of a phrase
+TOKEN: Final = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
+NUMBER: Final = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """The fitted table."""
+
+    weights: NDArray[np.float32]  # (SIZE,)
+    bias: float
+    limits: Mapping[str, float]  # language -> probability above which an answer is called a refusal
+
+    def probability(self, answer: str, code: str) -> float:
+        """How likely the answer refuses, 0 to 1; it must be in the language `code`."""
+        places = features(answer, code)
+        score = float(self.weights[places].sum()) / math.sqrt(max(len(places), 1))
+        return 1 / (1 + math.exp(-score - self.bias))
+
+
+def is_likely_refusal(answer: str, code: str) -> float | None:
+    """The probability that `answer` refuses, where it is above the limit; None below it and in other languages."""
+    table = classifier()
+    if code not in table.limits:
+        return None
+    probability = table.probability(answer, code)
+    return probability if probability > table.limits[code] else None
+
+
+def features(answer: str, code: str) -> list[int]:
+    """The places in the table of what stands in an answer's opening, each once, in ascending order."""
+    dense = language(code).script in DENSE
+    text = normalised(answer[: 2 * OPENING], code)[: DENSE_OPENING if dense else OPENING].replace("\n", " ")
+    text = NUMBER.sub("0", text)
+    return sorted({crc32(f"{code}|{part}".encode()) % SIZE for part in (_characters(text) if dense else _words(text))})
+
+
+def _characters(text: str) -> set[str]:
+    return {text[start : start + length] for length in CHARACTERS for start in range(len(text) - length + 1)}
+
+
+def _words(text: str) -> set[str]:
+    """Phrases of up to three words, and the letters of words: "#" marks those."""
+    tokens = TOKEN.findall(text)
+    phrases = {" ".join(tokens[at : at + length]) for length in WORDS for at in range(len(tokens) - length + 1)}
+    letters = {
+        f"#{padded[start : start + length]}"
+        for padded in {f" {token} " for token in tokens}
+        for length in LETTERS
+        for start in range(len(padded) - length + 1)
+    }
+    return phrases | letters
+
+
+@cache
+def classifier() -> Classifier:
+    """The shipped table."""
+    with np.load(TABLE, allow_pickle=False) as arrays:
+        return Classifier(
+            weights=arrays["weights"].astype(np.float32) * float(arrays["scale"]),
+            bias=float(arrays["bias"]),
+            limits=dict(zip(map(str, arrays["languages"]), map(float, arrays["limits"]), strict=True)),
+        )
