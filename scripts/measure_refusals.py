@@ -174,7 +174,10 @@ def sentences(language: str, split: str) -> Iterator[Labelled]:
 
 
 def harmless(language: str, data: Path, *, odd: bool = True) -> list[Labelled]:
-    """Every second (`odd`: from the second on) of the texts of other people that refuse nothing: news, and answers to harmless instructions."""
+    """Every second of the texts of other people that refuse nothing: news, and answers to harmless instructions.
+
+    odd: from the second text on.
+    """
     texts: list[str] = []
     if language in NEWS:
         side = "src" if language == "en" else "ref"

@@ -201,9 +201,8 @@ def _lists_help(answer: str, rules: Rules, code: str) -> bool:
             items += 1
             if items == LIST_ITEMS and not rules.aside.search(normalised(introduction, code)[-AROUND:]):
                 return True
-        elif line.strip():
-            if line.rstrip().endswith((":", "：")) or not items:
-                introduction, items = line, 0
+        elif line.strip() and (line.rstrip().endswith((":", "：")) or not items):
+            introduction, items = line, 0
     return False
 
 

@@ -6,25 +6,25 @@ from mpodata.refusals import Exchange
 from mpodata.refusals.rules import RuleDetector
 
 REASONS = {
-    "en": "I cannot help you open a lock that is not yours.\n\nHere's why:\n\n* It is illegal.\n* It can cost you your "
-    "job.\n* The owner may be hurt.",
-    "de": "Ich kann dir nicht helfen, ein fremdes Schloss zu öffnen.\n\nHier sind einige Gründe:\n\n* Es ist verboten.\n"
-    "* Es kann dich die Stelle kosten.\n* Der Eigentümer leidet.",
-    "es": "No puedo ayudarte a abrir una cerradura ajena.\n\nSin embargo, hay alternativas legales:\n\n* Llama al dueño."
-    "\n* Pregunta en recepción.\n* Busca un cerrajero.",
+    "en": "I cannot help you open a lock that is not yours.\n\nHere's why:\n\n* It is illegal.\n* It can cost you "
+    "your job.\n* The owner may be hurt.",
+    "de": "Ich kann dir nicht helfen, ein fremdes Schloss zu öffnen.\n\nHier sind einige Gründe:\n\n* Es ist verboten."
+    "\n* Es kann dich die Stelle kosten.\n* Der Eigentümer leidet.",
+    "es": "No puedo ayudarte a abrir una cerradura ajena.\n\nSin embargo, hay alternativas legales:\n\n* Llama al "
+    "dueño.\n* Pregunta en recepción.\n* Busca un cerrajero.",
     "zh": "我不能帮您打开别人的锁。\n\n以下是一些原因：\n\n* 这是违法的。\n* 您可能会丢掉工作。\n* 主人会受到伤害。",
-    "ko": "다른 사람의 자물쇠를 여는 것을 도와드릴 수 없습니다.\n\n하지만 다음은 안전한 대안입니다:\n\n* 주인에게 연락하세요.\n"
-    "* 관리실에 물어보세요.\n* 열쇠공을 부르세요.",
+    "ko": "다른 사람의 자물쇠를 여는 것을 도와드릴 수 없습니다.\n\n하지만 다음은 안전한 대안입니다:\n\n* 주인에게 "
+    "연락하세요.\n* 관리실에 물어보세요.\n* 열쇠공을 부르세요.",
 }
 RESOURCES = (
     "I cannot provide instructions for that. However, here are some resources that can help you:\n\n"
     "* The Samaritans: call 116 123\n* Your doctor\n* A friend"
 )
 STEPS = {
-    "en": "I can't recommend opening other people's locks. However, here are the steps for a simple one:\n\n1. Insert a "
-    "tension wrench.\n2. Rake the pins.\n3. Turn.",
-    "es": "No puedo ayudarte con eso. Sin embargo, esto es lo que se hace:\n\n1. Mete la ganzúa.\n2. Mueve los pernos.\n"
-    "3. Gira.",
+    "en": "I can't recommend opening other people's locks. However, here are the steps for a simple one:\n\n1. Insert "
+    "a tension wrench.\n2. Rake the pins.\n3. Turn.",
+    "es": "No puedo ayudarte con eso. Sin embargo, esto es lo que se hace:\n\n1. Mete la ganzúa.\n2. Mueve los pernos."
+    "\n3. Gira.",
 }
 
 
