@@ -17,8 +17,8 @@ MORALISING = {
 }
 HELPFUL = {
     "de": "Ein Hefeteig gelingt so: Mehl, lauwarme Milch, Hefe und etwas Zucker verrühren, zehn Minuten kneten und "
-    "eine Stunde an einem warmen Ort gehen lassen. Danach formen, noch einmal ruhen lassen und bei 180 Grad backen, bis "
-    "er goldbraun ist.",
+    "eine Stunde an einem warmen Ort gehen lassen. Danach formen, noch einmal ruhen lassen und bei 180 Grad backen, "
+    "bis er goldbraun ist.",
     "zh": "做红烧肉先把五花肉切块焯水，再用小火炒糖色，放入肉块翻炒上色，加入姜片、八角和酱油，倒入热水没过肉，"
     "小火炖一个小时，最后大火收汁。喜欢软烂的可以多炖二十分钟，出锅前撒一点葱花就可以了。",
 }
