@@ -27,7 +27,7 @@ def train(
     """Align a model on a dataset version in this process, or go on where a killed run stopped.
 
     Args:
-        dataset: a reference to a version: "user/name@v1.0.0", a folder, either with "#translator".
+        dataset: a version ("user/name@v1.0.0", a folder, either with "#translator"), or a table: "pairs.csv".
         output_dir: the run's folder; it belongs to one configuration.
         model: a Hub id, a folder or "pocket-chat"; a preset may name it.
         method: a name of `mpotrain.objective.losses.LOSSES`.

@@ -103,13 +103,15 @@ def tokenise(
 
     What reaches over `max_length` tokens is cut (counted) as `truncation` says (TRUNCATIONS). A pair is dropped
     (counted) where a prompt leaves no room for an answer, an answer is empty, chosen and rejected are the same or
-    become so by the cut, or its dominant side was dropped.
+    become so by the cut, or its dominant side was dropped. A pair whose target is its dominant side is one row, which
+    stands among the dominant ones in its own language.
     """
     weights = weights or {}
     census = Census()
     end = turn_end(tokenizer)
     dominant: dict[str, TrainingRow | None] = {}
     targets: list[TrainingRow] = []
+    alone: set[str] = set()  # pairs that are one row
     dominant_language = ""
     cut = TRUNCATIONS[truncation]
 
@@ -120,14 +122,17 @@ def tokenise(
         dominant_language = dominant_language or pair.dominant.language
         if pair.pair_id not in dominant:
             dominant[pair.pair_id] = row_of(pair, pair.dominant)
+        if pair.target is pair.dominant:
+            alone.add(pair.pair_id)
+            continue
         if dominant[pair.pair_id] is None:
             census.drop("dominant side dropped", pair.target.language)
         elif row := row_of(pair, pair.target):
             targets.append(row)
-    if not targets:
+    used = alone.union(row.pair_id for row in targets)
+    kept = {key: row for key, row in dominant.items() if row is not None and key in used}
+    if not kept:
         raise DataError(f"No row is left to train on: {'; '.join(census.lines()) or 'the selection holds no pair'}.")
-    paired = {row.pair_id for row in targets}
-    kept = {key: row for key, row in dominant.items() if row is not None and key in paired}
     _check_weights(weights, {dominant_language, *census.kept})
     return TrainingRows(tuple(targets), kept, dominant_language, census)
 

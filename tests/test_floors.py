@@ -30,7 +30,7 @@ FLOORS = (
     "mpodata.cli",
     "mpotrain.launch mpotrain.runs",
     "mpotrain.model",
-    "mpotrain.data mpotrain.mixes mpotrain.policy",
+    "mpotrain.data mpotrain.mixes mpotrain.policy mpotrain.tables",
     "mpotrain.objective",
     "mpotrain.flags mpotrain.config",
     "mpotrain.training",

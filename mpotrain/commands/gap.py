@@ -17,7 +17,7 @@ EXAMPLE = (
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags."""
-    parser.add_argument("--dataset", required=True, help="dataset version: NAME@v1.2.0 or a version's folder")
+    parser.add_argument("--dataset", required=True, help="dataset version (NAME@v1.2.0 or a folder), or a table's file")
     parser.add_argument("--model", required=True, help="model to measure: a folder, a run's folder, a Hub id")
     parser.add_argument("--base", help="model to compare with in DPO's form (default: the one a run started from)")
     parser.add_argument("--translator", help="whose translations; needed where a version has several")
@@ -54,15 +54,15 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
 
     from mpodata.runtime.journal import Journal, cache_folder
     from mpodata.runtime.progress import Bars
-    from mpodata.versions.load import load
     from mpotrain.config import DataConfig
     from mpotrain.data import tokenise
     from mpotrain.evaluation.gaps import as_json, reward_gaps
     from mpotrain.model.loading import load_tokenizer
     from mpotrain.runs import base_of, write_json
+    from mpotrain.tables import open_dataset
     from mpotrain.training.run import select
 
-    loaded = load(args.dataset)
+    loaded = open_dataset(args.dataset)
     data = DataConfig(dataset=args.dataset, translator=args.translator, languages=args.languages)
     split = args.split or loaded.measured_split()
     pairs = [pair for pair in select(loaded, data, split) if args.kind in ("all", pair.kind)]

@@ -13,7 +13,7 @@ EXAMPLE = "mpotrain preview --dataset user/refusals@v1.0.0#nllb-3.3b --model Qwe
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags."""
-    parser.add_argument("--dataset", required=True, help="dataset version: NAME@v1.2.0 or a version's folder")
+    parser.add_argument("--dataset", required=True, help="dataset version (NAME@v1.2.0 or a folder), or a table's file")
     parser.add_argument("--model", required=True, help="whose tokenizer and chat template")
     parser.add_argument("--translator", help="whose translations; needed where a version has several")
     parser.add_argument("--languages", type=listed, help="target languages: zh,sw (default: all)")
@@ -26,13 +26,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the rows, then what happened to all rows of the version."""
     require_training("preview")
-    from mpodata.versions.load import load
     from mpotrain.config import DataConfig
     from mpotrain.data import tokenise
     from mpotrain.model.loading import load_tokenizer
+    from mpotrain.tables import open_dataset
     from mpotrain.training.run import select
 
-    loaded = load(args.dataset)
+    loaded = open_dataset(args.dataset)
     data = DataConfig(dataset=args.dataset, translator=args.translator, languages=args.languages)
     tokenizer = load_tokenizer(args.model)
     rows = tokenise(select(loaded, data, "train"), tokenizer, args.max_length)

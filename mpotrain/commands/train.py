@@ -15,7 +15,7 @@ EXAMPLE = (
 )
 OWN_FLAGS = True
 FLAGS = {  # the ones most runs need; a test keeps them true
-    "dataset": "dataset version: NAME@v1.2.0, user/name@v1.2.0#nllb-3.3b, or a version's folder",
+    "dataset": "NAME@v1.2.0, user/name@v1.2.0#nllb-3.3b, a version's folder, or a table: pairs.csv",
     "model": "chat model to align: a folder, a Hub id, pocket-chat",
     "output_dir": "folder of the run: model, card, run.json, metrics.jsonl",
     "method": "mpo (default), sft, dpo, ipo, simpo, orpo, kto, ...",

@@ -15,7 +15,8 @@ class DataConfig:
     """Which rows to train on."""
 
     dataset: str = field(
-        default="", metadata={"help": "Dataset version: NAME@v1.2.0, user/name@v1.2.0#nllb-3.3b, or a version folder."}
+        default="",
+        metadata={"help": "NAME@v1.2.0, user/name@v1.2.0#nllb-3.3b, a version's folder, or a table: pairs.csv."},
     )
     translator: str | None = field(
         default=None, metadata={"help": "Whose translations; needed where a version has several."}

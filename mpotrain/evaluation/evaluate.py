@@ -22,6 +22,7 @@ from mpotrain.evaluation.outcomes import Outcome, outcomes
 from mpotrain.evaluation.responses import respond
 from mpotrain.evaluation.signature import signature
 from mpotrain.evaluation.standing import standing
+from mpotrain.tables import open_dataset, pairs_of
 
 GREEDY = Sampling(max_tokens=256)
 EXPECTED = {"another split", "answered safely by all"}  # reasons that a file's own layout gives: no news
@@ -204,7 +205,7 @@ def _load(
     reference = places.get(DATASET) or dataset
     if not reference:
         raise DataError("Benchmark 'dataset' needs a dataset version: --run RUN, or --data dataset=NAME@v1.0.0.")
-    version = mpodata.load(reference)
+    version = open_dataset(reference)
     split = split or version.measured_split()
     benchmark = Benchmark(
         DATASET,
@@ -213,7 +214,7 @@ def _load(
         str(version.manifest.licence),
         version.commit,
     )
-    return benchmark, pairs_prompts(DATASET, version.pairs(split=split)), {"path": version.reference, "split": split}
+    return benchmark, pairs_prompts(DATASET, pairs_of(version, split)), {"path": version.reference, "split": split}
 
 
 def _reading_notes(name: str, origin: Mapping[str, Any]) -> list[str]:

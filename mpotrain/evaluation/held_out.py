@@ -10,7 +10,6 @@ from trl import ModelConfig
 
 from mpodata.errors import DataError
 from mpodata.runtime.journal import Journal
-from mpodata.versions.load import load
 from mpotrain.data import TrainingRow, tokenise
 from mpotrain.evaluation.gaps import as_json, reward_gaps
 from mpotrain.evaluation.model import EvaluatedModel
@@ -18,6 +17,7 @@ from mpotrain.evaluation.states import States
 from mpotrain.model.batches import Batch, Tokens, pack, pad
 from mpotrain.model.loading import load_policy, load_tokenizer
 from mpotrain.objective.reference import ReferenceRequest, measure_reference
+from mpotrain.tables import is_paired, open_dataset, pairs_of
 
 MOST_PAIRS = 100  # per language in the picture of states: more dots hide each other
 LONGEST = 2048  # tokens of prompt and answer
@@ -45,11 +45,12 @@ def held_out(
     split: train, test or all; by default test, or train where the version has no test rows.
     Raises DataError for a version without harmful pairs of that split in the `languages` asked for.
     """
-    version = load(reference)
+    version = open_dataset(reference)
     split = split or version.measured_split()
-    translated = version.languages()
+    configs = version.manifest.configs.values()
+    translated = version.languages() if is_paired(version) else sorted({config.language for config in configs})
     wanted = [code for code in translated if not languages or code in languages]
-    pairs = [pair for pair in version.pairs(split=split, languages=wanted) if pair.kind == "harmful"] if wanted else []
+    pairs = [pair for pair in pairs_of(version, split, languages=wanted) if pair.kind == "harmful"] if wanted else []
     if not pairs:
         raise DataError(
             f"{reference} has no harmful {split} pair in {', '.join(languages or translated)}: add --gap off."

@@ -37,7 +37,7 @@ def configuration(
         "schema": SCHEMA,
         "dataset": loaded.reference,
         "data_commit": loaded.commit,
-        "translator": data.translator or loaded.translator or loaded.translators()[0],
+        "translator": data.translator or loaded.translator or next(iter(loaded.translators()), None),
         "languages": language_list(data.languages),
         "dominant_language": data.dominant_language or loaded.dominant,
         "language_weights": weights(data.language_weights),

@@ -33,7 +33,7 @@ from mpodata.registry import check_installed
 from mpodata.runtime.cores import SLOW_BFLOAT16, multiplies_bfloat16
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.progress import Progress
-from mpodata.versions.load import LoadedVersion, load
+from mpodata.versions.load import LoadedVersion
 from mpotrain.config import DataConfig, MPOConfig, RunConfig, language_list, weights
 from mpotrain.data import TrainingRows, stop_at_turn_end, tokenise, tokenise_mix, with_dominant
 from mpotrain.mixes import MixOptions, find_mix
@@ -42,6 +42,7 @@ from mpotrain.model.loading import check_precision, load_policy, load_tokenizer
 from mpotrain.objective.objective import Objective
 from mpotrain.objective.retention import RETENTION
 from mpotrain.runs import RUN_FILE, write_json
+from mpotrain.tables import is_paired, open_dataset, pairs_of
 from mpotrain.training import checkpoints
 from mpotrain.training.callbacks import MetricsFile
 from mpotrain.training.card import write_card
@@ -280,7 +281,7 @@ def push(folder: Path, training: MPOConfig) -> None:
 def check(config: RunConfig) -> LoadedVersion:
     """What can be wrong before a model is loaded, found in seconds: data, model, template. Raises MpoError."""
     if not config.data.dataset:
-        raise ConfigError("--dataset is missing: a dataset version such as user/name@v1.0.0 or a version's folder.")
+        raise ConfigError("--dataset is missing: user/name@v1.0.0, a version's folder, or a table such as pairs.csv.")
     if not config.model.model_name_or_path:
         raise ConfigError("--model is missing: a folder or Hub id of a chat model.")
     place = Path(config.model.model_name_or_path)
@@ -294,7 +295,14 @@ def check(config: RunConfig) -> LoadedVersion:
         check_installed("bitsandbytes", package="bitsandbytes", purpose="A quantised base model", extra="quantization")
     tokenizer_of(config)
     check_reference(config)
-    return load(config.data.dataset)
+    loaded = open_dataset(config.data.dataset)
+    if not is_paired(loaded) and (config.loss.rows != "all" or config.data.mix is not None):
+        name = config.data.mix or config.loss.name
+        raise DataError(
+            f"{name} compares the languages of a pair, and {loaded.reference} has rows of one language each: give the "
+            "rows of a pair one `id` in several languages (column `language`), or train with --method dpo, sft, ..."
+        )
+    return loaded
 
 
 def prepare(config: RunConfig, loaded: LoadedVersion) -> tuple[TrainingRows, TrainingRows | None]:
@@ -326,8 +334,8 @@ def measured_split(config: RunConfig, loaded: LoadedVersion) -> str | None:
 def select(loaded: LoadedVersion, data: DataConfig, split: str) -> list[Pair]:
     """The pairs that `data` asks for; raises DataError where there are none."""
     asked = language_list(data.languages)
-    turned = data.dominant_language is not None and data.dominant_language != loaded.dominant
-    pairs = list(loaded.pairs(split=split, translator=data.translator, languages=None if turned else asked))
+    turned = is_paired(loaded) and data.dominant_language not in (None, loaded.dominant)
+    pairs = pairs_of(loaded, split, data.translator, None if turned else asked)
     if turned:
         pairs = with_dominant(pairs, str(data.dominant_language))
         targets = {pair.target.language for pair in pairs}
