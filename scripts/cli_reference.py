@@ -24,8 +24,9 @@ def document() -> str:
     """The whole page."""
     parts = [
         "# Commands",
-        "Written by `scripts/cli_reference.py` from the parsers: change those, then run it. "
-        "Exit status of every command: 0; 2 for what you can mend, with one sentence on standard error; 1 for a bug; 130 after Ctrl-C.",
+        "Written by `scripts/cli_reference.py` from the parsers: change those, then run it.",
+        "Exit status of every command: 0; 2 for what you can mend, with one sentence on standard error; 1 for a bug; "
+        "130 after Ctrl-C.",
     ]
     for program, commands in PROGRAMS.items():
         listed = ", ".join(f"[{name}](#{program}-{name})" for name in commands)
