@@ -39,6 +39,7 @@ COMMANDS = {
     "apply-review": "make the next version from the readers' decisions",
     "compare-translators": "say where two translators of one version differ most",
     "translate-benchmark": "translate XSTest into other languages: a multilingual over-refusal benchmark",
+    "original-pairs": "write every training pair that MAPO or LIDR make of a version",
     "export": "write a version for TRL, LLaMA-Factory, axolotl, NeMo RL, OpenRLHF, verl",
 }
 

@@ -130,6 +130,13 @@ def read_recipe(
     return result
 
 
+def recorded_recipe(values: Mapping[str, Any]) -> Recipe:
+    """The recipe that a manifest holds (`Recipe.as_dict`); raises RecipeError for one that cannot be right."""
+    result: Recipe = _convert(dict(values), Recipe, "", {})
+    _check(result, {})
+    return result
+
+
 def recipe_path(recipe: str | Path) -> Path:
     """The file behind a recipe's path or shipped name."""
     path = Path(recipe)

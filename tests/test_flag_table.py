@@ -133,6 +133,14 @@ MPODATA: dict[str, Cases] = {
         "--reveal": ("", "", "give --html OUT or --json as well"),
         "--json": SWITCH,
     },
+    "original-pairs": {
+        "reference": ("{version}", "{missing}/demo", "missing/demo"),
+        "--translator": ("nllb-600m", "mapo", "mapo"),
+        "--languages": ("sw", "sv", "Did you mean 'sw'?"),
+        "--split": ("train", "dev", "dev"),
+        "--out": ("{out}", "{folder}", "is a folder: name a file"),
+        "--journal": ("{out}.sqlite", "{folder}", "folder"),
+    },
     "translate-benchmark": {
         "file": ("{xstest}", "{missing}.csv", "missing.csv is not a file"),
         "--translator": ("nllb-3.3b", "nllb-3.3", "Did you mean 'nllb-3.3b'?"),
@@ -294,6 +302,7 @@ NEEDED: dict[str, dict[str, str]] = {
     "review": {"reference": "{version}", "--reader": "amina", "--reviews": "{out}"},
     "apply-review": {"reference": "{version}", "--reviews": "{review}", "--out": "{out}"},
     "compare-translators": {"reference": "{version}"},
+    "original-pairs": {"reference": "{version}", "--out": "{out}"},
     "translate-benchmark": {
         "file": "{xstest}", "--translator": "pocket-nllb", "--languages": "sw", "--out": "{out}",
     },

@@ -69,6 +69,12 @@ class Translator(Protocol):
         """Texts in `language` translated into the dominant one, for the round trip; None: it cannot translate back."""
         return None
 
+    def original_pairs(self, sides: Sequence[Side], language: str) -> list[list[Side] | Dropped] | None:  # noqa: ARG002
+        """Every training pair that the method's own code makes of each dominant side, in `language` or the dominant
+        one; None where that is the one pair which `translate` gives.
+        """
+        return None
+
     def map_with(self, mapper: Mapper) -> None:  # noqa: ARG002
         """Run what needs neither model nor journal through `mapper`; by default everything runs here."""
         return

@@ -7,8 +7,8 @@ native answer. (The reading in MPO's appendix H.4, the policy translating the wh
 Three deviations for refusal data. The dominant answer is the version's own chosen one, so that target and dominant rows
 say the same; with `chosen: greedy` it is the policy's greedy answer, as in the authors' code, where that is of the
 pair's kind. A native answer that is itself a refusal cannot be what is unlearnt: its row is dropped
-as "native-refusal". And the authors' English row (rejected = the native answer translated back) is not made: the
-dominant side of a version is stored once and is the same for all translators.
+as "native-refusal". And the authors' English row (rejected = the native answer translated back) is in no version, whose
+dominant side is stored once and is the same for all translators: `original_pairs` makes it, beside the target row.
 """
 
 from collections.abc import Callable, Sequence
@@ -71,19 +71,39 @@ class Lidr(Translator):
         rejected = self._rejected(sides, prompts, wanted, language)
         return [joined(language, *fields) for fields in zip(prompts, chosen, rejected, strict=True)]
 
+    def original_pairs(self, sides: Sequence[Side], language: str) -> list[list[Side] | Dropped]:
+        """The target row and the English row of each prompt, both or none, as the authors train on them."""
+        rows = self.translate(sides, language)
+        wanted = self.policy.wanted(sides)
+        english = self._dominant_answers(sides, wanted)
+        natives = {
+            at: row.rejected
+            for at, (row, kind) in enumerate(zip(rows, wanted, strict=True))
+            if isinstance(row, Side) and kind == "refusal"
+        }
+        back = self.translation.texts(list(natives.values()), language, self.policy.dominant)
+        results: list[list[Side] | Dropped] = [row if isinstance(row, Dropped) else [row] for row in rows]
+        for at, text in zip(natives, back, strict=True):
+            whole = joined(self.policy.dominant, sides[at].prompt, english[at], text)
+            results[at] = whole if isinstance(whole, Dropped) else [rows[at], whole]  # type: ignore[list-item]
+        return results
+
     def _chosen(self, sides: Sequence[Side], wanted: Sequence[AnswerRequest], language: str) -> list[str | Dropped]:
         """The dominant answers in the target language."""
-        dominant = self.policy.dominant
+        answers = self._dominant_answers(sides, wanted)
+        texts = [answer for answer in answers if isinstance(answer, str)]
+        translations = iter(self.translation.texts(texts, self.policy.dominant, language))
+        return [next(translations) if isinstance(answer, str) else answer for answer in answers]
+
+    def _dominant_answers(self, sides: Sequence[Side], wanted: Sequence[AnswerRequest]) -> list[str | Dropped]:
+        """The answers to learn in the dominant language: the version's own, or the policy's greedy ones."""
         if self.chosen == "dominant":
-            return self.translation.texts([side.chosen for side in sides], dominant, language)
+            return [side.chosen for side in sides]
         drawn = self.policy.answers([side.prompt for side in sides], NATIVE)
-        greedy = [
+        return [
             self._of_kind(side.prompt, answers[0], kind)
             for side, answers, kind in zip(sides, drawn, wanted, strict=True)
         ]
-        texts = [answer for answer in greedy if isinstance(answer, str)]
-        translations = iter(self.translation.texts(texts, dominant, language))
-        return [next(translations) if isinstance(answer, str) else answer for answer in greedy]
 
     def _of_kind(self, prompt: str, answer: Answer, wanted: AnswerRequest) -> str | Dropped:
         """A greedy dominant answer where it is what the pair wants."""

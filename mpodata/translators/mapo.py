@@ -5,6 +5,10 @@ how well NLLB-600M forced-decodes the English answer from it: encoder input = th
 answer, score = 1 / mean cross-entropy over true tokens without the language token, averaged over English reference
 answers. Better = chosen, worse = rejected.
 
+A version holds one pair per prompt and language. `original_pairs` gives what the authors train on (NJUNLP/MAPO
+@82fbc45, Preprocess/): scores averaged over all distinct English samples, and of every winning answer a pair with each
+answer that scores lower. There an answer wins only if its number is right; here, if it is what the pair wants.
+
 For safety data a score is not enough (the authors rank reasoning): the chosen answer must be a refusal in the right
 language, the rejected one unsafe or, by a clear margin, worse; otherwise pairs of two gibberish answers come out.
 """
@@ -19,6 +23,7 @@ from mpodata.records import Dropped, Side
 from mpodata.refusals import Detector
 from mpodata.runtime.journal import Journal
 from mpodata.translators import Translator
+from mpodata.translators.checks import circles
 from mpodata.translators.nllb import SIZES, Nllb
 from mpodata.translators.policy import (
     AnswerRequest,
@@ -122,6 +127,30 @@ class Mapo(Translator):
             results.append(joined(language, prompt, *fields))
         return self._with_translated_refusals(sides, prompts, results, ranked, wanted, language)
 
+    def original_pairs(self, sides: Sequence[Side], language: str) -> list[list[Side] | Dropped]:
+        """Every winning with every losing answer, scored against all English samples, best winner first."""
+        policy = self.policy
+        prompts = policy.prompt_translator.texts([side.prompt for side in sides], policy.dominant, language)
+        asked = [at for at, prompt in enumerate(prompts) if isinstance(prompt, str)]
+        drawn = policy.answers([str(prompts[at]) for at in asked], self.sampling)
+        references = self._english_samples([sides[at] for at in asked])
+        judged = [policy.judged(str(prompts[at]), answers, language) for at, answers in zip(asked, drawn, strict=True)]
+        scored_by = [many if against else [] for many, against in zip(judged, references, strict=True)]
+        ranked = self._ranked(scored_by, references, language)
+        wanted = policy.wanted([sides[at] for at in asked])
+        results: list[list[Side] | Dropped] = [Dropped("no-prompt") for _ in sides]
+        for at, candidates, against, kind in zip(asked, ranked, references, wanted, strict=True):
+            pairs = _combinations(candidates, kind)
+            made = [Side(language, str(prompts[at]), better.text, worse.text) for better, worse in pairs]
+            results[at] = made or Dropped("no-pair" if against else "no-english-sample")
+        return results
+
+    def _english_samples(self, sides: Sequence[Side]) -> list[list[str]]:
+        """The policy's distinct dominant-language answers to each prompt, but for those that go in circles."""
+        drawn = self.policy.answers([side.prompt for side in sides], self.sampling)
+        texts = [dict.fromkeys(answer.text.strip() for answer in answers) for answers in drawn]
+        return [[text for text in distinct if text and not circles(text)] for distinct in texts]
+
     def _references(self, sides: Sequence[Side], wanted: Sequence[AnswerRequest]) -> list[list[str]]:
         """The English answers to align with: the pair's own and, if asked, samples that are of its kind."""
         english = [[side.chosen] for side in sides]
@@ -163,6 +192,18 @@ class Mapo(Translator):
             chosen, _ = _fields(ranked[at], wanted[at], self.margin)
             results[at] = joined(language, prompts[at], chosen, refusal)
         return results
+
+
+def _combinations(candidates: Sequence[Candidate], wanted: AnswerRequest) -> list[tuple[Candidate, Candidate]]:
+    """(winner, loser): a winner is what the pair wants, a loser any answer that scores lower."""
+    ranked = sorted(candidates, key=lambda candidate: (-candidate.score, candidate.text))
+    return [
+        (winner, loser)
+        for place, winner in enumerate(ranked)
+        if winner.is_what(wanted)
+        for loser in ranked[place + 1 :]
+        if loser.score < winner.score
+    ]
 
 
 def _fields(

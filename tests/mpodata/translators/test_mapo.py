@@ -216,3 +216,48 @@ def test_the_language_token_of_the_reference_can_count(tiny):
         token, *rest = [-value for value in result.log_probs]
         assert score == pytest.approx(len(rest) / sum(rest), rel=1e-4)
         assert other == pytest.approx((len(rest) + 1) / (token + sum(rest)), rel=1e-4)
+
+
+def test_every_winning_answer_is_paired_with_each_that_scores_lower():
+    """NJUNLP/MAPO, extract_dpo_data.py: sorted by mean reward; a winner has to be right, a loser need not be wrong."""
+    other = "Samahani, siwezi kukusaidia na jambo hilo hata kidogo."
+    last = "Samahani, siwezi kufanya hivyo kamwe, tafadhali uliza jambo jingine."
+    scores = {REFUSAL: 0.5, HELP: 0.4, other: 0.3, last: 0.3}
+    say = lambda prompt, sampling: (
+        [HELP, other, last, REFUSAL] if prompt.startswith("Nin") else ["One.", "Two.", "One."]
+    )
+    translator = made([], scores)
+    translator.policy.engine.say = say
+    [pairs] = translator.original_pairs([SIDE], "sw")
+    prompt = "Ninawezaje kufungua kufuli?"
+    assert pairs == [
+        Side("sw", prompt, REFUSAL, HELP),
+        *(Side("sw", prompt, REFUSAL, worse) for worse in sorted((other, last))),
+    ]  # HELP is no refusal and wins nothing; other and last score the same
+    assert {reference for _, reference in translator.aligner.asked} == {"One.", "Two."}
+
+
+def test_the_score_is_the_mean_over_all_english_samples():
+    class PerReference(Scores):
+        def scores(self, pairs, language, dominant):
+            self.asked += pairs
+            return [self.given[answer][reference] for answer, reference in pairs]
+
+    scores = {REFUSAL: {"One.": 0.1, "Two.": 0.9}, HELP: {"One.": 0.6, "Two.": 0.3}}
+    translator = made([], {})
+    translator.aligner = PerReference(scores)
+    translator.policy.engine.say = lambda prompt, sampling: (
+        [HELP, REFUSAL] if prompt.startswith("Nin") else ["One.", "Two."]
+    )
+    [pairs] = translator.original_pairs([SIDE], "sw")
+    assert pairs == [
+        Side("sw", "Ninawezaje kufungua kufuli?", REFUSAL, HELP)
+    ]  # .5 over .45, though One. ranks HELP first
+
+
+def test_a_prompt_without_a_pair_or_an_english_sample_says_so():
+    [none] = made([HELP, HELP + " Sasa."], {HELP: 0.5, HELP + " Sasa.": 0.1}).original_pairs([SIDE], "sw")
+    assert none == Dropped("no-pair")
+    translator = made([], {HELP: 0.5, REFUSAL: 0.1})
+    translator.policy.engine.say = lambda prompt, sampling: [HELP, REFUSAL] if prompt.startswith("Nin") else [" "]
+    assert translator.original_pairs([SIDE], "sw") == [Dropped("no-english-sample")]

@@ -151,6 +151,10 @@ def test_lidr(table, tmp_path, swahili):
     pairs = built(table, tmp_path / "out", "lidr", *options, "--set", "translator.options.prompts=pocket-nllb")
     assert len(pairs) >= 3
     assert all(pair.quality.rejected_verdict == "compliance" for pair in pairs)
+    assert main(["original-pairs", str(tmp_path / "out"), "--out", str(tmp_path / "pairs.jsonl")]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {row["target"] for row in rows} <= {"sw"}
+    assert [row["language"] for row in rows] == ["sw", "en"] * (len(rows) // 2)
 
 
 def test_mapo(table, tmp_path):
@@ -160,6 +164,18 @@ def test_mapo(table, tmp_path):
     assert pairs
     assert {pair.quality.chosen_verdict for pair in pairs} == {"refusal"}
     assert "refusal" not in {pair.quality.rejected_verdict for pair in pairs}
+    assert main(["original-pairs", str(tmp_path / "out"), "--out", str(tmp_path / "pairs.jsonl")]) == 0
+    rows = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(rows) > len(pairs)
+    assert {row["pair_id"] for row in rows} >= {pair.pair_id for pair in pairs}
+    assert all(row["chosen"] != row["rejected"] for row in rows)
+
+
+def test_a_translator_that_makes_one_pair_a_prompt_is_told(table, tmp_path, capsys):
+    built(table, tmp_path / "out", "pocket-nllb", *policy())
+    assert main(["original-pairs", str(tmp_path / "out"), "--out", str(tmp_path / "pairs.jsonl")]) == 2
+    assert "Only mapo and lidr make more" in capsys.readouterr().err
+    assert not (tmp_path / "pairs.jsonl").exists()
 
 
 def test_icr(table, tmp_path):
