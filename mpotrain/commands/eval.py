@@ -227,7 +227,8 @@ def _asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> tuple[Evaluat
     suite_asked = prepare_suite(
         names, files, wanted, args.limit, dataset=trained.get("reference"), split=args.split, dominant=dominant
     )
-    return suite_asked, UtilityTasks(tasks, files, wanted, args.limit, args.shots)
+    utility = UtilityTasks(tasks, files, wanted, args.limit, args.shots)
+    return replace(suite_asked, warnings=(*suite_asked.warnings, *utility.left_out())), utility
 
 
 def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -1,3 +1,1 @@
 """What alignment may have cost: MGSM, M-MMLU and MT-Bench; and which file of a task's folder is in which language."""
-
-from mpotrain.evaluation.utility.harness import _files as _files

@@ -93,7 +93,7 @@ def prepare(
     config = yaml.safe_load((TASKS / f"{task}.yaml").read_text(encoding="utf-8"))
     if shots is not None and task == "mmlu":
         config["shots"] = shots
-    files = _files(folder)
+    files = files_by_language(folder)
     asked = []
     for code, paths in files.items():
         if wanted and code not in wanted:
@@ -281,7 +281,7 @@ def _words(path: Path) -> list[str]:
     return LocalFile(str(path)).stem.split("_")
 
 
-def _files(folder: Path) -> dict[str, list[Path]]:
+def files_by_language(folder: Path) -> dict[str, list[Path]]:
     """language -> its files: mgsm_sw.tsv, bn_dev.json, mmlu_SW-KE.csv.
 
     A code in the name counts where the questions are in that language; a name without one leaves it to the questions.

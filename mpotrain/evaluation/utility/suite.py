@@ -38,6 +38,26 @@ class UtilityTasks:
         if set(self.tasks) & set(harness.HARNESS) and engine not in harness.BACKENDS:
             raise ConfigError(f"Tasks of the harness run on {' or '.join(harness.BACKENDS)}, not on engine {engine!r}.")
 
+    def left_out(self) -> list[str]:
+        """A sentence for each task whose files lack a language that was asked for; to be shown with the figures."""
+        sentences = []
+        for task in self.tasks:
+            if not self.languages or task not in self.places or task not in TASKS:
+                continue
+            held = languages_of(task, Path(self.places[task]))
+            absent = [code for code in self.languages if code not in held]
+            if absent and len(absent) < len(self.languages):
+                has = ", ".join(sorted(held))
+                sentences.append(f"{task} has no questions in {', '.join(absent)}: no figure there; it has {has}.")
+        return sentences
+
+
+def languages_of(task: str, folder: Path) -> set[str]:
+    """The languages that the files of a task hold; raises DataError for a folder that is not there."""
+    if task == mt_bench.TASK:
+        return {question.language for question in mt_bench.questions(folder, None, None)}
+    return set(harness.files_by_language(folder))
+
 
 def run(
     tasks: UtilityTasks,

@@ -223,11 +223,10 @@ def test_every_winning_answer_is_paired_with_each_that_scores_lower():
     other = "Samahani, siwezi kukusaidia na jambo hilo hata kidogo."
     last = "Samahani, siwezi kufanya hivyo kamwe, tafadhali uliza jambo jingine."
     scores = {REFUSAL: 0.5, HELP: 0.4, other: 0.3, last: 0.3}
-    say = lambda prompt, sampling: (
+    translator = made([], scores)
+    translator.policy.engine.say = lambda prompt, sampling: (
         [HELP, other, last, REFUSAL] if prompt.startswith("Nin") else ["One.", "Two.", "One."]
     )
-    translator = made([], scores)
-    translator.policy.engine.say = say
     [pairs] = translator.original_pairs([SIDE], "sw")
     prompt = "Ninawezaje kufungua kufuli?"
     assert pairs == [
@@ -250,9 +249,8 @@ def test_the_score_is_the_mean_over_all_english_samples():
         [HELP, REFUSAL] if prompt.startswith("Nin") else ["One.", "Two."]
     )
     [pairs] = translator.original_pairs([SIDE], "sw")
-    assert pairs == [
-        Side("sw", "Ninawezaje kufungua kufuli?", REFUSAL, HELP)
-    ]  # .5 over .45, though One. ranks HELP first
+    # .5 over .45, though "One." alone ranks HELP first
+    assert pairs == [Side("sw", "Ninawezaje kufungua kufuli?", REFUSAL, HELP)]
 
 
 def test_a_prompt_without_a_pair_or_an_english_sample_says_so():

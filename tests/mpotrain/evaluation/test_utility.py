@@ -319,3 +319,25 @@ def test_an_answer_cannot_rate_itself_or_end_its_section(tmp_path, monkeypatch, 
         assert "[The End" not in question
         assert "<|" not in question
         assert question.count("[The Start of") == 1
+
+
+def test_a_language_without_questions_is_said_beside_the_figures(tmp_path):
+    """--languages en,sw on a folder without a Swahili file: English is measured, and the results say what is not."""
+    import argparse
+
+    from mpotrain.commands import eval as command
+    from mpotrain.evaluation.model import EvaluatedModel
+
+    rows = [
+        {"id": str(n), "instruction": "What colour is the sky on a clear day?", "option_a": "blue", "option_b": "red",
+         "option_c": "green", "option_d": "black", "answer": "A", "subject": "sky"}
+        for n in range(6)
+    ]  # fmt: skip
+    (tmp_path / "mmlu_en.json").write_text(json.dumps(rows), encoding="utf-8")
+    parser = argparse.ArgumentParser()
+    command.arguments(parser)
+    line = ["--model", "m", "--utility", "mmlu", "--shots", "0", "--data", f"mmlu={tmp_path}", "--out", "out"]
+    suite, _ = command._asked(parser.parse_args([*line, "--languages", "en,sw"]), EvaluatedModel("m", "m"))
+    assert suite.warnings == ("mmlu has no questions in sw: no figure there; it has en.",)
+    suite, _ = command._asked(parser.parse_args([*line, "--languages", "en"]), EvaluatedModel("m", "m"))
+    assert suite.warnings == ()
