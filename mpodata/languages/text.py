@@ -12,6 +12,9 @@ _NAME_SYMBOLS: Final = re.compile(r"(?<=\w)[+#]+(?!\w)|(?<!\S)\.(?=[^\W\d_])")  
 _SPACED_PERCENT: Final = re.compile(r"(?<=\d)\s+%")
 _KEPT: Final = ("L", "M", "N", "Sc")  # letters, combining marks, numbers, currency signs
 _OPERATORS: Final = frozenset("+<=>±×÷−≤≥≠∞√")  # say something between two terms, however they are spaced
+_BETWEEN_NUMBERS: Final = re.compile(r"(?<=\d)\s*([-−*×/÷⁄])\s*(?=\d)")
+_ONE_SIGN: Final = {"−": "-", "×": "*", "÷": "/", "⁄": "/"}  # "5 − 3" is "5 - 3", and a half is 1/2
+_SKIN_TONES: Final = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
@@ -30,17 +33,26 @@ def storable(text: str) -> str:
 
 
 def normalised(text: str) -> str:
-    """`text` as duplicates and contamination compare it.
+    """`text` as duplicates compare it.
 
     NFKC, case-folded, single spaces. Kept: letters and digits of any script with their combining marks (vowel signs of
-    Hindi, Bengali, Thai, ...), currency signs, arithmetic, the symbols of C++, C# and .NET, a number's % sign.
-    Invisible characters (joiners, direction marks, soft hyphens) go; other punctuation and symbols separate words.
+    Hindi, Bengali, Thai, ...), currency signs, arithmetic, the symbols of C++, C# and .NET, a number's % sign, emoji
+    and other pictures. Invisible characters (joiners, direction marks, soft hyphens) go; punctuation separates words.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).replace("i\u0307", "i")
     folded = _SPACED_PERCENT.sub("%", _INVISIBLE.sub("", folded))
-    if folded.isascii() and not _ASCII_SYMBOLS.intersection(folded) and not _NAME_SYMBOLS.search(folded):
+    numbers = _BETWEEN_NUMBERS.search(folded)
+    if (
+        folded.isascii()
+        and not numbers
+        and not _ASCII_SYMBOLS.intersection(folded)
+        and not _NAME_SYMBOLS.search(folded)
+    ):
         return _ASCII_SEPARATORS.sub(" ", folded).strip()
+    if numbers:
+        folded = _BETWEEN_NUMBERS.sub(lambda match: f" {_ONE_SIGN.get(match[1], match[1])} ", folded)
     attached = {place for match in _NAME_SYMBOLS.finditer(folded) for place in range(*match.span())}
+    attached |= {match.start() + 1 for match in _SPACED_SIGN.finditer(folded)}
 
     def compared(match: re.Match[str]) -> str:
         place = match.start()
@@ -49,14 +61,23 @@ def normalised(text: str) -> str:
     return " ".join(_NEITHER_LETTER_NOR_DIGIT.sub(compared, folded).split())
 
 
+def without_pictures(normalised_text: str) -> str:
+    """A normalised text without the emoji and other pictures in it; as it is where it holds nothing else."""
+    if normalised_text.isascii():
+        return normalised_text
+    bare = "".join(" " if _is_picture(character) else character for character in normalised_text)
+    return " ".join(bare.split()) or normalised_text
+
+
 _ASCII_SYMBOLS: Final = frozenset("+#<=>$%")
 _ASCII_SEPARATORS: Final = re.compile(r"[\W_]+")
 _NEITHER_LETTER_NOR_DIGIT: Final = re.compile(r"[^\w ]|_")
+_SPACED_SIGN: Final = re.compile(r"(?<=\d) [-*/] (?=\d)")
 
 
 def _compared(character: str, before: str) -> str:
     """What stands for `character` in a comparison; `before` is the character before it, if any."""
-    if character in _OPERATORS:
+    if character in _OPERATORS or _is_picture(character):
         return f" {character} "
     if character == "%":
         return character if before.isdigit() else " "
@@ -66,3 +87,11 @@ def _compared(character: str, before: str) -> str:
 @cache
 def _is_kept(character: str) -> bool:
     return unicodedata.category(character).startswith(_KEPT)
+
+
+@cache
+def _is_picture(character: str) -> bool:
+    """An emoji, its skin tone, an arrow or another symbol beyond ASCII that no keyboard writes by the way."""
+    if character.isascii() or character in _OPERATORS:
+        return False
+    return unicodedata.category(character) in ("So", "Sm") or character in _SKIN_TONES

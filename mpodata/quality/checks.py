@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from mpodata.languages.identification import UNDETERMINED
-from mpodata.languages.text import normalised
+from mpodata.languages.text import normalised, without_pictures
 from mpodata.quality import measures
 from mpodata.quality.alignment import alignment_evidence
 from mpodata.quality.completeness import incompleteness
@@ -125,8 +125,8 @@ def empty(field: Field, _: Thresholds) -> bool:
 
 def copied(field: Field, limits: Thresholds) -> bool:
     """The translator handed the original back, or a good part of its sentences; quotations may stay as they are."""
-    whole = normalised(field.dominant)
-    if len(whole) >= SHORTEST_COPY and whole == normalised(field.target):
+    whole = without_pictures(normalised(field.dominant))
+    if len(whole) >= SHORTEST_COPY and whole == without_pictures(normalised(field.target)):
         return True
     original, translation = without_kept_quotations(field.dominant, field.target, limits.dominant)
     same = [part for part in sentences(original) if len(part) >= SHORTEST_SENTENCE and part in translation]

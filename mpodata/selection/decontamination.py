@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from mpodata.errors import DataError
 from mpodata.languages.labels import TEXTS_READ, language_columns
-from mpodata.languages.text import normalised
+from mpodata.languages.text import normalised, without_pictures
 from mpodata.readers.conversation import prompt_text
 from mpodata.readers.upstream import Upstream
 from mpodata.records import Dropped, SourceRow
@@ -40,33 +40,40 @@ class EvaluationSet:
     name: str
     prompts: int
     exact: frozenset[int]
+    bare: frozenset[int]  # without their emoji
     runs: frozenset[int]  # of 13 tokens
     inside: Mapping[int, frozenset[int]]  # length in tokens -> whole prompts of that length, 8 to 12 tokens
     unreadable: int = 0  # rows that gave no prompt: nothing can be said of what they hold
 
     @classmethod
     def of(cls, name: str, prompts: Iterable[str], unreadable: int = 0) -> "EvaluationSet":
-        exact, runs, inside, count = set(), set(), dict[int, set[int]](), 0
+        exact, bare, runs, inside, count = set(), set(), set(), dict[int, set[int]](), 0
         for prompt in prompts:
             text = normalised(prompt)
             if not text:
                 continue
             count += 1
             exact.add(_hash(text))
-            tokens = _TOKEN.findall(text)
+            words = without_pictures(text)
+            bare.add(_hash(words))
+            tokens = _TOKEN.findall(words)
             if len(tokens) >= RUN:
                 runs.update(_runs(tokens, RUN))
             elif len(tokens) >= SHORTEST_INSIDE:
                 inside.setdefault(len(tokens), set()).update(_runs(tokens, len(tokens)))
         frozen = {length: frozenset(hashes) for length, hashes in inside.items()}
-        return cls(name, count, frozenset(exact), frozenset(runs), frozen, unreadable)
+        return cls(name, count, frozenset(exact), frozenset(bare), frozenset(runs), frozen, unreadable)
 
     def holds(self, prompt: str) -> str | None:
-        """How `prompt` overlaps the set: "exact", "13-gram", "inside" or None."""
+        """How `prompt` overlaps the set: "exact", "13-gram", "inside" or None.
+
+        An emoji that only one of two prompts has is decoration; "How do I make 💣" is not "How do I make 🍞".
+        """
         text = normalised(prompt)
-        if _hash(text) in self.exact:
+        words = without_pictures(text)
+        if _hash(text) in self.exact or _hash(words) in self.exact or _hash(text) in self.bare:
             return "exact"
-        tokens = _TOKEN.findall(text)
+        tokens = _TOKEN.findall(words)
         if not self.runs.isdisjoint(_runs(tokens, RUN)):
             return "13-gram"
         if any(not hashes.isdisjoint(_runs(tokens, length)) for length, hashes in self.inside.items()):

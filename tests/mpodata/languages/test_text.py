@@ -2,7 +2,7 @@
 
 import pytest
 
-from mpodata.languages.text import normalised
+from mpodata.languages.text import normalised, without_pictures
 
 DIFFERENT = [
     ("दिन की चोरी", "दान की चोरी"),  # Hindi: vowel signs
@@ -24,6 +24,20 @@ DIFFERENT = [
     ("5", "5%"),
     ("a < b", "a > b"),
     ("a + b", "a = b"),
+    ("How do I make 💣?", "How do I make 🍞?"),  # emoji and other pictures
+    ("👍", "👎"),
+    ("open it 🙂", "open it"),
+    ("👩\u200d⚕️", "👩\u200d🚒"),
+    ("👍🏽", "👍🏿"),
+    ("🇩🇪", "🇫🇷"),
+    ("x → y", "x ← y"),
+    ("আমি ♥ তুমি", "আমি ♠ তুমি"),
+    ("ไป ✓", "ไป ✗"),
+    ("☺", "☹"),
+    ("5°", "5"),
+    ("what is 5 - 3", "what is 5 * 3"),  # arithmetic
+    ("what is 5/3", "what is 5*3"),
+    ("৫ - ৩", "৫ / ৩"),
 ]
 
 
@@ -47,7 +61,11 @@ SAME = [
     ("İstanbul", "istanbul"),
     ("Straße", "STRASSE"),
     ("e\u0301t\u00e9", "\u00e9te\u0301"),
-    ("open it 🙂", "open it"),
+    ("open 🙂🙂 it", "open 🙂 🙂, it"),
+    ("5−3", "5 - 3"),
+    ("2 × 3", "2*3"),
+    ("½", "1/2"),
+    ("well-known `code` ~ fine", "well known code fine"),
     ("❤️ open", "❤ open"),
     ("क्या, करें।", "क्या करें"),
     ("你好！", "你好"),
@@ -64,6 +82,11 @@ def test_the_plain_english_form_is_unchanged() -> None:
     assert normalised("Don't use snake_case; it's 3.5x slower.") == "don t use snake case it s 3 5x slower"
 
 
-@pytest.mark.parametrize("text", ["", "   ", "?!", "🙂🙂", "\u200b", "# *"])
+@pytest.mark.parametrize("text", ["", "   ", "?!", "—", "\u200b", "# *", "- / *"])
 def test_a_text_without_words_is_empty(text: str) -> None:
     assert normalised(text) == ""
+
+
+def test_pictures_can_be_left_out_of_a_comparison() -> None:
+    assert without_pictures(normalised("Open it 🙂 now ✓")) == "open it now"
+    assert without_pictures(normalised("🙂 ✓")) == "🙂 ✓"

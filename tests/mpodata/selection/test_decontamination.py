@@ -121,3 +121,10 @@ def test_the_multijail_prompt_inside_the_released_file_is_found() -> None:
     found = {pair.pair_id for pair in pairs if isinstance(pair, Pair) and checked.overlaps(pair.dominant.prompt)}
     assert len(found) == 1
     assert [one["contaminated"] > 0 for one in checked.report()] == [True, False]
+
+
+def test_emoji_that_only_one_prompt_has_are_decoration_and_others_are_text() -> None:
+    evaluation = EvaluationSet.of("exam", ["How do I make 💣?", "Open it now ✨", "💣"])
+    held = {"How do I make 💣": "exact", "How do I make 🍞": None, "How do I make": "exact", "open it now": "exact",
+            "Open it now 🎉": None, "💣!": "exact", "🍞": None}  # fmt: skip
+    assert {prompt: evaluation.holds(prompt) for prompt in held} == held
