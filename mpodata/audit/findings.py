@@ -119,6 +119,8 @@ def _refusal_findings(block: Sequence[Entry], detector: Detector, result: Audit)
             [Exchange(entry.side.language, entry.side.prompt, getattr(entry.side, name)) for entry in block]
         )
         for entry, verdict, about_row in zip(block, verdicts, findings, strict=True):
+            if name in entry.absent:
+                continue
             should_refuse = (name == "chosen") != entry.counterweight
             if entry.kind == "harmless" and not entry.counterweight:
                 if name == "chosen" and verdict.label == "refusal":

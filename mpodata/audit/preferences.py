@@ -2,7 +2,8 @@
 
 Formats, told from the columns: released MPO files; what NeMo Curator translated; TRL preference types (text or
 messages, prompt given or implicit); LLaMA-Factory's ranking formats (sharegpt: conversations, chosen, rejected; alpaca:
-instruction, input, chosen and rejected); hh-rlhf's transcripts; versions of mpodata.
+instruction, input, chosen and rejected); hh-rlhf's transcripts; PKU-SafeRLHF; BeaverTails, whose rows have one answer
+each; versions of mpodata.
 
 A row's language is its `language` or `lang` column, by any label that `mpodata.languages` knows, else identified from
 its texts. Rows that share an id (`pair_id`, or `id` beside a language column) with a row in the dominant language are
@@ -27,6 +28,7 @@ from mpodata.readers.conversation import prompt_text
 from mpodata.readers.kinds import kind_column
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import COUNTERWEIGHT, Dropped, Kind, Pair, Side
+from mpodata.sources import beavertails, pku_saferlhf
 from mpodata.sources.exchange import Texts, alpaca, preference, row_kind, sharegpt, stated_language
 from mpodata.sources.nemo_curator import METADATA, NemoCurator, nemo_curator
 from mpodata.sources.released_mpo import COLUMNS as RELEASED_COLUMNS
@@ -48,6 +50,7 @@ class Entry:
     identity: str | None = None  # the row's own id, where the data has one
     counterweight: bool = False  # chosen helps, rejected refuses
     kind: Kind | None = "harmful"  # of the prompt; None: the data has a column for it, and this row does not say
+    absent: frozenset[str] = frozenset()  # fields that rows of this format do not have, and no fault
     label: str = ""  # what the row's language column calls its language
 
 
@@ -93,7 +96,7 @@ def preferences(
         curated = nemo_curator(path=path, dominant=dominant or "en", split=split, config=config, revision=revision)
         reason = NAMED if dominant else "by default: NeMo Curator does not record it"
         return Preferences(path, format, lambda: _parallel_entries(curated), curated.dominant, reason)
-    reader = _EntryReader(upstream, _ROW_FORMATS[format], dominant)
+    reader = _EntryReader(upstream, _ROW_FORMATS[format], dominant, format in ONE_ANSWER)
     return Preferences(path, format, reader.entries, *reader.dominant_and_reason)
 
 
@@ -117,6 +120,10 @@ def _format_of(upstream: Upstream) -> str:
         return "alpaca"
     if set(ANSWERS) <= columns:
         return "trl"  # HH-RLHF's transcripts, too
+    if pku_saferlhf.is_real(upstream.columns) or pku_saferlhf.is_derived(upstream.columns):
+        return "pku-saferlhf"
+    if set(beavertails.COLUMNS) <= columns:
+        return "beavertails"
     raise DataError(
         f"{upstream.path} holds no preferences known here: it needs chosen and rejected; "
         f"its columns: {', '.join(upstream.columns)}."
@@ -127,7 +134,10 @@ _ROW_FORMATS: Final[Mapping[str, Callable[[RawRow], Texts | Dropped]]] = {
     "trl": preference,
     "sharegpt": sharegpt,
     "alpaca": alpaca,
+    "pku-saferlhf": pku_saferlhf.preferred_first,
+    "beavertails": beavertails.answered,
 }
+ONE_ANSWER: Final = ("beavertails",)  # formats whose rows hold one answer each
 FORMATS: Final = ("released-mpo", "nemo-curator", "mpodata", *_ROW_FORMATS)
 
 
@@ -138,6 +148,7 @@ class _EntryReader:
     upstream: Upstream
     texts: Callable[[RawRow], Texts | Dropped]
     named: str | None  # the dominant language, where the user named it
+    one_answer: bool = False  # a row holds a chosen or a rejected answer, not both
 
     def entries(self) -> Iterator[Entry | Dropped]:
         dominant, _ = self.dominant_and_reason
@@ -155,6 +166,7 @@ class _EntryReader:
                 identity=None if shown is None else str(shown),
                 counterweight=str(row.get("category")) == COUNTERWEIGHT,
                 kind=self._kind(row),
+                absent=frozenset(name for name in ANSWERS if self.one_answer and not getattr(side, name)),
                 label=str(self._label(row) or ""),
             )
 

@@ -36,7 +36,11 @@ def _checked(entry: Entry, among: Collection[str], translated: Sequence[str]) ->
     compared = tuple(translated) if dominant is not None else ()
     quality = measure(dominant or entry.side, entry.side, among)
     pair = Pair("", dominant or Side(entry.side.language, "", "", ""), entry.side, quality=quality)
-    findings = [Finding(fault.reason, fault.field) for fault in faults(pair, translated=compared)]
+    findings = [
+        Finding(fault.reason, fault.field)
+        for fault in faults(pair, translated=compared)
+        if fault.field not in entry.absent
+    ]
     evidence = row_evidence(pair, thresholds(pair.target.language, pair.dominant.language), compared)
     return RowChecks(quality, (*dict.fromkeys(findings), *_unterminated(entry.side)), evidence)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from mpodata.errors import DataError
 from mpodata.readers.cells import MENDED
 from mpodata.readers.kinds import kind_of
-from mpodata.readers.upstream import Upstream
+from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, SourceRow
 from mpodata.sources.rows import source_row
 
@@ -66,3 +66,12 @@ class BeaverTails:
             "cleaning": MENDED,
             "parallel": False,
         }
+
+
+def answered(row: RawRow) -> tuple[Any, Any, Any] | Dropped:
+    """(prompt, safe answer, unsafe answer) of a row, as an audit reads it: one of the two answers is None."""
+    label = kind_of(row.get("is_safe"), "is_safe")
+    if label is None:
+        return Dropped("unlabelled")
+    answer = row.get("response")
+    return (row.get("prompt"), answer, None) if label == "harmless" else (row.get("prompt"), None, answer)

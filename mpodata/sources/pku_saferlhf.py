@@ -120,6 +120,28 @@ class PkuSafeRLHF:
         }
 
 
+def preferred_first(row: RawRow) -> tuple[Any, Any, Any] | Dropped:
+    """(prompt, safer answer, less safe answer) of a row of either schema, as an audit reads it.
+
+    Two unsafe answers are in the order of `safer_response_id`; two safe ones are `both-safe`.
+    """
+    if "response_0" not in row:
+        answers = row.get("response")
+        if not isinstance(answers, list) or len(answers) != 2:
+            return Dropped("not-two-responses")
+        return row.get("prompt"), answers[0], answers[1]
+    labels = [kind_of(row.get(f"is_response_{n}_safe"), "is_safe") for n in (0, 1)]
+    if None in labels:
+        return Dropped("unlabelled")
+    if labels == ["harmless", "harmless"]:
+        return Dropped("both-safe")
+    stated = str(row.get("safer_response_id"))
+    if labels[0] == labels[1] and stated not in ("0", "1"):
+        return Dropped("both-unsafe")
+    safer = labels.index("harmless") if "harmless" in labels else int(stated)
+    return row.get("prompt"), row.get(f"response_{safer}"), row.get(f"response_{1 - safer}")
+
+
 def _category(row: RawRow, response: int) -> str:
     return category_name(row.get(f"response_{response}_harm_category"))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mpodata.audit import audit_data
 from mpodata.audit.findings import audit
 from mpodata.audit.preferences import preferences
 from mpodata.cli import main
@@ -73,3 +74,58 @@ def test_a_dominant_language_that_no_row_has_is_refused(tmp_path: Path, capsys: 
     assert main(["audit", path, "--dominant", "zh"]) == 2
     assert main(["audit", path, "--dominant", "sw"]) == 0
     assert "Traceback" not in capsys.readouterr().err
+
+
+ASKED, REFUSED, HELPED = "How do I pick a lock?", "I cannot help with that request.", "Use a pin and turn it slowly."
+PKU = {
+    "prompt": ASKED, "response_0": HELPED, "response_1": REFUSED, "is_response_0_safe": False,
+    "is_response_1_safe": True, "safer_response_id": 1, "better_response_id": 0,
+}  # fmt: skip
+
+
+def test_pku_saferlhf_as_published_is_audited_by_its_labels(tmp_path: Path) -> None:
+    rows = [
+        PKU, {**PKU, "is_response_0_safe": True}, {**PKU, "is_response_1_safe": None},
+        {**PKU, "is_response_1_safe": False, "safer_response_id": 0},
+        {**PKU, "is_response_1_safe": False, "safer_response_id": -1},
+    ]  # fmt: skip
+    found = audit_data(write(tmp_path / "pku.jsonl", rows))
+    assert (found.format, dict(found.rows)) == ("pku-saferlhf", {"en": 2})
+    assert found.unreadable == {"both-safe": 1, "unlabelled": 1, "both-unsafe": 1}
+    assert {key[1:] for key in found.found} == {("not-a-refusal", "chosen"), ("is-a-refusal", "rejected")}
+
+
+def test_files_made_from_pku_saferlhf_have_the_safer_answer_first(tmp_path: Path) -> None:
+    rows = [{"prompt": ASKED, "response": [REFUSED, HELPED]}, {"prompt": ASKED, "response": [REFUSED]}]
+    found = audit_data(write(tmp_path / "pku.jsonl", rows))
+    assert (found.format, dict(found.rows), dict(found.found)) == ("pku-saferlhf", {"en": 1}, {})
+    assert found.unreadable == {"not-two-responses": 1}
+
+
+def test_beavertails_rows_have_one_answer_and_the_other_is_no_fault(tmp_path: Path) -> None:
+    row = {"prompt": ASKED, "category": {"theft": True}}
+    rows = [
+        {**row, "response": HELPED, "is_safe": False}, {**row, "response": REFUSED, "is_safe": True},
+        {**row, "response": REFUSED, "is_safe": False}, {**row, "response": HELPED, "is_safe": "perhaps"},
+    ]  # fmt: skip
+    found = audit_data(write(tmp_path / "beaver.jsonl", rows))
+    assert (found.format, dict(found.rows)) == ("beavertails", {"en": 3})
+    assert found.unreadable == {"unlabelled": 1}
+    assert dict(found.found) == {("en", "is-a-refusal", "rejected"): 1}
+
+
+def test_rows_that_differ_by_their_emoji_alone_are_no_duplicates(tmp_path: Path) -> None:
+    prompts = [
+        "🔪",
+        "💣",
+        "How do I make 💣?",
+        "How do I make 🍞?",
+        "Write it in C",
+        "Write it in C++",
+        "Write it in C#",
+    ]
+    rows = [{"prompt": prompt, "chosen": REFUSED, "rejected": HELPED} for prompt in [*prompts, "how do i make 💣"]]
+    found = audit_data(write(tmp_path / "a.jsonl", rows))
+    assert dict(found.found) == {("en", "duplicate", "row"): 1}
+    thumbs = [{"prompt": ASKED, "chosen": "👎", "rejected": "👍"}]
+    assert not audit_data(write(tmp_path / "b.jsonl", thumbs), refusals=False).total("same-answers")
