@@ -225,6 +225,8 @@ MPOTRAIN: dict[str, Cases] = {
         "--languages": ("en,sw", ",", EMPTY),
         "--limit": ("10", "0", LEAST_1),
         "--shots": ("5", "-1", "must be at least 0"),
+        "--baseline-answers": ("{rows}", "{rows}", "add --utility x-alpacaeval"),
+        "--both-orders": ("", "", "add --utility x-alpacaeval"),
         "--judge": ("rules", "ruls", "Did you mean 'rules'?"),
         "--engine": ("vllm", "vlm", "Did you mean 'vllm'?"),
         "--max-tokens": ("64", "0", LEAST_1),

@@ -21,15 +21,15 @@ from mpodata.runtime.yaml_text import parse_yaml
 from mpotrain.commands import require_training
 from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
 from mpotrain.evaluation.evaluate import EvaluationSuite, Extras, Settings, evaluate, prepare_suite
-from mpotrain.evaluation.folder import STATES, UTILITY, refuse_another, write_lines
+from mpotrain.evaluation.folder import COMPARED, STATES, UTILITY, refuse_another, write_lines
 from mpotrain.evaluation.heeded import SEED, check_heeded
 from mpotrain.evaluation.judges import JUDGES
 from mpotrain.evaluation.judges.choice import SHARED, make_judges
 from mpotrain.evaluation.model import EvaluatedModel, model_of_run
 from mpotrain.evaluation.states import write_states
 from mpotrain.evaluation.summary import lines
-from mpotrain.evaluation.utility.harness import Result
-from mpotrain.evaluation.utility.suite import TASKS, UtilityTasks
+from mpotrain.evaluation.utility.suite import FILES, TASKS, UtilityResults, UtilityTasks
+from mpotrain.evaluation.utility.x_alpacaeval import TASK as X_ALPACAEVAL
 
 HELP = "Answer benchmarks, judge the answers, measure per language; every rate with its interval."
 EXAMPLE = (
@@ -57,7 +57,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a file is")
     parser.add_argument("--languages", type=listed, help="comma-separated codes (default: all that a benchmark has)")
     parser.add_argument("--limit", type=whole(1), help="at most N prompts per language and kind, the same in every run")
-    parser.add_argument("--shots", type=whole(0), help="examples before each M-MMLU question (default: 5)")
+    parser.add_argument(
+        "--shots", type=whole(0), help="examples before each M-MMLU or Global MMLU question (default: 5)"
+    )
+    parser.add_argument(
+        "--baseline-answers", type=Path, metavar="PATH",
+        help="answers that x-alpacaeval compares with: a file or folder of rows with instruction and output, such as "
+        "another evaluation's x-alpacaeval.jsonl (default with --baseline: the base model's)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--both-orders", action="store_true", help="x-alpacaeval's judge sees every two answers in both orders"
+    )
     judges = ", ".join(JUDGES)
     parser.add_argument(
         "--judge", type=listed, default="rules",
@@ -145,10 +155,14 @@ def _what_is_asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> dict[
         "settings",
         "gap",
         "split",
+        "baseline_answers",
+        "both_orders",
     )
     sampling = ("max_tokens", "temperature", "seed")
     asked = {name: getattr(args, name) for name in (*given, *sampling)} | {"seed": _seed(args)}
     asked |= {name: asked[name] or "" for name in ("benchmarks", "utility")}
+    asked["baseline_answers"] = str(args.baseline_answers.resolve()) if args.baseline_answers else None
+    asked["both_orders"] = args.both_orders or None  # evaluations of earlier releases do not hold it
     asked["settings"] = [redact_command(setting) for setting in args.settings]
     model = str(args.run.resolve()) if args.run else evaluated.model
     return {"model": model, "revision": evaluated.revision, **asked, "baseline": args.baseline}
@@ -182,16 +196,25 @@ def _evaluate(
             measurements = held_out(evaluated, base, reference, parts(args.languages or ""), measured, args.split)
         write_states(out / STATES, measurements.states)
         gaps = measurements.gaps
-    utility: list[Result] = []
+    told = UtilityResults()
     if utility_tasks.tasks:
         from mpotrain.evaluation.utility import suite
 
+        if base is not None and utility_tasks.baseline_answers is None:  # the base model was evaluated before
+            utility_tasks = replace(utility_tasks, baseline_answers=out / BASE / COMPARED)
         done = progress("utility", len(utility_tasks.tasks))
-        utility, scores = suite.run(
+        told = suite.run(
             utility_tasks, evaluated, engine, args.engine, settings.judges, settings.sampling, journal, done
         )
-        write_lines(out / UTILITY, (asdict(score) for score in scores))
-    extras = Extras(gaps=gaps, utility=[asdict(row) for row in utility], baseline=BASE if base is not None else None)
+        write_lines(out / UTILITY, (asdict(score) for score in told.scores))
+        if told.answered:
+            write_lines(out / COMPARED, (row.row() for row in told.answered))
+    extras = Extras(
+        gaps=gaps,
+        utility=[asdict(row) for row in told.results],
+        baseline=BASE if base is not None else None,
+        notes=told.notes,
+    )
     return evaluate(evaluated, engine, suite_asked, settings, journal, out, extras=extras, progress=progress)
 
 
@@ -219,7 +242,7 @@ def _asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> tuple[Evaluat
         raise ConfigError("What to ask? Add --benchmarks, for example multijail,xstest, or --utility.")
     files = places(args.data, "multijail=multijail.csv")
     for name, place in files.items():
-        if name not in (*names, *tasks):
+        if name not in (*names, *tasks, *(FILES if X_ALPACAEVAL in tasks else ())):
             raise ConfigError(f"--data {name}={place}: {name!r} is in neither --benchmarks nor --utility.")
     wanted = parts(args.languages or "") or None
     trained = evaluated.data
@@ -227,7 +250,7 @@ def _asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> tuple[Evaluat
     suite_asked = prepare_suite(
         names, files, wanted, args.limit, dataset=trained.get("reference"), split=args.split, dominant=dominant
     )
-    utility = UtilityTasks(tasks, files, wanted, args.limit, args.shots)
+    utility = UtilityTasks(tasks, files, wanted, args.limit, args.shots, args.baseline_answers, args.both_orders)
     return replace(suite_asked, warnings=(*suite_asked.warnings, *utility.left_out())), utility
 
 

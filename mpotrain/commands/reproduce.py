@@ -14,7 +14,7 @@ EXAMPLE = (
     "  mpotrain reproduce mpo --table 4 --model pocket-chat\n"
     "  mpotrain reproduce mpo --list"
 )
-DATA_NAMES = ("multijail", "advbench-x", "csrt", "refuseu-test", "mt-bench", "mmlu", "mgsm", "states")
+DATA_NAMES = ("multijail", "advbench-x", "csrt", "refuseu-test", "mt-bench", "mmlu", "mgsm", "global-mmlu", "states")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -68,6 +68,7 @@ class Extras:
     gaps: Mapping[str, Any] = field(default_factory=dict)
     utility: Sequence[Mapping[str, Any]] = ()
     baseline: str | None = None  # the base model's evaluation, relative to this one's folder
+    notes: Sequence[str] = ()  # what a reader must know of them
 
 
 def prepare_suite(
@@ -175,7 +176,7 @@ def _results(
         "agreement": as_json([agreement(main, other) for name, other in verdicts.items() if other is not main]),
         "gaps": as_json(extras.gaps),
         "utility": as_json(list(extras.utility)),
-        "warnings": [*suite.warnings, *_warnings(main, settings.judges, suite.languages)],
+        "warnings": [*suite.warnings, *extras.notes, *_warnings(main, settings.judges, suite.languages)],
         "command": settings.command,
         "asked": as_json(settings.asked),
         "mpotrain": mpodata.__version__,

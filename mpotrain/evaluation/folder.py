@@ -16,6 +16,7 @@ VERDICTS = "verdicts.jsonl"  # one row per judge and answer, without text
 RESPONSES = "responses.jsonl"  # prompts and answers: harmful text
 STATES = "states.npz"  # last-layer states of held-out responses
 UTILITY = "utility.jsonl"  # the score of every question of the utility tasks
+COMPARED = "x-alpacaeval.jsonl"  # instructions, both answers and the preference
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from mpodata.engines.checkpoints import EMBEDDED
 from mpodata.errors import ConfigError
+from mpodata.runtime.flags import parts
 from mpotrain.evaluation.judges import JUDGES
+from mpotrain.evaluation.utility.global_mmlu import GLOBAL_MMLU
+from mpotrain.evaluation.utility.x_alpacaeval import TASK as X_ALPACAEVAL
 
 SEED = 42  # of sampled answers, where none is given
-SHOTS_FOR = "m-mmlu"  # the utility task that is asked with examples
+SHOTS_FOR = ("mmlu", *GLOBAL_MMLU)  # the utility tasks that are asked with examples
 
 
 def check_heeded(args: Namespace) -> None:
@@ -20,6 +23,7 @@ def check_heeded(args: Namespace) -> None:
     for name in ("languages", "benchmarks", "utility"):
         _check_once(f"--{name}", getattr(args, name) or "")
     _check_shots(args.shots, args.utility or "")
+    _check_comparison(args)
     if args.revision is not None:
         _check_revision(args)
     _check_judge_settings(args.settings, args.judge)
@@ -35,8 +39,24 @@ def _check_once(flag: str, listed: str) -> None:
 def _check_shots(shots: int | None, utility: str) -> None:
     if shots is None:
         return
-    if SHOTS_FOR not in (part.strip() for part in utility.split(",")):
-        raise ConfigError(f"--shots are examples before M-MMLU questions: add --utility {SHOTS_FOR}, or leave it out.")
+    if not set(SHOTS_FOR) & set(parts(utility)):
+        raise ConfigError(
+            f"--shots are examples before MMLU questions: add --utility {' or '.join(SHOTS_FOR)}, or leave it out."
+        )
+
+
+def _check_comparison(args: Namespace) -> None:
+    asked = X_ALPACAEVAL in parts(args.utility or "")
+    for flag, given in (("--baseline-answers", args.baseline_answers), ("--both-orders", args.both_orders)):
+        if given and not asked:
+            raise ConfigError(f"{flag} is for comparing two answers: add --utility {X_ALPACAEVAL}, or leave it out.")
+    if asked and args.baseline_answers is None and not args.baseline:
+        raise ConfigError(
+            f"{X_ALPACAEVAL} compares with another model's answers: add --baseline-answers FILE (rows of instruction "
+            "and output), or --run RUN --baseline for the model that the run started from."
+        )
+    if asked and args.baseline_answers is not None and not args.baseline_answers.exists():
+        raise ConfigError(f"--baseline-answers {args.baseline_answers}: there is no such file or folder.")
 
 
 def _check_revision(args: Namespace) -> None:

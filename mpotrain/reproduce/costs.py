@@ -12,7 +12,7 @@ ANSWER_TOKENS = 200
 LANGUAGES = 6  # of the paper's data
 PROMPTS = {  # per language, as published
     "multijail": 315, "advbench-x": 520, "csrt": 315, "refuseu-test": 1400, "dataset": 100, "pocket": 360,
-    "mt-bench": 160, "mmlu": 14042, "mgsm": 250,
+    "mt-bench": 160, "mmlu": 14042, "mgsm": 250, "global-mmlu": 14042, "global-mmlu-lite": 400,
 }  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def answering(benchmark: str, languages: int, billions: float, judge: str, limit
     per_language = min(prompts, limit) if limit else prompts
     count = per_language * (1 if benchmark == "csrt" else languages)
     hours = 2e9 * billions * count * ANSWER_TOKENS / (H100 * DECODING_EFFICIENCY) / 3600 + _start(billions)
-    paid = ":" in judge and benchmark not in ("mmlu", "mgsm")
+    paid = ":" in judge and benchmark not in ("mmlu", "mgsm", "global-mmlu", "global-mmlu-lite")
     foreign = count if benchmark == "csrt" else count - per_language
     calls = count if benchmark == "mt-bench" else count + foreign
     return Cost(hours, calls if paid else 0)

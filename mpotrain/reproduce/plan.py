@@ -20,7 +20,8 @@ HUB_BENCHMARKS = {"multijail", "refuseu-test"}  # read from the Hub where no fil
 NEEDS = {
     "advbench-x": "FILE, one column of prompts per language", "csrt": "FILE, csrt.csv",
     "mt-bench": "FOLDER of the questions per language", "mmlu": "FOLDER of openai/MMMLU",
-    "mgsm": "FOLDER of juletxara/mgsm",
+    "mgsm": "FOLDER of juletxara/mgsm", "global-mmlu": "FOLDER of CohereForAI/Global-MMLU",
+    "global-mmlu-lite": "FOLDER of CohereForAI/Global-MMLU-Lite",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from mpotrain.evaluation.published import PublishedTable, published
 
 FOLDER = Path(__file__).parent
 TABLES = FOLDER / "tables"
-UTILITY = ("mt-bench", "mmlu", "mgsm")  # measured by `mpotrain eval --utility`
+UTILITY = ("mt-bench", "mmlu", "mgsm", "global-mmlu", "global-mmlu-lite")  # measured by `mpotrain eval --utility`
 UNSUPPORTED = {"x-alpacaeval", "x-alpacaeval-lc", "x-alpacaeval-low"}  # need a pairwise judge
 _KEYS = {
     "title", "published", "model", "base_model", "judge", "data", "runs", "parts", "claims", "note", "settings",
@@ -70,7 +70,7 @@ class Part:
     @property
     def scale(self) -> float:
         """From what our files hold to the table's unit: shares to percent."""
-        return 100.0 if self.benchmark or self.utility in ("mmlu", "mgsm") else 1.0
+        return 100.0 if self.benchmark or (self.utility and self.utility != "mt-bench") else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from mpotrain.evaluation.utility.numbers import last_number
 
 TASKS = Path(__file__).with_name("tasks")
 BACKENDS = {"transformers": "hf", "vllm": "vllm"}  # our engine -> the harness's model type
-HARNESS = ("mgsm", "mmlu")  # what the harness runs; mt-bench is judged (mt_bench.py)
+HARNESS = ("mgsm", "mmlu", "global-mmlu", "global-mmlu-lite")  # what the harness runs; other tasks are judged
 
 COLUMNS = {
     "question": ("question", "instruction"),
@@ -38,7 +38,9 @@ COLUMNS = {
     "c": ("option_c", "c"),
     "d": ("option_d", "d"),
     "subject": ("subject",),
-    "id": ("id", "question_id"),
+    "id": ("id", "question_id", "sample_id"),
+    "category": ("subject_category",),
+    "culture": ("cultural_sensitivity_label",),
 }
 SAMPLE = 200  # questions that a file's language is told from
 KNOWN = frozenset(name for names in COLUMNS.values() for name in names)
@@ -214,7 +216,7 @@ def _model(backend: str, model: str) -> Any:
 def _mgsm(path: Path, code: str, config: Mapping[str, Any]) -> list[dict[str, Any]]:
     instruction = config["instructions"].get(code, config["instructions"]["en"])
     docs = []
-    for place, row in enumerate(_rows(path), start=1):
+    for place, row in enumerate(question_rows(path), start=1):
         question, answer = (row["question"], row["answer"]) if "question" in row else (row["0"], row["1"])
         right: Fraction | None = last_number(str(answer))
         if right is None:
@@ -232,42 +234,46 @@ def _mmlu(path: Path, development: Path | None, code: str, shots: int) -> list[d
             f"{path.name}. Add it, or ask for --shots 0."
         )
     examples: dict[str, list[str]] = {}
-    for row in _rows(development) if development and shots else []:
-        examples.setdefault(_subject(row), []).append(f"{_asked(row)} {row['answer']}\n\n")
+    for row in question_rows(development) if development and shots else []:
+        examples.setdefault(subject_of(row), []).append(f"{choice_prompt(row)} {row['answer']}\n\n")
     docs = []
-    for place, row in enumerate(_rows(path), start=1):
+    for place, row in enumerate(question_rows(path), start=1):
         if str(row.get("answer")).strip() not in {"A", "B", "C", "D"}:
             raise DataError(f"{path}, row {place}: the answer must be A, B, C or D, got {row.get('answer')!r}.")
-        mine = examples.get(_subject(row), [])[:shots]
+        mine = examples.get(subject_of(row), [])[:shots]
         if len(mine) < shots:
             raise DataError(
-                f"{path}, row {place}: {shots} examples of {_subject(row) or 'its subject'!r} are wanted, "
+                f"{path}, row {place}: {shots} examples of {subject_of(row) or 'its subject'!r} are wanted, "
                 f"{development} has {len(mine)}. Ask for --shots {len(mine)}, or complete the file."
             )
-        docs.append(
-            {
-                "id": str(row.get("id") or place),
-                "question": str(row["question"]).strip(),
-                "choices": [str(row[letter]) for letter in "abcd"],
-                "answer": str(row["answer"]).strip(),
-                "shots": "".join(mine),
-                "shot_count": len(mine),
-            }
-        )
+        docs.append(choice_doc(row, str(row.get("id") or place), mine))
     return docs
 
 
-def _asked(row: Mapping[str, Any]) -> str:
+def choice_doc(row: Mapping[str, Any], name: str, shots: Sequence[str]) -> dict[str, Any]:
+    """One question with four choices as the harness takes it; name: the same in every run."""
+    return {
+        "id": name,
+        "question": str(row["question"]).strip(),
+        "choices": [str(row[letter]) for letter in "abcd"],
+        "answer": str(row["answer"]).strip(),
+        "shots": "".join(shots),
+        "shot_count": len(shots),
+    }
+
+
+def choice_prompt(row: Mapping[str, Any]) -> str:
+    """A question with its four choices, up to where the letter goes."""
     choices = "\n".join(f"{letter.upper()}. {row[letter]}" for letter in "abcd")
     return f"{str(row['question']).strip()}\n{choices}\nAnswer:"
 
 
-def _subject(row: Mapping[str, Any]) -> str:
+def subject_of(row: Mapping[str, Any]) -> str:
     """The subject a question belongs to; m_mmlu has it in the id: econometrics/dev/1."""
     return str(row.get("subject") or str(row.get("id") or "").split("/")[0])
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def question_rows(path: Path) -> list[dict[str, Any]]:
     """Rows under our column names; a file without a header keeps "0", "1", ..."""
     rows = []
     for raw in read_table(Upstream(str(path)), KNOWN).rows:
@@ -291,7 +297,7 @@ def files_by_language(folder: Path) -> dict[str, list[Path]]:
         raise DataError(f"{folder}: no such folder; it should hold one file per language.")
     for path in sorted(folder.iterdir()):
         if LocalFile(str(path)).suffix in SUFFIXES:
-            questions = [row.get("question", row.get("0")) for row in _rows(path)][:SAMPLE]
+            questions = [row.get("question", row.get("0")) for row in question_rows(path)][:SAMPLE]
             code = (
                 stated_language(LocalFile(str(path)).stem, questions)
                 or dominant_language_of([text for text in questions if isinstance(text, str)])[0]

@@ -1,19 +1,22 @@
 """What alignment may have cost: the utility tasks that were asked for, by whoever runs them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mpodata.engines import Engine, Sampling
 from mpodata.errors import ConfigError, UnknownName
 from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges import Judge
+from mpotrain.evaluation.judges.pairwise import pairwise_judge
 from mpotrain.evaluation.judges.protocol import ProtocolJudge
 from mpotrain.evaluation.model import EvaluatedModel
-from mpotrain.evaluation.utility import harness, mt_bench
+from mpotrain.evaluation.utility import global_mmlu, harness, mt_bench, x_alpacaeval
 from mpotrain.evaluation.utility.harness import Result, Score
+from mpotrain.evaluation.utility.x_alpacaeval import Answered
 
-TASKS = (*harness.HARNESS, mt_bench.TASK)
+TASKS = (*harness.HARNESS, mt_bench.TASK, x_alpacaeval.TASK)
+FILES = (x_alpacaeval.GAMED, x_alpacaeval.DIFFICULTY)  # what --data may name besides tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,9 @@ class UtilityTasks:
     places: Mapping[str, str]  # task -> folder
     languages: Sequence[str] | None = None
     limit: int | None = None
-    shots: int | None = None  # M-MMLU's examples; None: its task file's
+    shots: int | None = None  # examples before each question of M-MMLU and Global MMLU; None: its task file's
+    baseline_answers: Path | None = None  # what X-AlpacaEval compares with
+    both_orders: bool = False  # of X-AlpacaEval's judge
 
     def check(self, judges: Sequence[Judge], engine: str) -> None:
         """Raises before anything is run for what could not be run."""
@@ -35,6 +40,8 @@ class UtilityTasks:
                 raise ConfigError(f"Utility task {task!r} needs its files: --data {task}=FOLDER.")
         if mt_bench.TASK in self.tasks:
             _chat_judge(judges)
+        if x_alpacaeval.TASK in self.tasks:
+            pairwise_judge(judges, both_orders=self.both_orders)
         if set(self.tasks) & set(harness.HARNESS) and engine not in harness.BACKENDS:
             raise ConfigError(f"Tasks of the harness run on {' or '.join(harness.BACKENDS)}, not on engine {engine!r}.")
 
@@ -56,7 +63,21 @@ def languages_of(task: str, folder: Path) -> set[str]:
     """The languages that the files of a task hold; raises DataError for a folder that is not there."""
     if task == mt_bench.TASK:
         return {question.language for question in mt_bench.questions(folder, None, None)}
+    if task == x_alpacaeval.TASK:
+        return {instruction.language for instruction in x_alpacaeval.instructions(folder, None, None)}
+    if task in global_mmlu.GLOBAL_MMLU:
+        return set(global_mmlu.folders_by_language(folder))
     return set(harness.files_by_language(folder))
+
+
+@dataclass(slots=True)
+class UtilityResults:
+    """What the tasks gave."""
+
+    results: list[Result] = field(default_factory=list)  # per task and language
+    scores: list[Score] = field(default_factory=list)  # of every question
+    notes: list[str] = field(default_factory=list)  # what a reader must know
+    answered: list[Answered] = field(default_factory=list)  # X-AlpacaEval's answers
 
 
 def run(
@@ -68,23 +89,53 @@ def run(
     sampling: Sampling,
     journal: Journal,
     done: Callable[[int], None] = lambda _: None,
-) -> tuple[list[Result], list[Score]]:
-    """Results per task and language, and the score of every question."""
-    results: list[Result] = []
-    scores: list[Score] = []
+) -> UtilityResults:
+    """Ask, score and summarise every task."""
+    told = UtilityResults()
     for task in tasks.tasks:
         folder = Path(tasks.places[task])
         if task == mt_bench.TASK:
             judge = _chat_judge(judges)
             asked = mt_bench.questions(folder, tasks.languages, tasks.limit)
-            mine = mt_bench.run_mt_bench(asked, folder, engine, judge, sampling, journal)
-            results += mt_bench.results(mine, judge)
+            scores = mt_bench.run_mt_bench(asked, folder, engine, judge, sampling, journal)
+            told.results += mt_bench.results(scores, judge)
+            told.scores += scores
+        elif task == x_alpacaeval.TASK:
+            _compare(tasks, folder, evaluated, engine, judges, sampling, journal, told)
         else:
-            prepared = harness.prepare(task, folder, tasks.languages, tasks.limit, tasks.shots)
-            mine = harness.run_harness(prepared, evaluated.model, engine_name, engine.provenance(), journal, done)
-            results += harness.results(mine, prepared)
-        scores += mine
-    return results, scores
+            read = global_mmlu.prepare if task in global_mmlu.GLOBAL_MMLU else harness.prepare
+            prepared = read(task, folder, tasks.languages, tasks.limit, tasks.shots)
+            scores = harness.run_harness(prepared, evaluated.model, engine_name, engine.provenance(), journal, done)
+            results = harness.results(scores, prepared)
+            if task in global_mmlu.GLOBAL_MMLU:
+                split_scores, split_asked = global_mmlu.by_culture(scores, prepared)
+                scores += split_scores
+                results += harness.results(split_scores, split_asked)
+                told.notes += global_mmlu.notes(results)
+            told.results += results
+            told.scores += scores
+    return told
+
+
+def _compare(
+    tasks: UtilityTasks,
+    folder: Path,
+    evaluated: EvaluatedModel,
+    engine: Engine,
+    judges: Sequence[Judge],
+    sampling: Sampling,
+    journal: Journal,
+    told: UtilityResults,
+) -> None:
+    judge = pairwise_judge(judges, both_orders=tasks.both_orders)
+    asked = x_alpacaeval.instructions(folder, tasks.languages, tasks.limit)
+    controls = x_alpacaeval.regression(folder, tasks.places)
+    baselines = x_alpacaeval.baseline_answers(tasks.baseline_answers, asked) if tasks.baseline_answers else None
+    told.answered = x_alpacaeval.compare(asked, baselines, engine, evaluated.title, judge, sampling, journal)
+    scores = x_alpacaeval.scores(told.answered, controls)
+    told.results += x_alpacaeval.results(scores, judge, controls)
+    told.scores += scores
+    told.notes += x_alpacaeval.notes(told.answered)
 
 
 def _chat_judge(judges: Sequence[Judge]) -> ProtocolJudge:
