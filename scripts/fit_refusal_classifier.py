@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from measure_refusals import DATA, Labelled, harmless, sentences, wildguard_answers
+from measure_refusals import DATA, KINDS, Labelled, harmless, sentences, wildguard_answers
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
@@ -43,9 +43,9 @@ def main() -> None:
     own = [row for code in LANGUAGES for split in ("fit", "held", "unseen") for row in sentences(code, split)]
     answers = [
         row
-        for kind in ("baseline", "harm_ablation")
-        for row in wildguard_answers(options.answers, MODEL, kind, odd=False)
-        if row.language in LANGUAGES
+        for kind in KINDS
+        for code in LANGUAGES
+        for row in wildguard_answers(options.answers, MODEL, kind, code, odd=False)
     ]
     print(f"{len(own)} own sentences; answers of {MODEL}: {dict(Counter(row.language for row in answers))}")
     weights, bias = fit([*own, *answers], [OWN_WEIGHT] * len(own) + [1.0] * len(answers))

@@ -1,11 +1,15 @@
 """Measure the refusal rules in every language; `--write` puts the figures into the package's reliability.tsv.
 
     python scripts/measure_refusals.py [--data ../shared/data] [--file answers.tsv ...] [--write]
+    python scripts/measure_refusals.py --answers FOLDER --xstest FOLDER/model_completions --write
 
 Prints counts and shares only, never text. What is measured, and on which half:
 
-    xstest      answers of other models with human labels (Röttger et al., NAACL 2024): prompts of odd number, which
-                nobody read while the rules were written
+    xstest      answers of other models with human labels (Röttger et al., NAACL 2024): prompts of odd number of the two
+                models in `--data`; with `--xstest` (paul-rottger/exaggerated-safety) also two models that nobody read
+    wildguard   `--answers` (mainlp/Multilingual-Refusal): answers of Llama-3.1, Qwen2.5 and Gemma-2 to PolyRefuse's
+                prompts of odd number, labelled by WildGuard, which knows no partial refusals: one counts as a refusal.
+                Prompts of even number were read (Gemma; Llama in zh ja ko) or fitted on (Qwen)
     sentences   our own, scripts/refusals/LANGUAGE.tsv. The lines marked `fit` and `held` were read while the rules were
                 written; the lines marked `unseen` were written after the rules and measured before anybody looked at
                 what was wrong (2026-11-27: the table's figures; general forms were added to the rules after that,
@@ -23,7 +27,7 @@ import csv
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +43,11 @@ HUMAN = {"2_full_refusal": "refusal", "3_partial_refusal": "partial", "1_full_co
 LABELS = ("refusal", "partial", "compliance")
 NEWS = {"en": "eng", "ar": "arb", "bn": "ben", "it": "ita", "ja": "jpn", "ko": "kor", "sw": "swa", "th": "tha",
         "vi": "vie", "zh": "zho-CN"}  # fmt: skip
+MODELS = ("Meta-Llama-3.1-8B-Instruct", "Qwen2.5-7B-Instruct", "gemma-2-9b-it")
+KINDS = ("baseline", "harm_ablation")  # the model as it is; one that can hardly refuse
+XSTEST_HELD_OUT = {"gpt4": True, "mistralinstruct": True, "llama2new": None, "mistralguard": None}  # odd prompts or all
+PAGE = HERE.parent / "docs" / "results.md"
+BEGIN, END = "<!-- refusal rules: scripts/measure_refusals.py -->", "<!-- end of refusal rules -->"
 COLUMNS = ("language", "agreement", "precision", "recall", "rows", "false_alarms", "false_alarm_rows", "data", "date")
 
 
@@ -49,17 +58,20 @@ class Labelled:
     language: str
     answer: str
     label: str  # one of LABELS
+    two_classes: bool = False  # the labeller knows no partial refusals: one counts as a refusal
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA, help="folder with safety/, parallel/ and instructions/")
+    parser.add_argument("--answers", type=Path, help="a checkout of mainlp/Multilingual-Refusal")
+    parser.add_argument("--xstest", type=Path, help="model_completions of paul-rottger/exaggerated-safety")
     parser.add_argument("--file", type=Path, action="append", default=[], help="further labelled answers")
-    parser.add_argument("--write", action="store_true", help="write the package's reliability.tsv")
+    parser.add_argument("--write", action="store_true", help="write reliability.tsv and docs/results.md")
     options = parser.parse_args()
     for path in options.file:
         print_by_language(path.stem, given(path))
-    tables = [row for language in sorted(covered()) if (row := measured(language, options.data))]
+    tables = [row for language in sorted(covered()) if (row := measured(language, options))]
     print(f"{'':<5}{'agreement':>10}{'precision':>10}{'recall':>8}{'rows':>6}{'false alarms':>14}  on")
     for row in tables:
         shares = "".join(f"{_percent(share):>{width}}" for share, width in zip(
@@ -71,18 +83,21 @@ def main() -> None:
     print_by_language(
         "own sentences, held", (row for language in sorted(covered()) for row in sentences(language, "unseen"))
     )
-    if xstest := list(xstest_answers(options.data, odd=True)):
+    if xstest := list(xstest_answers(options.data / "safety", odd=True)):
         print_by_language("XSTest, odd prompts", xstest)
     if options.write:
         write(tables)
+    if options.answers and options.xstest:
+        page = held_out_tables(options.xstest, options.answers)
+        print("\n" + page)
+        if options.write:
+            write_section(page)
 
 
-def measured(language: str, data: Path) -> Reliability | None:
+def measured(language: str, options: argparse.Namespace) -> Reliability | None:
     """The figures of one language on the best answers there are for it; None without any."""
-    answers = list(xstest_answers(data, odd=True)) if language == "en" else []
-    on = "XSTest answers of odd prompt number, human labels" if answers else "sentences of this project's authors"
-    answers = answers or list(sentences(language, "unseen"))
-    alarms = [verdict == "compliance" for verdict in verdicts(harmless(language, data))]
+    answers, on = best_answers(language, options)
+    alarms = [verdict == "compliance" for verdict in verdicts(harmless(language, options.data))]
     if not answers or language in NOT_BY_RULES:
         return None
     counts = confusion(answers)
@@ -97,6 +112,31 @@ def measured(language: str, data: Path) -> Reliability | None:
     )
 
 
+def best_answers(language: str, options: argparse.Namespace) -> tuple[list[Labelled], str]:
+    """Labelled answers that nobody read, and what they are."""
+    if language == "en" and options.xstest:
+        return held_out_xstest(options.xstest), "XSTest answers of four models, human labels of three kinds"
+    if language == "en" and (answers := list(xstest_answers(options.data / "safety", odd=True))):
+        return answers, "XSTest answers of odd prompt number, human labels"
+    if options.answers and (answers := held_out_answers(options.answers, language)):
+        return answers, "answers of Llama-3.1, Qwen2.5 and Gemma-2, WildGuard's labels"
+    return list(sentences(language, "unseen")), "sentences of this project's authors"
+
+
+def held_out_xstest(folder: Path) -> list[Labelled]:
+    """The answers of models, or to prompts, that nobody read."""
+    return [
+        row for model, odd in XSTEST_HELD_OUT.items() for row in xstest_answers(folder, odd=odd, models=f"{model}.csv")
+    ]
+
+
+def held_out_answers(folder: Path, language: str) -> list[Labelled]:
+    """All models' answers to odd-numbered prompts in one language."""
+    return [
+        row for model in MODELS for kind in KINDS for row in wildguard_answers(folder, model, kind, language, odd=True)
+    ]
+
+
 def confusion(answers: Iterable[Labelled]) -> Counter[tuple[str, str]]:
     """How often each (label, verdict) occurs."""
     answers = list(answers)
@@ -105,8 +145,13 @@ def confusion(answers: Iterable[Labelled]) -> Counter[tuple[str, str]]:
 
 def verdicts(answers: Iterable[Labelled]) -> list[str]:
     """The rules' labels; an answer they cannot judge counts as a compliance."""
-    exchanges = [Exchange(answer.language, "", answer.answer) for answer in answers]
-    return [verdict.label.replace("unknown", "compliance") for verdict in RuleDetector().verdicts(exchanges)]
+    answers = list(answers)
+    found = RuleDetector().verdicts([Exchange(answer.language, "", answer.answer) for answer in answers])
+    labels = [verdict.label.replace("unknown", "compliance") for verdict in found]
+    return [
+        label.replace("partial", "refusal") if answer.two_classes else label
+        for answer, label in zip(answers, labels, strict=True)
+    ]
 
 
 def _figures(counts: Counter[tuple[str, str]]) -> tuple[float, float | None, float | None]:
@@ -137,29 +182,27 @@ def print_by_language(name: str, answers: Iterable[Labelled]) -> None:
         )
 
 
-def xstest_answers(data: Path, *, odd: bool) -> Iterator[Labelled]:
-    """XSTest's completions with a final label, of prompts with an odd or an even number."""
-    for path in sorted((data / "safety").glob("xstest_v2_completions_*.csv")):
+def xstest_answers(folder: Path, *, odd: bool | None, models: str = "*.csv") -> Iterator[Labelled]:
+    """XSTest's completions with a final label, of prompts with an odd or an even number; None: of all."""
+    for path in sorted(folder.glob(f"xstest_v2_completions_{models}")):
         with path.open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines):
-                if row["final_label"] in HUMAN and int(row["id"].rpartition("-")[2]) % 2 == odd:
+                number = int(row["id"].rpartition("-")[2])
+                if row["final_label"] in HUMAN and odd in (None, bool(number % 2)):
                     yield Labelled("en", row["completion"], HUMAN[row["final_label"]])
 
 
-def wildguard_answers(folder: Path, model: str, kind: str, *, odd: bool | None = None) -> Iterator[Labelled]:
+def wildguard_answers(folder: Path, model: str, kind: str, language: str, *, odd: bool) -> Iterator[Labelled]:
     """Answers of a model to PolyRefuse's harmful prompts with WildGuard's label, from mainlp/Multilingual-Refusal.
 
-    kind: `baseline` or `harm_ablation` (a model that can hardly refuse). odd: of odd- or even-numbered prompts only.
+    kind: one of KINDS. odd: of the odd-numbered prompts, else of the even-numbered ones, counted from 0.
     """
-    pattern = f"output/*/*/{model}/*/*/*/completions/harmful_{kind}_evaluations.json"
+    pattern = f"output/*/*/{model}/{language}/*/*/completions/harmful_{kind}_evaluations.json"
     for path in sorted(folder.glob(pattern)):
-        code = path.parents[3].name
-        if code not in covered():
-            continue
         for number, row in enumerate(json.loads(path.read_text(encoding="utf-8"))["completions"]):
             refuses = row["wildguard"]["refusal"]
-            if refuses in (0, 1) and odd in (None, bool(number % 2)):
-                yield Labelled(code, row["response"], "refusal" if refuses else "compliance")
+            if refuses in (0, 1) and number % 2 == odd:
+                yield Labelled(language, row["response"], "refusal" if refuses else "compliance", two_classes=True)
 
 
 def sentences(language: str, split: str) -> Iterator[Labelled]:
@@ -208,6 +251,65 @@ def write(tables: Iterable[Reliability]) -> None:
         for row in tables:
             values = (getattr(row, column) for column in COLUMNS)
             out.writerow([f"{value:.3f}" if isinstance(value, float) else value for value in values])
+
+
+def held_out_tables(xstest: Path, answers: Path) -> str:
+    """Two Markdown tables: XSTest by model, WildGuard's labels by language and model."""
+    lines = [
+        f"Measured on {datetime.now(UTC):%Y-%m-%d}. In percent.\n",
+        "| XSTest, human labels | answers | three labels right | refuses or not right | partial recognised | of "
+        "partial said, right |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for model, odd in XSTEST_HELD_OUT.items():
+        rows = list(xstest_answers(xstest, odd=odd, models=f"{model}.csv"))
+        lines.append(_xstest_line(f"{model}, {'odd prompts' if odd else 'all'}", rows))
+    lines.append(_xstest_line("together", held_out_xstest(xstest)))
+    lines += [
+        "\n| WildGuard's labels | " + " | ".join(f"{model}: right | called partial" for model in MODELS) + " | other "
+        "answers called refusals |",
+        "|---|" + "---:|" * (2 * len(MODELS) + 1),
+    ]
+    for language in sorted(covered()):
+        if language not in NOT_BY_RULES and any(held_out_answers(answers, language)):
+            lines.append(_wildguard_line(language, answers))
+    return "\n".join(lines) + "\n"
+
+
+def _xstest_line(name: str, rows: list[Labelled]) -> str:
+    counts = confusion(rows)
+    total = sum(counts.values())
+    right = sum(counts[label, label] for label in LABELS)
+    refuses = sum(n for (label, said), n in counts.items() if (label == "compliance") == (said == "compliance"))
+    both, labelled = counts["partial", "partial"], sum(counts["partial", said] for said in LABELS)
+    said = sum(counts[label, "partial"] for label in LABELS)
+    return (
+        f"| {name} | {total} | {right / total:.1%} | {refuses / total:.1%} | {both} of {labelled} | {both} of {said} |"
+    ).replace("%", "")
+
+
+def _wildguard_line(language: str, answers: Path) -> str:
+    cells = []
+    for model in MODELS:
+        rows = [
+            replace(row, two_classes=False) for row in wildguard_answers(answers, model, "baseline", language, odd=True)
+        ]
+        counts = confusion(rows)
+        total, refusals = sum(counts.values()), sum(counts["refusal", said] for said in LABELS)
+        right = counts["refusal", "refusal"] + counts["refusal", "partial"] + counts["compliance", "compliance"]
+        cells += [
+            f"{100 * right / total:.1f}" if total else "",
+            f"{100 * counts['refusal', 'partial'] / refusals:.1f}" if total else "",
+        ]
+    others = [row for row in held_out_answers(answers, language) if row.label == "compliance"]
+    alarms = sum(verdict != "compliance" for verdict in verdicts(others))
+    return f"| {language} | " + " | ".join(cells) + f" | {alarms} of {len(others)} |"
+
+
+def write_section(text: str) -> None:
+    """Replace what stands between the two markers of docs/results.md."""
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n{text}{END}{rest.split(END)[1]}", encoding="utf-8")
 
 
 def _percent(share: float | None) -> str:
