@@ -13,6 +13,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from mpodata import errors
+from mpodata.errors import ConfigError, MpoError, RemoteError
 from mpodata.pipeline.components import Components
 from mpodata.pipeline.results import Kept, Lost
 from mpodata.pipeline.scratch import blocks, line_of, result_of, source_line, source_row_of
@@ -40,7 +42,14 @@ class RayRunner:
         self._carried: Iterator[list[Kept | Lost]] | None = None
         self._blocks = 0
         if not self.ray.is_initialized():
-            self.ray.init(log_to_driver=False, logging_level=logging.ERROR)
+            try:
+                self.ray.init(log_to_driver=False, logging_level=logging.ERROR)
+            except ConnectionError as error:
+                where = os.environ.get("RAY_ADDRESS", "this machine")
+                raise RemoteError(
+                    f"No Ray cluster answers at {where}: start it (ray start --head), or unset RAY_ADDRESS to build on "
+                    "this machine."
+                ) from error
         context = self.data.DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
@@ -84,8 +93,18 @@ class RayRunner:
         dataset = self.data.from_items(given, override_num_blocks=len(given)).map_batches(
             Worker, fn_constructor_args=(self.recipe, self.keeper, str(self.scratch)), batch_size=1, **self.resources
         )
-        for row in dataset.iter_rows():
-            yield [result_of(line) for line in str(row["results"]).split("\n")]
+        lost = self.ray.exceptions
+        try:
+            for row in dataset.iter_rows():
+                if row["error"]:
+                    raise _told(str(row["error"]))
+                yield [result_of(line) for line in str(row["results"]).split("\n")]
+        except (lost.RayActorError, lost.WorkerCrashedError, lost.OutOfMemoryError, lost.NodeDiedError) as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise RemoteError(
+                f"Ray lost a worker again and again ({reason[:200]}). Give each more memory (fewer --workers) and run "
+                "the same command: it continues."
+            ) from error
 
 
 class Worker:
@@ -97,6 +116,13 @@ class Worker:
         self.scratch = Path(scratch)
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[str]]:
+        """The results of one task; what a user can mend is told in a row, which Ray would wrap in its tracebacks."""
+        try:
+            return {"results": [self._results(batch)], "error": [""]}
+        except MpoError as error:
+            return {"results": [""], "error": [f"{type(error).__name__}: {error}"]}
+
+    def _results(self, batch: Mapping[str, Any]) -> str:
         language, block = str(batch["language"][0]), int(batch["block"][0])
         lines = (self.scratch / ("kept" if language else "source") / f"{block}.jsonl").read_text("ascii").split("\n")
         if language:
@@ -104,7 +130,14 @@ class Worker:
             results = translate(kept, language, self.components)
         else:
             results = choose([source_row_of(line) for line in lines], self.components)
-        return {"results": ["\n".join(map(line_of, results))]}
+        return "\n".join(map(line_of, results))
+
+
+def _told(text: str) -> MpoError:
+    """The error that a worker wrote down as "Class: sentence"."""
+    name, _, sentence = text.partition(": ")
+    kind = getattr(errors, name, MpoError)  # a store's own kinds are told as the base
+    return ConfigError(sentence) if kind in (errors.UnknownName, errors.MissingPackage) else kind(sentence)
 
 
 def _keep_to_own_cores() -> None:
