@@ -5,7 +5,8 @@ encodings and column names of the several distributions make no difference.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
@@ -183,16 +184,30 @@ def _scores(harness: Any, asked: Asked, model: Any) -> list[float]:
             "do_sample": False,
         }
         task["process_results"] = right_number
-    out = harness.simple_evaluate(
-        model=model,
-        tasks=[task],
-        task_manager=TaskManager(include_defaults=False),
-        apply_chat_template=True,
-        num_fewshot=0,
-        bootstrap_iters=0,
-    )
+    with without_git():
+        out = harness.simple_evaluate(
+            model=model,
+            tasks=[task],
+            task_manager=TaskManager(include_defaults=False),
+            apply_chat_template=True,
+            num_fewshot=0,
+            bootstrap_iters=0,
+        )
     samples = sorted(out["samples"][task["task"]], key=lambda sample: sample["doc_id"])
     return [float(sample[metric]) for sample in samples]
+
+
+@contextmanager
+def without_git() -> Iterator[None]:
+    """Keep the harness from asking git about the user's folder, which complains on the terminal where it is none."""
+    from lm_eval import evaluator
+
+    own = evaluator.get_git_commit_hash
+    evaluator.get_git_commit_hash = lambda: None
+    try:
+        yield
+    finally:
+        evaluator.get_git_commit_hash = own
 
 
 def right_number(doc: Mapping[str, Any], responses: Sequence[str]) -> dict[str, float]:

@@ -70,9 +70,7 @@ def test_a_bug_in_a_worker_stays_a_bug(monkeypatch) -> None:
 
 
 def test_a_worker_that_dies_again_and_again_is_told_in_one_sentence() -> None:
-    with pytest.raises(
-        RemoteError, match=r"lost a worker again and again \(The actor died: out of memory\)\. Give"
-    ):
+    with pytest.raises(RemoteError, match=r"lost a worker again and again \(The actor died: out of memory\)\. Give"):
         list(runner_of([ActorDied("The actor died: out of memory\nstack\nof\nlines")])._run([("sw", 0)]))
 
 

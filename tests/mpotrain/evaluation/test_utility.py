@@ -341,3 +341,15 @@ def test_a_language_without_questions_is_said_beside_the_figures(tmp_path):
     assert suite.warnings == ("mmlu has no questions in sw: no figure there; it has en.",)
     suite, _ = command._asked(parser.parse_args([*line, "--languages", "en"]), EvaluatedModel("m", "m"))
     assert suite.warnings == ()
+
+
+def test_the_harness_asks_git_nothing(tmp_path, monkeypatch, capfd):
+    """Outside a repository git would say "fatal: not a git repository" on the user's terminal."""
+    from lm_eval import evaluator
+
+    monkeypatch.chdir(tmp_path)
+    own = evaluator.get_git_commit_hash
+    with harness.without_git():
+        assert evaluator.get_git_commit_hash() is None
+    assert evaluator.get_git_commit_hash is own
+    assert capfd.readouterr().err == ""
