@@ -3,9 +3,9 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -98,8 +98,12 @@ def test_a_real_ray_says_which_nodes_are_alive_in_the_form_that_is_read(job: Pat
         pytest.skip("ray is not installed")
     (job / "bin" / "ray").unlink()
     shutil.copy(ray, job / "bin" / "ray")
-    here = socket.gethostbyname(socket.gethostname())  # as a node's name resolves: Ray's head is not on 127.0.0.1
+    # As a node's name resolves: Ray's head is not on 127.0.0.1.
+    here = subprocess.run(["hostname", "-I"], capture_output=True, text=True, check=True).stdout.split()[0]
     (job / "bin" / "scontrol").write_text(f"#!/bin/bash\necho {here}\n", encoding="utf-8")
-    result = submit(job, "build_ray.sbatch", nodes=1, SLURM_GPUS_ON_NODE="0", SLURM_CPUS_PER_TASK="1")
+    # Ray's notes of this cluster lie in a folder of their own, with a short name for its sockets.
+    with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as notes:
+        cluster = {"SLURM_GPUS_ON_NODE": "0", "SLURM_CPUS_PER_TASK": "1", "RAY_TMPDIR": notes}
+        result = submit(job, "build_ray.sbatch", nodes=1, **cluster)
     assert result.returncode == 0, result.stderr
     assert (job / "calls").read_text(encoding="utf-8").splitlines()[-1].startswith(f"mpodata {here}:20077 build")

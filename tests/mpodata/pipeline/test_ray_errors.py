@@ -1,6 +1,7 @@
 """What goes wrong in a Ray worker is one sentence, not Ray's traceback. No cluster is started here."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ def runner_of(rows) -> RayRunner:
     class Other(Exception):
         pass
 
-    runner = object.__new__(RayRunner)
+    runner: Any = object.__new__(RayRunner)
     kinds = {"RayActorError": ActorDied, "WorkerCrashedError": Other, "OutOfMemoryError": Other, "NodeDiedError": Other}
     runner.ray = SimpleNamespace(exceptions=SimpleNamespace(**kinds))
     mapped = SimpleNamespace(iter_rows=iterate)
@@ -34,7 +35,8 @@ def runner_of(rows) -> RayRunner:
     )
     runner.recipe = runner.keeper = runner.scratch = None
     runner.resources = {}
-    return runner
+    made: RayRunner = runner
+    return made
 
 
 @pytest.mark.parametrize(
