@@ -1,8 +1,8 @@
 """The public functions: what the commands do, for notebooks and scripts. Import them from `mpodata`.
 
-They follow semantic versioning apart from datasets' own: within one major version of the package a name, a parameter
-or a field of a result that stands in `mpodata.__all__` or `mpotrain.__all__` is neither removed nor given another
-meaning; new ones may be added. Everything else may move.
+What they return shows itself in a notebook, without harmful texts. They follow semantic versioning apart from datasets'
+own: within one major version of the package a name, a parameter or a field of a result that stands in `mpodata.__all__`
+or `mpotrain.__all__` is neither removed nor given another meaning; new ones may be added. Everything else may move.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.versions.diff import VersionDiff, compare
 from mpodata.versions.load import LoadedVersion, load
 from mpodata.versions.publish import publish
-from mpodata.versions.verify import Problem, problems
+from mpodata.versions.verify import Problems, problems
 
 __all__ = ["build", "diff", "load", "plan", "publish", "verify"]
 
@@ -56,10 +56,10 @@ def diff(before: str | Path, after: str | Path) -> VersionDiff:
     return compare(load(before), load(after))
 
 
-def verify(reference: str | Path) -> list[Problem]:
+def verify(reference: str | Path) -> Problems:
     """Everything that is wrong with a version: hashes, schema, pairs, card; empty for a sound one."""
     version = load(reference)
-    return list(problems(version.folder, version.manifest))
+    return Problems(problems(version.folder, version.manifest))
 
 
 def _recipe(recipe: Recipe | str | Path, settings: Iterable[str]) -> Recipe:

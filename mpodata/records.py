@@ -1,6 +1,7 @@
 """The records that flow through a build, in the paper's words: dominant / target, chosen / rejected."""
 
 import hashlib
+import html
 import json
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict
@@ -47,9 +48,9 @@ class SourceRow:
     category: str = ""  # the source's harm category; "counterweight" for harmless rows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Side:
-    """One language's view of a preference pair."""
+    """One language's view of a preference pair. Its repr, which ends up in logs and notebooks, hides harmful texts."""
 
     language: str  # a code of languages.py: "sw"
     prompt: str
@@ -57,6 +58,11 @@ class Side:
     rejected: str  # the answer to unlearn (harmless rows: a refusal)
     # Who translated prompt, chosen and rejected, where several may have; None: whatever the config is named after.
     translators: tuple[str, str, str] | None = field(default=None, kw_only=True)
+
+    def __repr__(self) -> str:
+        hidden = {name: f"<{len(getattr(self, name))} characters>" for name in ("prompt", "rejected")}
+        told = {"language": repr(self.language), **hidden, "chosen": repr(self.chosen)}
+        return f"Side({', '.join(f'{name}={told[name]}' for name in ('language', *FIELDS))})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,18 @@ class Pair:
     def kind(self) -> Kind:
         """Harmful pairs teach refusing, counterweight pairs teach helping."""
         return "harmless" if self.category == COUNTERWEIGHT else "harmful"
+
+    def _repr_html_(self) -> str:
+        """The two sides beside each other in a notebook; prompt and rejected of a harmful pair are left out."""
+        sides = (self.dominant, self.target)
+        rows = [("", *(side.language for side in sides))]
+        for name in FIELDS:
+            texts = [getattr(side, name) for side in sides]
+            if self.kind == "harmful" and name != "chosen":
+                texts = [f"({len(text)} characters, hidden)" for text in texts]
+            rows.append((name, *texts))
+        lines = ("".join(f"<td><bdi>{html.escape(text)}</bdi></td>" for text in row) for row in rows)
+        return f"<table><tbody>{''.join(f'<tr>{line}</tr>' for line in lines)}</tbody></table>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The public functions: what the commands do, for notebooks and scripts. Import them from `mpotrain`.
 
 Options are the commands' flags with underscores: `mpotrain eval --gap off --limit 100` is
-`evaluate(..., gap="off", limit=100)`. What semantic versioning covers is said in `mpodata.api`.
+`evaluate(..., gap="off", limit=100)`. What they return is the content of the commands' JSON, and shows itself in a
+notebook as a table with a plot. What semantic versioning covers is said in `mpodata.api`.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mpodata.errors import ConfigError
+from mpotrain.evaluation.notebook import EvaluationRecord, GapRecord, Pages, RunRecord
 
 __all__ = ["evaluate", "gap", "report", "train"]
 
@@ -23,7 +25,7 @@ def train(
     method: str = "mpo",
     preset: str | None = None,
     **flags: Any,
-) -> dict[str, Any]:
+) -> RunRecord:
     """Align a model on a dataset version in this process, or go on where a killed run stopped.
 
     Args:
@@ -40,7 +42,7 @@ def train(
     from mpotrain.training.run import train as train_run
 
     given = {"dataset": dataset, "output_dir": output_dir, "model": model, "method": method, **flags}
-    return train_run(parse(_words(given, switches=False), preset))
+    return RunRecord(train_run(parse(_words(given, switches=False), preset)))
 
 
 def evaluate(
@@ -50,7 +52,7 @@ def evaluate(
     model: str | Path | None = None,
     benchmarks: Sequence[str] = (),
     **flags: Any,
-) -> dict[str, Any]:
+) -> EvaluationRecord:
     """Ask a model the prompts of benchmarks, judge its answers and measure per language; the folder `out` keeps it all.
 
     Args:
@@ -60,23 +62,20 @@ def evaluate(
     Returns: the content of results.json: rates with intervals per benchmark, language and kind of prompt.
     """
     given = {"out": out, "run": run, "model": model, "benchmarks": benchmarks, **flags}
-    result: dict[str, Any] = _perform("eval", [], given)
-    return result
+    return EvaluationRecord(_perform("eval", [], given))
 
 
-def gap(dataset: str | Path, *, model: str | Path, **flags: Any) -> dict[str, Any]:
+def gap(dataset: str | Path, *, model: str | Path, **flags: Any) -> GapRecord:
     """The reward gap per language, in nats per token with 95 % intervals, of a model or a training run.
 
     Args: flags: any other flag of `mpotrain gap`: split="train", languages=["sw"], base="pocket-chat".
     """
-    result: dict[str, Any] = _perform("gap", [], {"dataset": dataset, "model": model, **flags})
-    return result
+    return GapRecord(_perform("gap", [], {"dataset": dataset, "model": model, **flags}))
 
 
-def report(evaluations: Sequence[str | Path], out: str | Path = "report.html", **flags: Any) -> list[Path]:
+def report(evaluations: Sequence[str | Path], out: str | Path = "report.html", **flags: Any) -> Pages:
     """Write the page that compares evaluated models, with its Markdown and JSON twins; returns their paths."""
-    written: list[Path] = _perform("report", [str(path) for path in evaluations], {"out": out, **flags})
-    return written
+    return Pages(_perform("report", [str(path) for path in evaluations], {"out": out, **flags}))
 
 
 class _Parser(argparse.ArgumentParser):

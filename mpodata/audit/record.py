@@ -8,6 +8,7 @@ from typing import Any, Final
 from mpodata.audit.preferences import Entry
 from mpodata.quality.comparison import FieldComparison
 from mpodata.records import Quality
+from mpodata.runtime.notebook import table
 
 # Worst first: what makes a row useless or teaches the wrong thing, before what is missing, before what is untidy.
 SEVERITY: Final = (
@@ -104,6 +105,16 @@ class Audit:
             "contamination": self.contamination,
             "row_findings": list(self.records()),
         }
+
+    def _repr_html_(self) -> str:
+        """Rows with findings by reason and language, the most severe first, in a notebook; no text of the data."""
+        codes = self.languages()
+        rows = [("rows", *(self.rows[code] for code in codes))]
+        rows += [(reason, *(self.reasons[code, reason] for code in codes)) for reason in self.all_reasons()]
+        unreadable = [f"{count} rows could not be read: {reason}" for reason, count in sorted(self.unreadable.items())]
+        faulty, total = sum(self.faulty.values()), sum(self.rows.values())
+        caption = f"{self.name}: {faulty:,} of {total:,} rows have a finding"
+        return table(caption, ("", *codes), rows, [*self.conclusions, *unreadable])
 
     def records(self) -> Iterable[dict[str, Any]]:
         """One record for each finding of each row, worst rows first, then in file order."""

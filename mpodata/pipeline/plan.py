@@ -14,6 +14,7 @@ from mpodata.pipeline.select import select
 from mpodata.recipe import Recipe
 from mpodata.records import Dropped, SourceRow
 from mpodata.runtime.journal import Journal
+from mpodata.runtime.notebook import table
 from mpodata.translators.document import DocumentTranslator
 from mpodata.translators.prices import Price, prices
 
@@ -61,6 +62,21 @@ class Plan:
         if self.price is None:
             return None
         return self.price.of(sum(work.characters for work in self.translations.values()))
+
+    def _repr_html_(self) -> str:
+        """The work of each stage, in a notebook."""
+        stages = {"answers": self.answers} if self.answers else {}
+        work = {**stages, **{f"translation, {code}": stage for code, stage in self.translations.items()}}
+        rows = [(name, stage.calls, stage.cached, f"{stage.tokens:,}") for name, stage in work.items()]
+        notes = [f"{count} source rows dropped: {reason}" for reason, count in self.dropped.items()]
+        notes += [
+            f"{key}: {counts['asked']} rows asked, {counts['taken']} there" for key, counts in self.shortfall.items()
+        ]
+        notes.append(f"Licence: {self.licence} ({', '.join(f'{part}: {name}' for part, name in self.parts.items())}).")
+        if self.price is not None:
+            notes.append(f"Cost: about {self.cost:,.2f} {self.price.currency} ({self.price.note}).")
+        heads = ("stage", "calls", "in the journal", "tokens to make, about")
+        return table(f"{self.rows} rows taken from the source", heads, rows, notes)
 
     def operations(self, policy_billions: float, translator_billions: float) -> float:
         """Floating-point operations to decode what is not in the journal: 2 a parameter and token."""

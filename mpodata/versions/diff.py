@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.records import FIELDS
+from mpodata.runtime.notebook import table
 from mpodata.versions.card_facts import measures
 from mpodata.versions.load import LoadedVersion
 from mpodata.versions.manifest import Config, Manifest
@@ -59,6 +60,13 @@ class VersionDiff:
         if self.facts_changed and not told:
             told.append("Only metadata changed.")
         return told
+
+    def _repr_html_(self) -> str:
+        """Rows of each config that came, went or changed, in a notebook."""
+        rows = [(c.config, c.state, c.rows_added, c.rows_removed, c.rows_changed) for c in self.configs]
+        notes = [line for line in self.lines() if "`" not in line]
+        caption = f"Smallest version step: {self.bump.name.lower()}"
+        return table(caption, ("config", "state", "rows added", "removed", "changed"), rows, notes)
 
     def as_json(self) -> dict[str, Any]:
         return {"bump": self.bump.name.lower(), **asdict(self)}

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpodata.errors import UnknownName, VersionError
+from mpodata.languages import language
 from mpodata.records import Pair
 from mpodata.runtime.files import file_inside, hash_file
+from mpodata.runtime.notebook import table
 from mpodata.versions.manifest import MANIFEST, SPLITS, Manifest, parse_manifest, read_manifest
 from mpodata.versions.reference import Reference, is_version_folder, parse_reference
 from mpodata.versions.schema import Row, read_rows
@@ -18,7 +20,7 @@ from mpodata.versions.stores.protocol import Store
 EVERY_SPLIT = "all"  # for `pairs`
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LoadedVersion:
     """One version that a reference resolved to. Its files are fetched when they are read."""
 
@@ -29,6 +31,24 @@ class LoadedVersion:
     translator: str | None  # what `#translator` picked
     _folder: Path | None  # where a version that is a plain folder lies
     _store: Store | None  # where the others are kept
+
+    def __repr__(self) -> str:
+        return f"LoadedVersion({self.reference!r}, configs={list(self.manifest.configs)})"
+
+    def _repr_html_(self) -> str:
+        """What it holds, in a notebook: rows of each config by split and what was dropped; no text of its rows."""
+        splits = self.splits()
+        rows = [
+            (
+                name,
+                language(config.language).name,
+                *(config.splits[split].rows if split in config.splits else 0 for split in splits),
+                ", ".join(f"{count} {reason}" for reason, count in config.dropped.items()),
+            )
+            for name, config in sorted(self.manifest.configs.items(), key=lambda item: item[0] != self.dominant)
+        ]
+        licence = f"Licence: {self.manifest.licence}. Commit {self.commit[:12]}."
+        return table(self.reference, ("config", "language", *splits, "dropped"), rows, [licence])
 
     @property
     def dominant(self) -> str:

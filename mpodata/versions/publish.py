@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpodata.errors import VersionError, VersionExists
+from mpodata.runtime.notebook import table
 from mpodata.runtime.remote import RetryPolicy, Unanswered
 from mpodata.versions.load import manifest_at
 from mpodata.versions.manifest import Manifest, Release, read_manifest
@@ -44,6 +45,11 @@ class Published:
     @property
     def reference(self) -> str:
         return f"{self.name}@v{self.version}"
+
+    def _repr_html_(self) -> str:
+        """Where it is now and what it changed, in a notebook."""
+        state = "published" if self.new else "published before; nothing was changed"
+        return table(f"{self.reference}: {state}", (), (), [f"Commit {self.commit[:12]}.", *self.changes, *self.notes])
 
 
 def publish(

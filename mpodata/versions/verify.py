@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from mpodata.errors import VersionError
+from mpodata.runtime import notebook
 from mpodata.runtime.files import file_inside, hash_file
 from mpodata.versions.card import configs_metadata, parse_front_matter
 from mpodata.versions.dominant import strangers
@@ -24,6 +25,14 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.detail} [{self.check}]"
+
+
+class Problems(list[Problem]):
+    """Everything that is wrong with a version, as `mpodata.verify` returns it; empty for a sound one."""
+
+    def _repr_html_(self) -> str:
+        caption = f"{len(self)} problems: do not use it" if self else "Sound: every check passed"
+        return notebook.table(caption, ("where", "what", "check"), [(p.path, p.detail, p.check) for p in self])
 
 
 def check_folder(folder: Path, manifest: Manifest) -> None:
