@@ -27,6 +27,15 @@ class TrainingRow:
     unwanted: Tokens | None  # the rejected answer; None in the rows of a mix, which have none
     category: str = ""
     weight: float = 1.0  # its language's weight in the loss
+    sentences: tuple[Tokens, Tokens] | None = (
+        None  # bare text in the dominant and in the target language, of some mixes
+    )
+
+    def sentence(self, *, dominant: bool) -> Tokens:
+        """The bare text in one of its two languages; raises DataError where the row has none."""
+        if self.sentences is None:
+            raise DataError(f"The {self.language} row of pair {self.pair_id} has no translated text beside it.")
+        return self.sentences[0 if dominant else 1]
 
     @property
     def rejected(self) -> Tokens:
@@ -165,11 +174,18 @@ def tokenise_mix(
         if answer != whole:
             census.truncated[example.language] += 1
         weight = weights.get(example.language, 1.0)
-        rows.append(TrainingRow(example.pair_id, example.language, answer, None, example.category, weight))
+        sentences = None if example.sentences is None else _bare(tokenizer, example.sentences, max_length)
+        rows.append(TrainingRow(example.pair_id, example.language, answer, None, example.category, weight, sentences))
     if not rows:
         raise DataError(f"No row is left to train on: {'; '.join(census.lines()) or 'the mix holds no example'}.")
     _check_weights(weights, {dominant_language, *census.kept})
     return TrainingRows(tuple(rows), {}, dominant_language, census)
+
+
+def _bare(tokenizer: Any, texts: tuple[str, str], max_length: int) -> tuple[Tokens, Tokens]:
+    """Texts as the tokenizer reads plain text, its own special tokens included, cut to length; nothing is scored."""
+    dominant, target = (tuple(tokenizer(text)["input_ids"][:max_length]) for text in texts)
+    return Tokens(dominant, len(dominant), scored=False), Tokens(target, len(target), scored=False)
 
 
 def _check_weights(weights: Mapping[str, float], languages: set[str]) -> None:

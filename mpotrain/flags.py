@@ -49,7 +49,8 @@ BOUNDS: Mapping[str, Bound] = {
     **dict.fromkeys(("warmup_steps", "weight_decay", "max_grad_norm", "save_minutes"), NOT_NEGATIVE),
     **dict.fromkeys(("seed", "data_seed"), NOT_NEGATIVE),
     **dict.fromkeys(("retain_weight", "nll_weight", "gamma", "alpha", "weight", "eval_delay"), NOT_NEGATIVE),
-    **dict.fromkeys(("chosen_weight", "rejected_weight", "neftune_noise_alpha"), NOT_NEGATIVE),
+    **dict.fromkeys(("chosen_weight", "rejected_weight", "align_weight", "strength"), NOT_NEGATIVE),
+    "neftune_noise_alpha": NOT_NEGATIVE,
     **dict.fromkeys(("global_batch_size", "per_device_train_batch_size", "per_device_eval_batch_size"), AT_LEAST_1),
     **dict.fromkeys(("max_length", "pairs_per_language", "save_total_limit", "lora_r", "lora_alpha"), AT_LEAST_1),
     "epsilon": Bound(0, "must be at least 0 and below 0.5", high=0.5),
@@ -123,6 +124,10 @@ def check_mix(data: MixFlags, loss: Loss, retain: str, *, dominant_rows: bool) -
             raise ConfigError("code_switch and parallel have no effect without --mix.")
         return
     find_mix(mix)
+    if loss.mix is not None and mix != loss.mix:
+        raise ConfigError(f"Method {loss.name!r} trains on the rows of --mix {loss.mix}: leave out --mix {mix}.")
+    if mix == "cla" and (data.code_switch, data.parallel) != (CODE_SWITCH, PARALLEL):
+        raise ConfigError("code_switch and parallel have no effect on --mix cla.")
     if loss.compares:
         raise ConfigError(
             f"Method {loss.name!r} compares a chosen with a rejected answer, which the rows of --mix {mix} do not "

@@ -6,7 +6,7 @@ chance, the draw is seeded by pair and language: the same pair gets the same row
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import sentencex
@@ -26,9 +26,13 @@ class Example:
     answer: str
     kind: str  # what it is in its mix: own, crossed, code-switched, translation; counted in the census
     category: str = ""
+    sentences: tuple[str, str] | None = (
+        None  # the same text in the dominant and in a target language, where a mix has it
+    )
 
 
 CODE_SWITCH, PARALLEL = 0.3, 0.1
+REPEATS = 3  # rows that `cla` makes of each pair and target, as its authors' code
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,42 @@ def sdrrl(pairs: Iterable[Pair], options: MixOptions) -> list[Example]:
     return examples
 
 
-MIXES: Mapping[str, Mix] = {"sdrrl": sdrrl}
+def cla(pairs: Iterable[Pair], options: MixOptions) -> list[Example]:
+    """Answers across languages, each beside a prompt and its translation (AFP; code chongli17/CrossLingualAlignment).
+
+    Li et al. 2024 (NAACL), for method cla. Three times per pair and target, d the dominant and t the target language,
+    each half by chance: crossed (x^d -> y^t or x^t -> y^d), or own (prompt and answer of one of the pair's languages);
+    every prompt with a request for the answer's language, and with x^d and x^t as the texts to bring together. Pairs
+    with an empty or an identical prompt are left out. Deviations: every target comes equally often, where the authors
+    draw; prompts are turns of the chat template, where their base models read one line; no translation rows, which are
+    optional there.
+    """
+    examples: list[Example] = []
+    groups: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        if pair.dominant.prompt.strip() and pair.target.prompt.strip() and pair.dominant.prompt != pair.target.prompt:
+            groups.setdefault(pair.pair_id, []).append(pair)
+    for group in groups.values():
+        sides = [group[0].dominant, *(pair.target for pair in group)]
+        for pair in group:
+            random = Random(f"{options.seed}:cla:{pair.pair_id}:{pair.target.language}")
+            for _ in range(REPEATS):
+                crossed = random.random() < 0.5
+                asked, answered = (
+                    (pair.target, pair.dominant) if random.random() < 0.5 else (pair.dominant, pair.target)
+                )
+                if not crossed:
+                    asked = answered = random.choice(sides)
+                if not answered.chosen.strip():
+                    continue
+                example = _example(
+                    pair, _requesting(asked.prompt, answered.language), answered, "crossed" if crossed else "own"
+                )
+                examples.append(replace(example, sentences=(pair.dominant.prompt, pair.target.prompt)))
+    return examples
+
+
+MIXES: Mapping[str, Mix] = {"sdrrl": sdrrl, "cla": cla}
 
 
 def find_mix(name: str) -> Mix:

@@ -6,7 +6,7 @@ from typing import Any
 from mpodata.errors import UnknownName
 from mpotrain.objective.losses import LOSSES, Loss
 
-RETENTIONS = ("authors", "paper", "kl", "off")
+RETENTIONS = ("authors", "paper", "kl", "lens", "off")
 AUTO = "auto"
 
 
@@ -19,8 +19,8 @@ class MethodConfig:
         default=AUTO,
         metadata={
             "help": "Keep the dominant language's states: authors (mean over its prompt and answers, the released "
-            "code), paper (last prompt token, eq. 8), kl (its log-probabilities instead), off. "
-            "Default: authors for mpo, off for the others."
+            "code), paper (last prompt token, eq. 8), kl (its log-probabilities instead), lens (mean over its "
+            "prompt), off. Default: authors for mpo, lens for lens, off for the others."
         },
     )
     retain_weight: float = field(default=1.0, metadata={"help": "Weight of the retention term (L2)."})

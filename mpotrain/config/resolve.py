@@ -57,8 +57,11 @@ def parse(arguments: Sequence[str], preset: str | None = None) -> RunConfig:
 def check_reference_flag(method: MethodConfig, loss: Loss) -> None:
     """Raises ConfigError for a reference model of which nothing would be asked."""
     asked = set(loss.quantities)
-    measured = asked & {"reference_chosen", "reference_rejected", "mismatched"} or (
-        "dominant_gap" in asked and not is_own_gap(method.gap)
+    on_states = any(part.constants or any(s.reference for s in part.states.values()) for part in loss.state_losses)
+    measured = (
+        on_states
+        or asked & {"reference_chosen", "reference_rejected", "mismatched"}
+        or ("dominant_gap" in asked and not is_own_gap(method.gap))
     )
     if method.reference is not None and not measured and method.retain == "off":
         raise ConfigError(f"reference has no effect: method {loss.name!r} compares with no reference here.")
@@ -90,7 +93,7 @@ def resolve(
             raise ConfigError(f"Method {loss.name!r} has no {name}; it takes {takes}.")
     check_bounds(given)
     if method.retain == AUTO:
-        method.retain = "authors" if loss.rows == "paired" else "off"
+        method.retain = loss.retain or ("authors" if loss.rows == "paired" else "off")
     if method.retain not in RETENTIONS:
         raise UnknownName("retention", method.retain, RETENTIONS)
     check_gap(method.gap)
@@ -110,6 +113,9 @@ def resolve(
     if loss.rows == "dominant" and (method.dominant_rows is not None or method.retain != "off"):
         raise ConfigError(f"Method {loss.name!r} trains dominant rows alone: leave out --dominant_rows and --retain.")
     check_bounds({"code_switch": data.code_switch, "parallel": data.parallel})
+    data.mix = data.mix or loss.mix
+    if any(part.whole_batch for part in loss.state_losses) and not training.disable_dropout:
+        raise ConfigError(f"Method {loss.name!r} needs two forwards that agree: leave out --disable_dropout.")
     check_mix(data, loss, method.retain, dominant_rows=bool(method.dominant_rows))
     if method.dominant_rows is None:
         method.dominant_rows = loss.rows == "all" and data.mix is None

@@ -11,11 +11,12 @@ from trl import ModelConfig
 from mpodata.errors import DataError
 from mpodata.runtime.journal import Journal
 from mpotrain.data import TrainingRow, tokenise
+from mpotrain.evaluation import states as kept
 from mpotrain.evaluation.gaps import as_json, reward_gaps
 from mpotrain.evaluation.model import EvaluatedModel
-from mpotrain.evaluation.states import States
 from mpotrain.model.batches import Batch, Tokens, pack, pad
 from mpotrain.model.loading import load_policy, load_tokenizer
+from mpotrain.model.states import States
 from mpotrain.objective.reference import ReferenceRequest, measure_reference
 from mpotrain.tables import is_paired, open_dataset, pairs_of
 
@@ -29,7 +30,7 @@ class HeldOut:
     """Measured on the harmful pairs of one split; `gaps["data"]["split"]` says which."""
 
     gaps: Mapping[str, Any]  # as `mpotrain gap --json` prints
-    states: States
+    states: kept.States
 
 
 def held_out(
@@ -71,7 +72,7 @@ def held_out(
     return HeldOut(record, response_states(settings, rows.trained("all"), journal))
 
 
-def response_states(settings: ModelConfig, rows: Sequence[TrainingRow], journal: Journal) -> States:
+def response_states(settings: ModelConfig, rows: Sequence[TrainingRow], journal: Journal) -> kept.States:
     """Last-layer states at the last token of each chosen ("safe") and rejected ("unsafe") response, per language."""
     policy = load_policy(settings)
     packs = policy.packs
@@ -88,11 +89,12 @@ def response_states(settings: ModelConfig, rows: Sequence[TrainingRow], journal:
             if len(group) < MOST_PAIRS:
                 # The whole exchange as a "prompt": the state at its last token is that of the response's end.
                 group.append(Tokens(tokens.input_ids, len(tokens.input_ids), scored=False))
-    wanted = [ReferenceRequest(tokens, states="last_prompt") for group in groups.values() for tokens in group]
+    end = States("last_prompt")
+    wanted = [ReferenceRequest(tokens, (end,)) for group in groups.values() for tokens in group]
     measured = measure_reference(policy.model, wanted, layout, identity=policy.identity, journal=journal)
     del policy
     gc.collect()
-    return {name: measured.states(group).float().cpu().numpy() for name, group in groups.items()}
+    return {name: measured.states(group, end).float().cpu().numpy() for name, group in groups.items()}
 
 
 def _settings(evaluated: EvaluatedModel) -> ModelConfig:

@@ -12,18 +12,18 @@ states alone are wanted): two forwards before one backward trouble DDP, and one 
 """
 
 import functools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from mpodata.errors import ModelError
 from mpotrain.model import attention
 from mpotrain.model.batches import Batch
 from mpotrain.model.head import LogitShape, token_log_probs
-
-States = Literal["mean", "last_prompt"]
+from mpotrain.model.states import States, pooled
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class ForwardResult:
     log_probs: Tensor  # (n,) sum of log pi over response tokens, float32 (float64 in float64); 0 where not scored
     tokens: Tensor  # (n,) response tokens, scored or not
     token_log_probs: Tensor  # (m,) the summands; `Batch.owners` says whose they are
-    states: Tensor | None  # (n, d) last-layer states, after the final norm, in the dtype of log_probs
+    states: Mapping[States, Tensor]  # (n, d) for each request, in the dtype of log_probs
 
 
 def attach(model: nn.Module) -> bool:
@@ -48,7 +48,7 @@ def attach(model: nn.Module) -> bool:
         own_forward = model.forward
 
         @functools.wraps(own_forward)  # keeps the signature that Trainer and generate() inspect
-        def forward(*args: Any, batch: Batch | None = None, states: States | None = None, **kwargs: Any) -> Any:
+        def forward(*args: Any, batch: Batch | None = None, states: Sequence[States] = (), **kwargs: Any) -> Any:
             return own_forward(*args, **kwargs) if batch is None else _measure(model, batch, states)
 
         model.forward = forward
@@ -56,13 +56,14 @@ def attach(model: nn.Module) -> bool:
     return _can_pack(model)
 
 
-def measure(model: nn.Module, batch: Batch, *, states: States | None = None) -> ForwardResult:
+def measure(model: nn.Module, batch: Batch, *, states: Sequence[States] = ()) -> ForwardResult:
     """One forward of `model`, wrapped or not, over `batch`; differentiable where gradients are enabled.
 
-    states: "mean" over all of a sequence's tokens, or the state at the prompt's "last_prompt" token.
+    states: what is wanted beside log-probabilities, several kinds at once. Where no sequence is scored and low layers
+    alone are asked for, the forward ends a block above the highest of them. Raises ModelError for a layer it lacks.
     """
-    tokens, sums, pooled = model(batch=batch, states=states)
-    return ForwardResult(sums, batch.tokens, tokens, pooled if states else None)
+    tokens, sums, *measured = model(batch=batch, states=tuple(states))
+    return ForwardResult(sums, batch.tokens, tokens, dict(zip(states, measured, strict=True)))
 
 
 def _can_pack(model: Any) -> bool:
@@ -74,41 +75,53 @@ def _can_pack(model: Any) -> bool:
     return True
 
 
-def _measure(model: Any, batch: Batch, states: States | None) -> tuple[Tensor, Tensor, Tensor]:
+def _measure(model: Any, batch: Batch, states: Sequence[States]) -> tuple[Tensor, ...]:
     """What `measure` returns, as plain tensors: FSDP2, DDP and DeepSpeed look for them in the output."""
-    hidden = _backbone(model, batch).flatten(0, 1)
-    tokens = token_log_probs(
-        model.get_output_embeddings(),
-        hidden[batch.predictors],
-        batch.targets,
-        _logit_shape(model.config.get_text_config()),
-    )
+    config = model.config.get_text_config()
+    depth = _depth(config.num_hidden_layers, batch, states)
+    with _blocks(config, depth):
+        out = _backbone(model, batch, every_layer=any(request.layer is not None for request in states))
+    last = out.last_hidden_state.flatten(0, 1)
+    tokens = token_log_probs(model.get_output_embeddings(), last[batch.predictors], batch.targets, _logit_shape(config))
     sums = tokens.new_zeros(len(batch)).index_add(0, batch.owners, tokens)
-    if states is None:
-        return tokens, sums, tokens.new_zeros(0)
-    if states == "last_prompt":
-        return tokens, sums, hidden[batch.last_prompt].to(tokens.dtype)
-    return tokens, sums, _means(batch, hidden.to(tokens.dtype))
+    measured = []
+    for request in states:
+        hidden = last if request.layer is None else out.hidden_states[request.layer].flatten(0, 1)
+        hidden = hidden.detach() if request.detached else hidden
+        measured.append(pooled(hidden.to(tokens.dtype), batch, request.pooling))
+    return (tokens, sums, *measured)
 
 
-def _backbone(model: Any, batch: Batch) -> Tensor:
-    """(rows, length, d) last-layer states."""
+def _depth(blocks: int, batch: Batch, states: Sequence[States]) -> int:
+    """How many blocks must run; one more than the highest layer asked for, since the last one's state is normed."""
+    layers = [blocks if request.layer is None else request.layer for request in states]
+    if max(layers, default=0) > blocks:
+        raise ModelError(f"States of layer {max(layers)} were asked for, but the model has {blocks} layers.")
+    if len(batch.predictors) or not layers:
+        return blocks
+    return min(max(layers) + 1, blocks)
+
+
+@contextmanager
+def _blocks(config: Any, depth: int) -> Iterator[None]:
+    """Let a backbone run its first `depth` blocks; architectures that do not read their configuration run them all."""
+    usual = config.num_hidden_layers
+    config.num_hidden_layers = depth
+    try:
+        yield
+    finally:
+        config.num_hidden_layers = usual
+
+
+def _backbone(model: Any, batch: Batch, *, every_layer: bool) -> Any:
+    """The backbone's output: (rows, length, d) last-layer states, and where asked those before every block too."""
     given: dict[str, Any] = {"attention_mask": batch.attention_mask}
     if batch.attention_mask is None:
         # A ready 4-D mask keeps transformers from building its own (T, T) one; our attention reads the spans instead.
         given = {"attention_mask": batch.input_ids.new_zeros(1, 1, 1, 1), "spans": batch.spans}
-    out = model.base_model(input_ids=batch.input_ids, position_ids=batch.position_ids, use_cache=False, **given)
-    hidden: Tensor = out.last_hidden_state
-    return hidden
-
-
-def _means(batch: Batch, hidden: Tensor) -> Tensor:
-    """(n, d) averages over each sequence's tokens: one matrix product, whatever the layout and what is shared."""
-    lengths = batch.starts.diff()
-    owners = torch.arange(len(batch), device=hidden.device).repeat_interleave(lengths)
-    weights = hidden.new_zeros(len(batch), len(hidden))
-    weights[owners, batch.places] = 1 / lengths.to(hidden.dtype)[owners]
-    return weights @ hidden
+    if every_layer:
+        given["output_hidden_states"] = True
+    return model.base_model(input_ids=batch.input_ids, position_ids=batch.position_ids, use_cache=False, **given)
 
 
 def _logit_shape(config: Any) -> LogitShape:

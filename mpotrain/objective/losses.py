@@ -1,7 +1,8 @@
 """Every method's loss as a pure function of tensors, and the registry that names them.
 
 Positional parameters name the quantities a loss needs; keyword-only ones are its hyper-parameters with defaults. The
-trainer reads both from `LOSSES[name]` and computes only those quantities. All are natural logarithms of response
+trainer reads both from `LOSSES[name]` and computes only those quantities. A method with losses on states has a file of
+its own beside this one and a line in `__init__.py`. Quantities are natural logarithms of response
 probabilities under the row's own prompt, summed or averaged over response tokens (end-of-turn token included) as the
 loss's `log_probs` says. In the formulas w = chosen, l = rejected, s = the logistic function, pi = policy, log_ratio =
 log pi - log pi_ref.
@@ -9,15 +10,15 @@ log pi - log pi_ref.
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
 from torch import Tensor
-from torch.linalg import svdvals
-from torch.nn.functional import log_softmax, logsigmoid, normalize, sigmoid
+from torch.nn.functional import logsigmoid, sigmoid
 
 from mpodata.errors import ConfigError, UnknownName
+from mpotrain.objective.state_losses import STATE_LOSSES, StateLoss
 
 LogProbs = Literal["mean", "sum"]
 RowSelection = Literal["paired", "all", "dominant"]
@@ -38,11 +39,16 @@ class Quantities:
     # (m,), no gradient: log_ratio of chosen and rejected answers under another row's prompt. With m = twice the rows of
     # the global batch, results do not depend on how that batch is split over processes and accumulation steps.
     mismatched: Tensor | None = None
-    # (batch, L, d) last-layer states at the last prompt token: the row's own prompt, then its pair's in every target
-    prompt_states: Tensor | None = None
+    target_languages: Tensor | None = None  # how many target languages the run trains
+    state_losses: Mapping[str, Tensor] = field(default_factory=dict)  # losses on states by name (`state_losses.py`)
+
+    def of(self, name: str) -> Tensor | None:
+        """One quantity, a loss on states included; None where it was not measured."""
+        value: Tensor | None = self.state_losses.get(name) if name in STATE_LOSSES else getattr(self, name)
+        return value
 
 
-QUANTITIES = tuple(field.name for field in fields(Quantities))
+QUANTITIES = tuple(field.name for field in fields(Quantities) if field.name != "state_losses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +57,26 @@ class Loss:
 
     name: str  # what a user types
     function: Callable[..., Tensor]
-    quantities: tuple[str, ...]  # its positional parameters, names of QUANTITIES
+    quantities: tuple[str, ...]  # its positional parameters, names of QUANTITIES and STATE_LOSSES
     log_probs: LogProbs  # how log-probabilities are reduced over response tokens
-    hyper: Mapping[str, Any]  # its keyword-only parameters and their defaults
+    hyper: Mapping[str, Any]  # its keyword-only parameters and their defaults, those of its losses on states included
     rows: (
         # "paired": target rows, each with its dominant side; "all": dominant rows train like target rows; "dominant":
         # dominant rows alone, each with the prompts of its targets
         RowSelection
     )
+    mix: str | None = None  # the mix whose rows it trains on, where it cannot train on others
+    retain: str | None = None  # the retention that belongs to it
+
+    @property
+    def state_losses(self) -> tuple[StateLoss, ...]:
+        """The losses on states among its quantities."""
+        return tuple(STATE_LOSSES[name] for name in self.quantities if name in STATE_LOSSES)
 
     @property
     def compares(self) -> bool:
-        """Whether it looks at anything but the chosen answer's likelihood, and so needs whole pairs."""
-        return not set(self.quantities) <= {"policy_chosen", "reference_chosen", "chosen_tokens"}
+        """Whether it looks at anything but the chosen answer, and so needs whole pairs."""
+        return self.mix is None and not set(self.quantities) <= {"policy_chosen", "reference_chosen", "chosen_tokens"}
 
     def __call__(self, quantities: Quantities, **hyper: Any) -> Tensor:
         """(batch,) losses; takes what it needs of `quantities`.
@@ -73,27 +86,37 @@ class Loss:
         for name in hyper:
             if name not in self.hyper:
                 raise UnknownName(f"hyper-parameter of {self.name}:", name, self.hyper)
-        needed = {name: getattr(quantities, name) for name in self.quantities}
+        needed = {name: quantities.of(name) for name in self.quantities}
         if missing := [name for name, value in needed.items() if value is None]:
             raise ValueError(f"loss {self.name!r} needs {', '.join(missing)}, which was not measured")
-        return self.function(*needed.values(), **hyper)
+        theirs = {name for part in self.state_losses for name in part.hyper}
+        return self.function(*needed.values(), **{name: hyper[name] for name in hyper if name not in theirs})
 
 
 LOSSES: dict[str, Loss] = {}
 
 
 def loss(
-    name: str, *, log_probs: LogProbs, rows: RowSelection = "all"
+    name: str,
+    *,
+    log_probs: LogProbs,
+    rows: RowSelection = "all",
+    mix: str | None = None,
+    retain: str | None = None,
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
-    """Register a function as the loss of method `name`."""
+    """Register a function as the loss of method `name`; mix, retain: the rows and the retention that belong to it."""
 
     def register(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         parameters = inspect.signature(function).parameters.values()
         quantities = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
-        if unknown := set(quantities) - set(QUANTITIES):
+        if unknown := set(quantities) - set(QUANTITIES) - set(STATE_LOSSES):
             raise ValueError(f"Loss {name!r} asks for {sorted(unknown)}, which no trainer measures: {QUANTITIES}")
-        hyper = MappingProxyType({p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY})
-        LOSSES[name] = Loss(name, function, quantities, log_probs, hyper, rows)
+        hyper = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        for part in (STATE_LOSSES[quantity] for quantity in quantities if quantity in STATE_LOSSES):
+            if shared := set(hyper) & set(part.hyper):
+                raise ValueError(f"Loss {name!r} and its part {part.name!r} both have {sorted(shared)}")
+            hyper |= part.hyper
+        LOSSES[name] = Loss(name, function, quantities, log_probs, MappingProxyType(hyper), rows, mix, retain)
         return function
 
     return register
@@ -270,40 +293,6 @@ def dpo_nll(
     """
     preference = dpo(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta=beta)
     return preference - weight * policy_chosen / chosen_tokens
-
-
-@loss("mlc", log_probs="sum", rows="dominant")
-def mlc(
-    policy_chosen: Tensor,
-    policy_rejected: Tensor,
-    reference_chosen: Tensor,
-    reference_rejected: Tensor,
-    prompt_states: Tensor,
-    *,
-    beta: float = 0.1,
-    weight: float = 0.4,
-    temperature: float = 0.2,
-) -> Tensor:
-    """Multilingual consistency: DPO in the dominant language, and one direction for a prompt's states in all languages.
-
-    arXiv 2602.16660 (code Yuyan-B/MLC): DPO(w, l) + weight consistency(prompt_states). Deviations: their extractor, a
-    trainable 512-dimensional projection that is thrown away, is left out, since it can collapse by itself; they add .8
-    times the term on every second step, here half of that on every step.
-    """
-    preference = dpo(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta=beta)
-    return preference + weight * consistency(prompt_states, temperature=temperature)
-
-
-def consistency(prompt_states: Tensor, *, temperature: float) -> Tensor:
-    """How far a prompt's states in L languages are from one common direction: -log softmax(s / (s_1 temperature))_1.
-
-    s: singular values of the L states, each of unit length; the largest one divides without gradient. arXiv 2602.16660.
-    Args: prompt_states: (batch, L, d), L <= d. Returns: (batch,); ln L where all are orthogonal, and above 0 where all
-    agree: log(1 + (L - 1) exp(-1 / temperature)).
-    """
-    values = svdvals(normalize(prompt_states, dim=-1))
-    scaled = values / values[..., :1].detach()
-    return -log_softmax(scaled / temperature, dim=-1)[..., 0]
 
 
 def _margin(

@@ -1,36 +1,17 @@
 """The rows of one micro-batch after their forward: the quantities of a loss, and the figures that are logged."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from mpotrain.data import TrainingRow
 from mpotrain.model.batches import Tokens
+from mpotrain.model.states import States
 from mpotrain.objective.gap_target import ConstantGap, GapTarget, PolicyGap
 from mpotrain.objective.losses import Loss, Quantities
+from mpotrain.objective.parts import AllPrompts, Part, TargetPrompt
 from mpotrain.objective.reference import Reference
-
-
-class Part(Enum):
-    """The kinds of sequences that a row can contribute to a forward, in the order in which they are laid out."""
-
-    CHOSEN = auto()
-    REJECTED = auto()
-    DOMINANT_CHOSEN = auto()
-    DOMINANT_REJECTED = auto()
-    DOMINANT_PROMPT = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class TargetPrompt:
-    """The prompt of a row's pair in one target language, for its state alone."""
-
-    language: str
-
-
-DOMINANT = {"chosen": Part.DOMINANT_CHOSEN, "rejected": Part.DOMINANT_REJECTED, "prompt": Part.DOMINANT_PROMPT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +26,10 @@ class MeasuredRows:
     mean: bool  # whether the method averages log-probabilities over response tokens
     gap_target: GapTarget | None
     mismatched: Tensor | None
-    states: Tensor | None = None  # (rows, parts, d), where a loss asks for states
+    states: Mapping[States, Tensor] = field(default_factory=dict)  # request -> (rows, parts, d)
 
-    def quantities(self, loss: Loss) -> Quantities:
-        """Everything that `loss` asks for, each (rows,)."""
+    def quantities(self, loss: Loss, state_losses: Mapping[str, Tensor], target_languages: int) -> Quantities:
+        """Everything that `loss` asks for, each (rows,); `state_losses`: those of its losses on states."""
         asked = set(loss.quantities)
         chosen = self.policy(Part.CHOSEN) if Part.CHOSEN in self.parts else None
         rejected = self.policy(Part.REJECTED) if Part.REJECTED in self.parts else None
@@ -64,7 +45,8 @@ class MeasuredRows:
             chosen_tokens=self._tokens(Part.CHOSEN) if Part.CHOSEN in self.parts else None,
             rejected_tokens=self._tokens(Part.REJECTED) if Part.REJECTED in self.parts else None,
             mismatched=self.mismatched,
-            prompt_states=self._prompt_states() if "prompt_states" in asked else None,
+            target_languages=self.log_probs.new_full((len(self.rows),), target_languages),
+            state_losses=state_losses,
         )
 
     def policy(self, part: Part) -> Tensor:
@@ -93,12 +75,12 @@ class MeasuredRows:
             metrics["reward_gap"] = self.per_token(Part.CHOSEN) - self.per_token(Part.REJECTED)
         return metrics
 
-    def _prompt_states(self) -> Tensor:
-        """(rows, L, d): of the row's own prompt, which its chosen answer follows, then of the target prompts."""
-        if self.states is None:
-            raise ValueError("the forward returned no states")
-        targets = [number for number, part in enumerate(self.parts) if isinstance(part, TargetPrompt)]
-        return self.states[:, [self.parts.index(Part.CHOSEN), *targets]]
+    def states_of(self, part: Part | AllPrompts, request: States) -> Tensor:
+        """(rows, d) states of a part; of all prompts (rows, languages, d), as `AllPrompts` orders them."""
+        if isinstance(part, Part):
+            return self.states[request][:, self.parts.index(part)]
+        targets = [number for number, kind in enumerate(self.parts) if isinstance(kind, TargetPrompt)]
+        return self.states[request][:, [self.parts.index(Part.CHOSEN), *targets]]
 
     def _sum(self, part: Part) -> Tensor:
         return self.log_probs[:, self.parts.index(part)]

@@ -14,13 +14,17 @@ from torch import Tensor
 
 from mpotrain.data import TrainingRow, TrainingRows
 from mpotrain.model.batches import Batch, Tokens
-from mpotrain.model.forward import ForwardResult, States
+from mpotrain.model.forward import ForwardResult
+from mpotrain.model.states import States
 from mpotrain.objective.gap_target import GapTarget, PolicyGap, ReferenceGap, gap_target
 from mpotrain.objective.losses import Loss
-from mpotrain.objective.measured_rows import DOMINANT, MeasuredRows, Part, TargetPrompt
+from mpotrain.objective.measured_rows import MeasuredRows
 from mpotrain.objective.mismatch import mismatched_answers
+from mpotrain.objective.parts import DOMINANT, Part, TargetPrompt
 from mpotrain.objective.reference import Reference, ReferenceRequest
 from mpotrain.objective.retention import Retention
+from mpotrain.objective.state_terms import StateTerms
+from mpotrain.objective.whole_batch import WholeBatchLoss
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class RowLosses:
 
     losses: Tensor  # (rows,) with gradient, language weights included
     metrics: dict[str, Tensor]  # (rows,) each, detached; names as TRL's where it has one
+    carried: Tensor | None = None  # a scalar of value 0, to be added: the gradient of losses over the whole batch
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,12 @@ class Objective:
     @cached_property
     def target_prompts(self) -> Mapping[str, Mapping[str, Tokens]]:
         """pair_id -> target language -> prompt, for the losses that compare prompts; else empty. Raises DataError."""
-        return self.data.prompts() if "prompt_states" in self.loss.quantities else {}
+        return self.data.prompts() if self.state_terms.all_prompts else {}
+
+    @cached_property
+    def state_terms(self) -> StateTerms:
+        """The method's losses on states."""
+        return StateTerms(self.loss.state_losses, self.hyper, self.data, self.sequence)
 
     @cached_property
     def gap_target(self) -> GapTarget | None:
@@ -67,12 +77,11 @@ class Objective:
         """Every row's prompt with another row's answers, for the losses that look at them; else empty."""
         return mismatched_answers(self.rows) if "mismatched" in self.loss.quantities else {}
 
-    @property
-    def states(self) -> States | None:
+    @cached_property
+    def states(self) -> tuple[States, ...]:
         """Which states a forward must return."""
-        if "prompt_states" in self.loss.quantities:
-            return "last_prompt"
-        return self.retention.states if self.retention else None
+        retained = [self.retention.states] if self.retention and self.retention.states else []
+        return tuple(dict.fromkeys([*(part.states for part in self.state_terms.asked()), *retained]))
 
     @cached_property
     def parts(self) -> tuple[Part | TargetPrompt, ...]:
@@ -85,6 +94,9 @@ class Objective:
             needed.add(Part.REJECTED)
         if isinstance(self.gap_target, PolicyGap):
             needed |= {Part.DOMINANT_CHOSEN, Part.DOMINANT_REJECTED}
+        needed |= self.state_terms.parts()
+        if self.state_terms.all_prompts:
+            needed.add(Part.CHOSEN)
         kinds = tuple(part for part in Part if part in needed)
         return (*kinds, *map(TargetPrompt, self.data.languages())) if self.target_prompts else kinds
 
@@ -100,6 +112,10 @@ class Objective:
             return row.chosen
         if part is Part.REJECTED:
             return row.rejected
+        if part is Part.PROMPT:
+            return Tokens(row.chosen.prompt, row.chosen.prompt_length, scored=False)
+        if part in (Part.SENTENCE, Part.DOMINANT_SENTENCE):
+            return row.sentence(dominant=part is Part.DOMINANT_SENTENCE)
         return _dominant_part(self.data.dominant[row.pair_id], part, scored=self._dominant_is_scored)
 
     @property
@@ -124,7 +140,9 @@ class Objective:
             for sequence in self.mismatched.get(row, ()):
                 yield ReferenceRequest(sequence)
             for sequence in self._retained([row]):
-                yield ReferenceRequest(sequence, self.states, per_token=self.states is None)
+                kept = self.retention.states if self.retention else None
+                yield ReferenceRequest(sequence, (kept,) if kept else (), per_token=kept is None)
+            yield from self.state_terms.wanted(row)
 
     def _retained(self, rows: Sequence[TrainingRow]) -> list[Tokens]:
         """The dominant sequences that the retention term looks at, row after row."""
@@ -143,10 +161,12 @@ class Objective:
         forward: ForwardResult,
         reference: Reference,
         mismatched: Tensor | None = None,
+        whole_batch: Mapping[str, WholeBatchLoss] | None = None,
     ) -> RowLosses:
         """The losses of `rows`, whose `sequences` are `batch` and came out of the forward as `forward`.
 
         `mismatched`: log-ratios of the mismatched answers of the whole global batch, for the losses that ask for them.
+        `whole_batch`: what the first pass found for `rows`, by the names of the losses over the whole batch.
         """
         measured = MeasuredRows(
             rows=rows,
@@ -157,22 +177,24 @@ class Objective:
             mean=self.mean,
             gap_target=self.gap_target,
             mismatched=mismatched,
-            states=None if forward.states is None else forward.states.view(len(rows), len(self.parts), -1),
+            states={kind: states.view(len(rows), len(self.parts), -1) for kind, states in forward.states.items()},
         )
-        quantities = measured.quantities(self.loss)
+        of_states = self.state_terms.values(measured, whole_batch or {})
+        quantities = measured.quantities(self.loss, of_states, len(self.data.languages()))
         method = self.loss(quantities, **self.hyper)
         total = method
-        terms = {}
+        terms = dict(of_states)
         if self.retention is not None:
             retained = self._retention(self.retention, rows, batch, forward, reference)
             total = total + self.retain_weight * retained
-            terms = {"L1": method, "L2": retained}
+            terms |= {"L1": method, "L2": retained}
         if self.nll_weight:
             terms["nll"] = -measured.per_token(Part.CHOSEN)
             total = total + self.nll_weight * terms["nll"]
         weights = total.new_tensor([row.weight for row in rows])
         metrics = {**terms, **measured.metrics(quantities, self.hyper.get("beta", 1.0))}
-        return RowLosses(total * weights, {name: value.detach() for name, value in metrics.items()})
+        carried = self.state_terms.carried(measured, whole_batch or {})
+        return RowLosses(total * weights, {name: value.detach() for name, value in metrics.items()}, carried)
 
     def _retention(
         self,
@@ -185,10 +207,8 @@ class Objective:
         columns = [self.parts.index(DOMINANT[answer]) for answer in retention.sequences]
         sequences = self._retained(rows)
         if retention.states is not None:
-            if forward.states is None:
-                raise ValueError("the forward returned no states")
-            policy = forward.states.view(len(rows), len(self.parts), -1)[:, columns]
-            kept = reference.states(sequences).to(policy)
+            policy = forward.states[retention.states].view(len(rows), len(self.parts), -1)[:, columns]
+            kept = reference.states(sequences, retention.states).to(policy)
             return retention.function(policy, kept.view_as(policy))
         row_of, column_of = batch.owners // len(self.parts), batch.owners % len(self.parts)
         ours = torch.isin(column_of, batch.owners.new_tensor(columns))

@@ -19,7 +19,8 @@ from mpodata.errors import ModelError
 from mpodata.runtime.journal import Journal, result_key
 from mpodata.runtime.progress import Progress, Silent
 from mpotrain.model.batches import Batch, Tokens
-from mpotrain.model.forward import States, measure
+from mpotrain.model.forward import measure
+from mpotrain.model.states import States, names
 
 Part = TypeVar("Part", float, Tensor)
 
@@ -34,7 +35,7 @@ class ReferenceRequest:
     """One sequence the reference must know, and what of it; its log-probability where `tokens.scored`."""
 
     tokens: Tokens
-    states: States | None = None
+    states: tuple[States, ...] = ()
     per_token: bool = False
 
     @property
@@ -43,14 +44,15 @@ class ReferenceRequest:
 
     def content(self) -> list[Any]:
         """What its cache key is made of, beside the policy's identity."""
-        return [*self.tokens.input_ids, self.tokens.prompt_length, self.tokens.scored, self.states, self.per_token]
+        states = ",".join(names(self.states)) or None
+        return [*self.tokens.input_ids, self.tokens.prompt_length, self.tokens.scored, states, self.per_token]
 
     def merged(self, other: "ReferenceRequest") -> "ReferenceRequest":
         """The same sequence, wanted for both ends: it is encoded once."""
         scored = self.tokens.scored or other.tokens.scored
         return ReferenceRequest(
             Tokens(self.tokens.input_ids, self.tokens.prompt_length, scored),
-            self.states or other.states,
+            (*self.states, *other.states),
             self.per_token or other.per_token,
         )
 
@@ -61,14 +63,18 @@ class Value:
 
     log_prob: float | None  # sum over response tokens, nats
     token_log_probs: Tensor | None  # (response tokens,)
-    state: Tensor | None  # (d,)
+    states: Mapping[str, Tensor]  # name of a request -> (d,)
 
     def to_json(self) -> dict[str, Any]:
-        return {"log_prob": self.log_prob, "tokens": _text(self.token_log_probs), "state": _text(self.state)}
+        """As the journal keeps it, without the states' names: the key of its entry holds those."""
+        states = torch.cat([self.states[name] for name in sorted(self.states)]) if self.states else None
+        return {"log_prob": self.log_prob, "tokens": _text(self.token_log_probs), "state": _text(states)}
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> "Value":
-        return cls(record["log_prob"], _tensor(record["tokens"]), _tensor(record["state"]))
+    def from_json(cls, record: dict[str, Any], states: Iterable[States]) -> "Value":
+        kinds, measured = names(states), _tensor(record["state"])
+        by_name = {} if measured is None else dict(zip(kinds, measured.view(len(kinds), -1), strict=True))
+        return cls(record["log_prob"], _tensor(record["tokens"]), by_name)
 
 
 class Reference:
@@ -84,9 +90,9 @@ class Reference:
         """log pi_ref of each response, summed or averaged over its tokens."""
         return [_there(self._of(s).log_prob) / (len(s.input_ids) - s.prompt_length if mean else 1) for s in sequences]
 
-    def states(self, sequences: Sequence[Tokens]) -> Tensor:
-        """(n, d) states of each sequence, of the kind the run retains."""
-        return torch.stack([_there(self._of(s).state) for s in sequences])
+    def states(self, sequences: Sequence[Tokens], request: States) -> Tensor:
+        """(n, d) states of each sequence, of the kind asked for."""
+        return torch.stack([self._of(s).states[request.name] for s in sequences])
 
     def token_log_probs(self, sequences: Sequence[Tokens]) -> Tensor:
         """(m,) log pi_ref of every response token, sequence after sequence."""
@@ -124,7 +130,9 @@ def measure_reference(
     if processes > 1:
         cached = broadcast_object_list([cached])[0]
     values = {
-        request.key: Value.from_json(cached[key]) for request, key in zip(todo, keys, strict=True) if key in cached
+        request.key: Value.from_json(cached[key], request.states)
+        for request, key in zip(todo, keys, strict=True)
+        if key in cached
     }
     missing = [number for number, request in enumerate(todo) if request.key not in values]
     if missing and started:
@@ -143,7 +151,8 @@ def measure_reference(
         fresh = list(zip(mine, measured, strict=True)) if rank < len(round_) else []
         if processes > 1:
             fresh = gather_object(fresh)
-        values.update((todo[number].key, Value.from_json(record)) for number, record in fresh)
+        for number, record in fresh:
+            values[todo[number].key] = Value.from_json(record, todo[number].states)
         if journal is not None and rank == 0:
             journal.record({keys[number]: record for number, record in fresh})
     model.train(training)
@@ -151,31 +160,32 @@ def measure_reference(
 
 
 def _measured(model: nn.Module, wanted: Sequence[ReferenceRequest], layout: Layout) -> list[dict[str, Any]]:
-    """One forward; all of `wanted` ask for the same kind of states."""
+    """One forward; all of `wanted` ask for the same kinds of states."""
     batch = layout([request.tokens for request in wanted])
+    kinds = {request.name: request for request in wanted[0].states}
     with torch.no_grad():
-        measured = measure(model, batch, states=wanted[0].states)
+        measured = measure(model, batch, states=tuple(kinds.values()))
     per_sequence = torch.split(measured.token_log_probs, batch.owners.bincount(minlength=len(batch)).tolist())
     return [
         Value(
             log_prob if request.tokens.scored else None,
             per_sequence[number] if request.per_token else None,
-            measured.states[number] if measured.states is not None else None,
+            {name: measured.states[kind][number] for name, kind in kinds.items()},
         ).to_json()
         for number, (request, log_prob) in enumerate(zip(wanted, measured.log_probs.tolist(), strict=True))
     ]
 
 
 def _batches(missing: Sequence[int], todo: Sequence[ReferenceRequest], batch_tokens: int) -> list[list[int]]:
-    """Numbers of sequences that are measured together: same kind of states, neighbours in length, within the budget."""
-    order = sorted(missing, key=lambda number: (str(todo[number].states), -len(todo[number].tokens.input_ids), number))
+    """Numbers of sequences that are measured together: same states, neighbours in length, within the budget."""
+    order = sorted(missing, key=lambda n: (names(todo[n].states), -len(todo[n].tokens.input_ids), n))
     batches: list[list[int]] = []
-    room, kind = 0, ""
+    room, kinds = 0, [""]
     for number in order:
-        length, states = len(todo[number].tokens.input_ids), str(todo[number].states)
-        if not batches or length > room or states != kind:
+        length, states = len(todo[number].tokens.input_ids), names(todo[number].states)
+        if not batches or length > room or states != kinds:
             batches.append([])
-            room, kind = max(batch_tokens, length), states
+            room, kinds = max(batch_tokens, length), states
         batches[-1].append(number)
         room -= length
     return batches

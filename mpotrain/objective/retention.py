@@ -9,6 +9,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from mpotrain.model.states import States
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -17,7 +19,7 @@ class Retention:
     name: str
     function: Callable[..., Tensor]
     needs: Literal["states", "token_log_probs"]
-    states: Literal["mean", "last_prompt"] | None  # which states: `measure(..., states=)`
+    states: States | None  # which states, where it needs some
     sequences: tuple[Literal["chosen", "rejected", "prompt"], ...]  # the dominant sequences it looks at, in this order
 
 
@@ -53,8 +55,17 @@ def kl(policy: Tensor, reference: Tensor, owners: Tensor, count: int) -> Tensor:
     return total / owners.bincount(minlength=count).clamp(min=1)
 
 
+def lens(policy: Tensor, reference: Tensor) -> Tensor:
+    """Lens' own term: mean squared difference of the dominant prompt's mean-pooled states (Zhao et al. 2024, code).
+
+    Args: policy, reference: (batch, 1, d). Returns: (batch,), mean over d. Deviation: padding is excluded.
+    """
+    return authors(policy, reference)
+
+
 RETENTION = {
-    "authors": Retention("authors", authors, "states", "mean", ("chosen", "rejected")),
-    "paper": Retention("paper", paper, "states", "last_prompt", ("prompt",)),
+    "authors": Retention("authors", authors, "states", States("mean"), ("chosen", "rejected")),
+    "paper": Retention("paper", paper, "states", States("last_prompt"), ("prompt",)),
+    "lens": Retention("lens", lens, "states", States("mean"), ("prompt",)),
     "kl": Retention("kl", kl, "token_log_probs", None, ("chosen", "rejected")),
 }

@@ -309,20 +309,23 @@ def prepare(config: RunConfig, loaded: LoadedVersion) -> tuple[TrainingRows, Tra
     """The rows of a run as tokens, and the held-out ones where they are measured."""
     tokenizer = tokenizer_of(config)
     length, cut = config.training.max_length, config.training.truncation
-    pairs, by_language = select(loaded, config.data, "train"), weights(config.data.language_weights)
-    if config.data.mix is None:
-        rows = tokenise(pairs, tokenizer, length, by_language, cut)
-    else:
-        options = MixOptions(config.data.code_switch, config.data.parallel)
-        examples = find_mix(config.data.mix)(pairs, options)
-        rows = tokenise_mix(examples, tokenizer, length, pairs[0].dominant.language, by_language, cut)
+    by_language = weights(config.data.language_weights)
+
+    def rows_of(split: str, mix: str | None, by_language: dict[str, float]) -> TrainingRows:
+        pairs = select(loaded, config.data, split)
+        if mix is None:
+            return tokenise(pairs, tokenizer, length, by_language, cut)
+        examples = find_mix(mix)(pairs, MixOptions(config.data.code_switch, config.data.parallel))
+        return tokenise_mix(examples, tokenizer, length, pairs[0].dominant.language, by_language, cut)
+
+    rows = rows_of("train", config.data.mix, by_language)
     for line in rows.census.lines():
         logger.warning(line)
     held_out = None
     if (split := measured_split(config, loaded)) is not None:
         if split == "train":
             logger.warning("%s has no test split: --eval_strategy measures the rows it trains on.", loaded.reference)
-        held_out = tokenise(select(loaded, config.data, split), tokenizer, length, truncation=cut)
+        held_out = rows_of(split, config.loss.mix, {})
     return rows, held_out
 
 

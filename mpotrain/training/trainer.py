@@ -8,7 +8,7 @@ checkpoint is marked when it is whole (`checkpoints.py`), and a loss that is not
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,9 @@ from mpotrain.model.forward import measure
 from mpotrain.model.loading import Policy
 from mpotrain.objective.objective import Objective, RowLosses
 from mpotrain.objective.reference import Reference, measure_reference
+from mpotrain.objective.state_losses import StateLoss
+from mpotrain.objective.state_terms import StateTerms
+from mpotrain.objective.whole_batch import BatchStates, WholeBatchLoss
 from mpotrain.training import checkpoints
 from mpotrain.training.callbacks import BeforeFirstStep, LogLines, ShortProgress
 from mpotrain.training.layerwise import LayerwiseAdamW
@@ -48,6 +51,7 @@ class MicroBatch:
     rows: list[TrainingRow]
     shares: list[float]  # each row's share of the loss; 0 for a filler, which only keeps the processes in step
     mismatched: Tensor | None = None  # log-ratios of the global batch's mismatched answers, where the loss asks
+    whole_batch: Mapping[str, WholeBatchLoss] | None = None  # losses over the global batch, by name, where it has some
 
     @property
     def counted(self) -> list[TrainingRow]:
@@ -180,7 +184,27 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
             ratios = self._mismatched(self.objective, [row for batch in batches for row in batch.counted])
             for batch in batches:
                 batch.mismatched = ratios
+        self._compare_whole_batch(self.objective, batches)
         return batches, None
+
+    def _compare_whole_batch(self, objective: Objective, batches: Sequence[MicroBatch]) -> None:
+        """The first pass of the losses over the global batch: every micro-batch gets what concerns its rows."""
+        for loss in objective.state_terms.whole_batch:
+            parts = [self._first_pass(objective.state_terms, loss, batch) for batch in batches]
+            everywhere = [parts] if self.args.world_size == 1 else gather_object([parts])
+            found = objective.state_terms.over_batch(loss, BatchStates.joined([p for of in everywhere for p in of]))
+            start = sum(len(p.shares) for of in everywhere[: self.args.process_index] for p in of)
+            for batch in batches:
+                part = found.part(start, start + len(batch.rows))
+                batch.whole_batch = {**(batch.whole_batch or {}), loss.name: part}
+                start += len(batch.rows)
+
+    def _first_pass(self, terms: StateTerms, loss: StateLoss, batch: MicroBatch) -> BatchStates:
+        sequences = self.layout(terms.first_pass(loss, batch.rows))
+        kinds = tuple(dict.fromkeys(part.states for part in loss.states.values()))
+        with torch.no_grad():
+            states = measure(self.model_wrapped, sequences, states=kinds).states
+        return terms.batch_states(loss, batch.rows, batch.shares, states)
 
     def _mismatched(self, objective: Objective, rows: Sequence[TrainingRow]) -> Tensor:
         """(2 x rows of the global batch,) log pi - log pi_ref of mismatched answers, gathered over processes."""
@@ -210,6 +234,8 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         self._check_finite(outcome.losses, inputs)
         self._count(inputs, outcome.metrics)
         loss = outcome.losses @ outcome.losses.new_tensor(inputs.shares)
+        if outcome.carried is not None:
+            loss = loss + outcome.carried
         return (loss, None) if return_outputs else loss
 
     def _check_finite(self, losses: Tensor, inputs: MicroBatch) -> None:
@@ -282,7 +308,7 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
     def _outcome(self, model: nn.Module, objective: Objective, inputs: MicroBatch) -> RowLosses:
         batch = self.layout(objective.sequences(inputs.rows))
         measured = measure(model, batch, states=objective.states)
-        return objective(inputs.rows, batch, measured, self._known(), inputs.mismatched)
+        return objective(inputs.rows, batch, measured, self._known(), inputs.mismatched, inputs.whole_batch)
 
     def _known(self) -> Reference:
         if self.reference is None:
@@ -324,6 +350,7 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         inputs = collate([(row, 1.0) for row in mine] or [(rows[0], 0.0)])
         if objective.mismatched:
             inputs.mismatched = self._mismatched(objective, mine)
+        self._compare_whole_batch(objective, [inputs])
         with torch.no_grad():
             outcome = self._outcome(self.model_wrapped, objective, inputs)
         self._count(inputs, {"loss": outcome.losses, **outcome.metrics})

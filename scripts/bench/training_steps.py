@@ -12,10 +12,13 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from mpotrain.model.batches import Tokens, pack
 from mpotrain.model.forward import attach, measure
+from mpotrain.model.states import States
 from mpotrain.objective.losses import LOSSES, Quantities
 from mpotrain.objective.retention import RETENTION
 
 CANDIDATES = ("authors", "trl", "trl-precomputed", "mpotrain", "mpotrain-grouped")
+
+MEAN = States("mean")
 
 SMALL = {"hidden_size": 384, "intermediate_size": 1024, "num_hidden_layers": 7, "num_attention_heads": 6}
 LLAMA_8B = {"hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32}
@@ -58,11 +61,10 @@ def ours(model: LlamaForCausalLM, device: str) -> Step:
         count = len(rows)
         target = [row.target[at] for at in (0, 1) for row in rows]
         dominant = [row.dominant[at] for at in (0, 1) for row in rows]
-        measured = measure(model, pack(target + dominant, device), states="mean")
+        measured = measure(model, pack(target + dominant, device), states=[MEAN])
         means = measured.log_probs[: 2 * count] / measured.tokens[: 2 * count]
         gaps = Quantities(policy_gap=means[:count] - means[count:], dominant_gap=means.new_full((count,), 0.5))
-        assert measured.states is not None
-        states = measured.states[2 * count :].view(2, count, width).transpose(0, 1)
+        states = measured.states[MEAN][2 * count :].view(2, count, width).transpose(0, 1)
         retained = RETENTION["authors"].function(states, torch.zeros_like(states))
         return (LOSSES["mpo"](gaps) + retained).mean()
 

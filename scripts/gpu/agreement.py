@@ -10,6 +10,7 @@ from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 from gpu.checks import Check
 from mpotrain.model.batches import Tokens, pack, pad
 from mpotrain.model.forward import attach, measure
+from mpotrain.model.states import States
 
 VOCABULARY = 503
 ARCHITECTURES: dict[str, dict[str, Any]] = {
@@ -27,6 +28,7 @@ LIMITS = {  # largest errors: nats per token, and relative ones of states and gr
     torch.bfloat16: {"log-probs": 0.02, "states": 0.01, "gradients": 0.04},
 }
 LAYOUTS = {"packed": pack, "padded": pad}
+MEAN = States("mean")
 
 
 def build(kind: str, dtype: torch.dtype) -> Any:
@@ -88,8 +90,7 @@ def errors(kind: str, dtype: torch.dtype, device: str) -> Iterator[tuple[str, st
         model = build(kind, dtype).to(device)
         if not attach(model):
             raise RuntimeError(f"{kind} cannot be packed")
-        measured = measure(model, layout(batch, device), states="mean")
-        assert measured.states is not None
+        measured = measure(model, layout(batch, device), states=[MEAN])
         tokens = measured.tokens.clamp(min=1).cpu()
         yield (
             name,
@@ -99,9 +100,9 @@ def errors(kind: str, dtype: torch.dtype, device: str) -> Iterator[tuple[str, st
         yield (
             name,
             "states",
-            float((measured.states.detach().double().cpu() - means.detach()).norm() / means.detach().norm()),
+            float((measured.states[MEAN].detach().double().cpu() - means.detach()).norm() / means.detach().norm()),
         )
-        found = gradient(model, objective(measured.log_probs, measured.states))
+        found = gradient(model, objective(measured.log_probs, measured.states[MEAN]))
         yield name, "gradients", float((found - expected).norm() / expected.norm())
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mpodata.records import Pair, Side
 from mpotrain.data import tokenise_mix
-from mpotrain.mixes import MixOptions, sdrrl
+from mpotrain.mixes import MixOptions, cla, sdrrl
 from tests.mpotrain.tiny_dataset import pairs, side, tokenizer
 from tests.mpotrain.training_runs import Trajectory, objective, policy, train
 
@@ -109,3 +109,54 @@ def test_a_mix_trains_and_accumulation_changes_nothing(whole: Trajectory, tmp_pa
 
 def test_padding_changes_nothing_in_a_mix(whole: Trajectory, tmp_path: Path) -> None:
     assert mixed_run(tmp_path, 4, pad=True).close_to(whole)
+
+
+def test_cla_asks_half_of_its_rows_across_languages_beside_a_text_and_its_translation() -> None:
+    examples = cla(parallel(100), PLAIN)
+    kinds = Counter(example.kind for example in examples)
+    assert kinds.total() == 3 * 100 * len(LANGUAGES)
+    assert 0.46 < kinds["crossed"] / kinds.total() < 0.54
+    languages = {code: f"One {code}. Two {code}." for code in ("en", *LANGUAGES)}
+    for example in examples:
+        dominant, target = example.sentences or ("", "")
+        asked = next(code for code, text in languages.items() if example.prompt.startswith(text))
+        assert dominant == languages["en"]
+        assert target in [languages[code] for code in LANGUAGES]
+        assert (asked != example.language) == (example.kind == "crossed")
+        if example.kind == "crossed":  # between the dominant language and that of the text beside it
+            assert "en" in (asked, example.language)
+            assert target in (languages[asked], languages[example.language])
+
+
+def test_answers_of_cla_cross_both_ways_and_own_ones_come_in_every_language() -> None:
+    examples = cla(parallel(100), PLAIN)
+    crossed = Counter(e.language == "en" for e in examples if e.kind == "crossed")
+    assert 0.45 < crossed[True] / crossed.total() < 0.55
+    own = Counter(e.language for e in examples if e.kind == "own")
+    assert set(own) == {"en", *LANGUAGES}
+    assert max(own.values()) < 1.5 * min(own.values())
+
+
+def test_cla_asks_for_the_language_of_the_answer_in_every_row() -> None:
+    names = {"en": "English", "sw": "Swahili"}
+    assert all(e.prompt.endswith(f"Answer in {names[e.language]}.") for e in cla(parallel(9, ("sw",)), PLAIN))
+
+
+def test_cla_leaves_out_pairs_whose_prompt_is_its_own_translation() -> None:
+    same = Pair("0" * 16, Side("en", "OK?", "No.", "Yes."), Side("sw", "OK?", "Hapana.", "Ndiyo."))
+    assert cla([same], PLAIN) == []
+
+
+def test_a_pairs_rows_of_cla_do_not_depend_on_other_pairs() -> None:
+    first = [e for e in cla(parallel(9), PLAIN) if e.pair_id == f"{4:016x}"]
+    assert first == [e for e in cla(parallel(9)[4 * len(LANGUAGES) :], PLAIN) if e.pair_id == f"{4:016x}"]
+
+
+def test_the_texts_of_cla_are_tokens_of_plain_text() -> None:
+    reader = tokenizer()
+    (row, *_) = tokenise_mix(cla(pairs(1, ("sw",)), PLAIN), reader, 256, "en").targets
+    for dominant, code in ((True, "en"), (False, "sw")):
+        text = row.sentence(dominant=dominant)
+        assert text.input_ids == tuple(reader(side(code, "bread").prompt)["input_ids"])
+        assert not text.scored
+    assert len(row.chosen.input_ids) > len(row.sentence(dominant=True).input_ids)

@@ -29,6 +29,8 @@ TABLE = {
     "length_normalize": ("true --method dpo", "perhaps", "Truthy value expected"),
     "nll_weight": ("0.1 --method dpo", "-0.5", "must not be negative"),
     "dominant_rows": ("false --method dpo", "perhaps", "Truthy value expected"),
+    "align_weight": ("0.5 --method lens", "-1 --method lens", "must not be negative"),
+    "strength": ("0.5 --method lens", "-1 --method lens", "must not be negative"),
     "alpha": ("0.5 --method rdpo-length", "-1 --method rdpo-length", "must not be negative"),
     "beta": ("2.0", "0", "must be greater than 0"),
     "chosen_weight": ("1.0 --method kto", "-1 --method kto", "must not be negative"),

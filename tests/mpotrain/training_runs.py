@@ -8,7 +8,8 @@ import torch
 
 from mpodata.runtime.journal import Journal
 from mpotrain.config import MPOConfig, find_loss
-from mpotrain.data import TrainingRows, tokenise
+from mpotrain.data import TrainingRows, tokenise, tokenise_mix
+from mpotrain.mixes import MixOptions, find_mix
 from mpotrain.model.forward import attach
 from mpotrain.model.loading import Policy, disable_dropout, in_memory_hash
 from mpotrain.objective.objective import Objective
@@ -39,6 +40,11 @@ def rows(count: int = 7) -> TrainingRows:
     return tokenise(pairs(count), tokenizer(), 256)
 
 
+def mixed_rows(name: str, count: int = 7) -> TrainingRows:
+    """The rows of a mix over the same pairs."""
+    return tokenise_mix(find_mix(name)(pairs(count), MixOptions()), tokenizer(), 256, "en")
+
+
 def policy(*, pad: bool = False, lora: bool = False, dtype: torch.dtype = torch.float64) -> Policy:
     """The tiny chat model, with adapters where asked for.
 
@@ -60,15 +66,15 @@ def policy(*, pad: bool = False, lora: bool = False, dtype: torch.dtype = torch.
 def objective(method: str = "mpo", data: TrainingRows | None = None, **options: Any) -> Objective:
     """The method with its defaults; `retain` by name."""
     loss = find_loss(method)
-    retain = options.pop("retain", "authors" if loss.rows == "paired" else None)
+    retain = options.pop("retain", loss.retain or ("authors" if loss.rows == "paired" else None))
     hyper = {**loss.hyper, **options.pop("hyper", {})}
     return Objective(
         loss,
         hyper,
-        data or rows(),
+        data or (mixed_rows(loss.mix) if loss.mix else rows()),
         retention=RETENTION[retain] if retain else None,
         mean=options.pop("mean", loss.log_probs == "mean"),
-        dominant_rows=options.pop("dominant_rows", loss.rows == "all"),
+        dominant_rows=options.pop("dominant_rows", loss.rows == "all" and loss.mix is None),
         **options,
     )
 

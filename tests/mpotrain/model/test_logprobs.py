@@ -13,8 +13,10 @@ from mpotrain.model import head
 from mpotrain.model.batches import Batch, Tokens, pack, pad
 from mpotrain.model.forward import attach, measure
 from mpotrain.model.head import LogitShape, token_log_probs
+from mpotrain.model.states import States
 from tests.mpotrain.random_models import MODELS, TINY, VOCABULARY, close, some_tokens, tiny
 
+MEAN, LAST_PROMPT = States("mean"), States("last_prompt")
 LAYOUTS = {"packed": pack, "packed unshared": lambda s: pack(s, share=False), "padded": pad}
 
 
@@ -60,12 +62,12 @@ def test_packed_padded_and_one_by_one_agree_in_values_and_gradients(kind: str) -
     model = tiny(kind, torch.float64)
     assert attach(model)
     for layout in LAYOUTS.values():
-        measured = measure(model, layout(sequences()), states="mean")
+        measured = measure(model, layout(sequences()), states=[MEAN])
         close(measured.log_probs, sums)
-        close(measured.states, means)
-        last = measure(model, layout(sequences()), states="last_prompt").states
+        close(measured.states[MEAN], means)
+        last = measure(model, layout(sequences()), states=[LAST_PROMPT]).states[LAST_PROMPT]
         close(last, lasts)
-        found = gradients(model, (weights @ measured.log_probs) + measured.states.square().sum())
+        found = gradients(model, (weights @ measured.log_probs) + measured.states[MEAN].square().sum())
         assert found.keys() == expected.keys()
         for parameter, gradient in expected.items():
             close(found[parameter], gradient)
@@ -76,10 +78,10 @@ def test_single_precision_agrees_to_1e_5(layout: str) -> None:
     sums, means, _ = one_by_one(tiny(), sequences())
     model = tiny()
     attach(model)
-    measured = measure(model, LAYOUTS[layout](sequences()), states="mean")
+    measured = measure(model, LAYOUTS[layout](sequences()), states=[MEAN])
     assert measured.log_probs.dtype == torch.float32
     close(measured.log_probs.double(), sums)
-    close(measured.states.double(), means)
+    close(measured.states[MEAN].double(), means)
 
 
 def test_company_and_padding_change_nothing() -> None:
@@ -87,12 +89,66 @@ def test_company_and_padding_change_nothing() -> None:
     attach(model)
     few = sequences()[:2]
     longest = Tokens(some_tokens(40), 20)
-    alone = measure(model, pack(few), states="mean")
+    alone = measure(model, pack(few), states=[MEAN])
     for batch in (pack([*few, longest]), pack([*few[::-1], *few]), pad([*few, longest])):
-        together = measure(model, batch, states="mean")
+        together = measure(model, batch, states=[MEAN])
         order = [1, 0] if len(batch) == 4 else [0, 1]
         close(together.log_probs[order], alone.log_probs)
-        close(together.states[order], alone.states)
+        close(together.states[MEAN][order], alone.states[MEAN])
+
+
+KINDS = [States(pooling, layer) for layer in (0, 1, 2, None) for pooling in ("mean", "last", "last_prompt")]
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_several_kinds_of_states_come_from_one_forward(kind: str) -> None:
+    plain, model = tiny(kind, torch.float64), tiny(kind, torch.float64)
+    attach(model)
+    expected: dict[States, list[Tensor]] = {request: [] for request in KINDS}
+    for tokens in sequences():
+        out = plain(input_ids=torch.tensor([tokens.input_ids]), output_hidden_states=True)
+        for request in KINDS:
+            hidden = out.hidden_states[-1 if request.layer is None else request.layer][0]
+            at = {"mean": hidden.mean(0), "last": hidden[-1], "last_prompt": hidden[tokens.prompt_length - 1]}
+            expected[request].append(at[request.pooling])
+    for layout in LAYOUTS.values():
+        measured = measure(model, layout(sequences()), states=KINDS)
+        for request in KINDS:
+            close(measured.states[request], torch.stack(expected[request]))
+
+
+def test_a_forward_for_low_layers_alone_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny()
+    attach(model)
+    blocks: list[int] = []
+    for number, block in enumerate(model.model.layers):
+        block.register_forward_hook(lambda *_, number=number: blocks.append(number))
+    bare = [Tokens(some_tokens(length, seed=length), length, scored=False) for length in (5, 9)]
+    whole = measure(model, pack(bare), states=[States("last", 0), MEAN])
+    assert blocks == [*range(len(model.model.layers))]
+    blocks.clear()
+    early = measure(model, pack(bare), states=[States("last", 0)])
+    assert blocks == [0]
+    assert torch.equal(early.states[States("last", 0)], whole.states[States("last", 0)])
+    blocks.clear()
+    measure(model, pack(sequences()), states=[States("last", 0)])  # answers are scored, from the last layer
+    assert blocks == [*range(len(model.model.layers))]
+
+
+def test_detached_states_carry_no_gradient() -> None:
+    model = tiny()
+    attach(model)
+    measured = measure(model, pack(sequences()), states=[MEAN, States("mean", detached=True)])
+    assert torch.equal(measured.states[MEAN], measured.states[States("mean", detached=True)])
+    assert measured.states[MEAN].requires_grad
+    assert not measured.states[States("mean", detached=True)].requires_grad
+
+
+def test_a_layer_that_the_model_lacks_is_said_plainly() -> None:
+    model = tiny()
+    attach(model)
+    with pytest.raises(ModelError, match=r"States of layer 40 were asked for, but the model has . layers"):
+        measure(model, pack(sequences()), states=[States("last", 40)])
 
 
 def test_the_sums_are_over_the_tokens_they_come_with() -> None:
@@ -100,7 +156,7 @@ def test_the_sums_are_over_the_tokens_they_come_with() -> None:
     attach(model)
     batch = pack(sequences())
     measured = measure(model, batch)
-    assert measured.states is None
+    assert measured.states == {}
     assert measured.tokens.tolist() == [4, 8, 1, 5, 4, 0, 6]
     by_hand = [measured.token_log_probs[batch.owners == n].sum().item() for n in range(len(batch))]
     assert measured.log_probs.tolist() == pytest.approx(by_hand)
@@ -208,8 +264,8 @@ def test_gradient_checkpointing_changes_nothing(layout: str, reentrant: bool) ->
         if checkpointed:
             model.gradient_checkpointing_enable({"use_reentrant": reentrant})
             model.enable_input_require_grads()
-        measured = measure(model, LAYOUTS[layout](sequences()), states="mean")
-        found.append(gradients(model, measured.log_probs.sum() + measured.states.square().sum()))
+        measured = measure(model, LAYOUTS[layout](sequences()), states=[MEAN])
+        found.append(gradients(model, measured.log_probs.sum() + measured.states[MEAN].square().sum()))
     assert found[0].keys() == found[1].keys()
     for name, gradient in found[0].items():
         close(found[1][name], gradient)
@@ -241,9 +297,9 @@ def test_lora_is_measured_and_trained_also_on_the_head(targets: Any) -> None:
 def test_half_precision_log_probs_are_summed_in_float32() -> None:
     model = tiny(dtype=torch.bfloat16)
     attach(model)
-    measured = measure(model, pack(sequences()), states="mean")
+    measured = measure(model, pack(sequences()), states=[MEAN])
     exact = one_by_one(copy.deepcopy(tiny(dtype=torch.bfloat16)).float(), sequences())
-    assert measured.log_probs.dtype == measured.states.dtype == torch.float32
+    assert measured.log_probs.dtype == measured.states[MEAN].dtype == torch.float32
     torch.testing.assert_close(measured.log_probs.double(), exact[0], rtol=0.03, atol=0.5)
     gradient = gradients(model, measured.log_probs.sum())["lm_head.weight"]
     assert gradient.dtype == torch.bfloat16
@@ -266,17 +322,17 @@ def test_without_gradients_nothing_is_kept() -> None:
     model = tiny()
     attach(model)
     with torch.no_grad():
-        measured = measure(model, pack(sequences()), states="mean")
+        measured = measure(model, pack(sequences()), states=[MEAN])
     assert measured.log_probs.grad_fn is None
-    assert measured.states.grad_fn is None
+    assert measured.states[MEAN].grad_fn is None
 
 
 def test_a_batch_without_answers_has_states_only() -> None:
     model = tiny()
     attach(model)
-    measured = measure(model, pack([Tokens(some_tokens(5), 5), Tokens(some_tokens(6), 2, scored=False)]), states="mean")
+    measured = measure(model, pack([Tokens(some_tokens(5), 5), Tokens(some_tokens(6), 2, scored=False)]), states=[MEAN])
     assert measured.log_probs.tolist() == [0, 0]
-    measured.states.sum().backward()
+    measured.states[MEAN].sum().backward()
 
 
 def test_a_model_whose_attention_is_not_ours_says_that_it_cannot_pack() -> None:

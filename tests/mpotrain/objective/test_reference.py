@@ -10,6 +10,7 @@ import torch
 from mpodata.errors import ModelError
 from mpodata.runtime.journal import Journal
 from mpotrain.model.batches import Tokens, pack
+from mpotrain.model.states import States
 from mpotrain.objective import reference as module
 from mpotrain.objective.reference import ReferenceRequest, measure_reference
 from mpotrain.training.trainer import MPOTrainer
@@ -101,14 +102,16 @@ def living() -> int:
 def test_what_is_measured_is_the_models_own_numbers() -> None:
     made = policy()
     sequence = Tokens((0, 2, 9, 7, 3, 8, 8, 4), 5)
-    wanted = [ReferenceRequest(sequence, states="mean"), ReferenceRequest(sequence, per_token=True)]
+    wanted = [ReferenceRequest(sequence, (States("mean"),)), ReferenceRequest(sequence, per_token=True)]
     found = measure_reference(made.model, wanted, pack, identity={}, journal=None)
     out = made.model(input_ids=torch.tensor([sequence.input_ids]), output_hidden_states=True)
     tokens = out.logits.log_softmax(-1)[0, 4:-1].gather(1, torch.tensor([[8], [8], [4]]))[:, 0].detach()
     assert found.log_probs([sequence], mean=False) == pytest.approx([tokens.sum().item()])
     assert found.log_probs([sequence], mean=True) == pytest.approx([tokens.mean().item()])
     assert torch.allclose(found.token_log_probs([sequence]), tokens.float())
-    assert torch.allclose(found.states([sequence])[0], out.hidden_states[-1][0].mean(0).float(), atol=1e-6)
+    assert torch.allclose(
+        found.states([sequence], States("mean"))[0], out.hidden_states[-1][0].mean(0).float(), atol=1e-6
+    )
 
 
 def test_long_sequences_are_measured_in_batches_of_the_budget(forwards: list[int]) -> None:

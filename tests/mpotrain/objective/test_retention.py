@@ -85,9 +85,9 @@ def ours(policy: nn.Module, reference: nn.Module, retain: str, layout=pack) -> t
     ]
     target = [tokens for pair in PAIRS for tokens in pair.target]
     batch = layout([*target, *dominant])
-    now = measure(policy, batch, states=term.states)
+    now = measure(policy, batch, states=[term.states] if term.states else [])
     with torch.no_grad():
-        before = measure(reference, batch, states=term.states)
+        before = measure(reference, batch, states=[term.states] if term.states else [])
         frozen = measure(reference, layout([t for pair in PAIRS for t in pair.dominant]))
     averages = (now.log_probs / now.tokens.clamp(min=1))[: len(target)].view(-1, 2)
     dominant_gap = (frozen.log_probs / frozen.tokens).view(-1, 2)
@@ -100,7 +100,9 @@ def ours(policy: nn.Module, reference: nn.Module, retain: str, layout=pack) -> t
         rows = (batch.owners[mine] - len(target)) // 2
         return first, term.function(now.token_log_probs[mine], before.token_log_probs[mine], rows, len(PAIRS))
     shape = (len(PAIRS), len(term.sequences), -1)
-    return first, term.function(now.states[len(target) :].view(shape), before.states[len(target) :].view(shape))
+    return first, term.function(
+        now.states[term.states][len(target) :].view(shape), before.states[term.states][len(target) :].view(shape)
+    )
 
 
 @pytest.mark.parametrize("layout", [pack, pad])

@@ -19,6 +19,7 @@ from mpotrain.launch import agent
 from tests.mpotrain.tiny_dataset import chat_model, checkpoint, tokenizer, version
 
 ROOT = Path(__file__).resolve().parents[3]
+ON_STATES = ("mlc", "cla", "lens")
 RUNS = [(method, weights) for method in ("mpo", "dpo") for weights in ("full", "lora")]
 # AdamW divides by the gradient's own size; a larger epsilon keeps float32's rounding of gradients near 0 small.
 STEPS = ["--learning_rate", "1e-3", "--adam_epsilon", "1e-4", "--global_batch_size", "6", "--logging_steps", "1"]
@@ -91,13 +92,14 @@ def same_end(one: Path, many: Path) -> bool:
 def test_two_processes_of_ddp_follow_one(world: Path) -> None:
     mix, short = ["--mix", "sdrrl", "--parallel", "0.5"], ["--max_steps", "2"]
     plans = [flags(world, "ddp-mpo-full", "mpo", "full"), [*flags(world, "ddp-sdrrl", "sft", "full"), *mix, *short]]
-    plans.append([*flags(world, "ddp-mlc", "mlc", "full"), *short])
+    plans += [[*flags(world, f"ddp-{method}", method, "full"), *short] for method in ON_STATES]
     two_processes(world, "ddp", plans)
     check_same(world, "ddp", "mpo", "full")
     assert main(["train", *flags(world, "one-sdrrl", "sft", "full"), *mix, *short]) == 0
     assert same_end(world / "one-sdrrl", world / "ddp-sdrrl")
-    assert main(["train", *flags(world, "one-mlc", "mlc", "full"), *short]) == 0
-    assert same_end(world / "one-mlc", world / "ddp-mlc")
+    for method in ON_STATES:
+        assert main(["train", *flags(world, f"one-{method}", method, "full"), *short]) == 0
+        assert same_end(world / f"one-{method}", world / f"ddp-{method}")
     assert json.loads((world / "one-sdrrl" / "run.json").read_text())["data"]["mix"]["crossed"] == 32
 
 

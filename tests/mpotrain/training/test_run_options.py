@@ -54,6 +54,9 @@ CHANGES = [
     ["--gap", "policy-detached"],
     ["--retain", "paper"],
     ["--retain", "kl"],
+    ["--retain", "lens"],
+    ["--method", "cla"],
+    ["--method", "lens"],
     ["--retain", "off"],
     ["--retain_weight", "0.5"],
     ["--length_normalize", "false"],
@@ -89,6 +92,13 @@ REFUSED = [
     (["--method", "sft", "--mix", "sdrrl", "--dominant_rows", "true"], "already holds the dominant rows"),
     (["--method", "sft", "--mix", "sdrrl", "--parallel", "1.5"], "parallel must be from 0 to 1"),
     (["--method", "sft", "--parallel", "0.5"], "no effect without --mix"),
+    (["--method", "cla", "--mix", "sdrrl"], "trains on the rows of --mix cla: leave out --mix sdrrl"),
+    (["--method", "cla", "--code_switch", "0.5"], "no effect on --mix cla"),
+    (["--method", "cla", "--disable_dropout", "false"], "needs two forwards that agree"),
+    (["--method", "cla", "--retain", "paper"], "no dominant side to retain"),
+    (["--method", "mpo", "--mix", "cla"], "compares a chosen with a rejected answer"),
+    (["--method", "lens", "--mix", "cla"], "compares a chosen with a rejected answer"),
+    (["--method", "lens", "--gap", "sw"], "does not use the dominant gap"),
 ]
 
 
