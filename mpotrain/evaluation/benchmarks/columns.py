@@ -50,8 +50,8 @@ class Columns:
 def columns_of(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], place: str, folder: str = "") -> Columns:
     """The columns of a table; raises DataError where none holds prompts, or where they are another benchmark's.
 
-    folder: the folder that the file lies in. Where it is named after a language and no column has a known name, the one
-    column whose texts are in that language holds the prompts (XSafety's sheets).
+    folder: the folder that the file lies in. Where it is named after a language and no column has a known name, the
+    first column whose texts are in that language holds the prompts (XSafety's sheets).
     """
     names = {str(name).strip().casefold(): str(name) for row in rows for name in row}
     _check_owner(benchmark, names, place)
@@ -62,8 +62,9 @@ def columns_of(benchmark: Benchmark, rows: Sequence[Mapping[str, Any]], place: s
     if wide and len(names) > 1:
         return Columns(names, "", wide, "", merge_note(wide))
     spoken = [name for name in names.values() if language_in_name(folder, [row.get(name) for row in rows])]
-    if len(spoken) == 1:
-        return Columns(names, spoken[0], {}, "")
+    if spoken:
+        note = f"columns {', '.join(spoken)} are in one language: the first is asked" if len(spoken) > 1 else ""
+        return Columns(names, spoken[0], {}, "", note)
     if len(names) == 1 or ("0" in names and place.endswith((".tsv", ".xlsx"))):  # a bare list of prompts
         return Columns(names, next(iter(names.values())), {}, "")
     seen = "a first line that names none" if "0" in names else ", ".join(sorted(names))
