@@ -20,6 +20,7 @@ from mpodata.about import __version__
 from mpodata.errors import ConfigError, MpoError, UnknownName
 from mpodata.hub import redact
 from mpodata.runtime.files import explain_os_error
+from mpodata.runtime.flags import sentence_of
 from mpodata.runtime.terminal import LINE_BREAK, printable
 
 Tell = Callable[[str, str], None]  # (program, sentence)
@@ -88,8 +89,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raises ConfigError, with the closest flag for one that does not exist."""
-        # "argument --limit: must be ..." of a value's type (runtime/flags.py) reads as a sentence without the colon.
-        told = re.sub(r"^(\S+): (must|names|is) ", r"\1 \2 ", message.removeprefix("argument "))
+        told = sentence_of(message)
         if message.startswith("unrecognized arguments: "):
             unknown = message.partition(": ")[2].split()[0].partition("=")[0]
             close = get_close_matches(unknown, self._option_string_actions, n=1, cutoff=0.5)
@@ -108,6 +108,8 @@ def _run(program: str, package: str, name: str, rest: Sequence[str], tell: Tell)
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.arguments(parser)
+        if "--out" in parser._option_string_actions:  # TRL's name for it is understood too
+            rest = [re.sub(r"^--output[_-]dir(?==|$)", "--out", word) for word in rest]
         # A command that reads its own flags (TRL's parser for `mpotrain train`) takes what argparse does not know.
         args, unknown = parser.parse_known_args(rest)
         if unknown and not getattr(command, "OWN_FLAGS", False):

@@ -15,6 +15,7 @@ from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
 from trl import TrlParser
 
 from mpodata.errors import ConfigError, MissingPackage, UnknownName
+from mpodata.runtime.flags import sentence_of
 from mpodata.runtime.yaml_text import parse_yaml
 from mpotrain.mixes import CODE_SWITCH, PARALLEL, find_mix
 from mpotrain.objective.losses import Loss
@@ -63,7 +64,8 @@ class Flags(TrlParser):  # type: ignore[misc]
     """TRL's parser with our errors: one sentence instead of two hundred lines of usage."""
 
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message[:1].upper()}{message[1:]}. `mpotrain train --help` lists the flags.")
+        told = sentence_of(message)
+        raise ConfigError(f"{told[:1].upper()}{told[1:]}. `mpotrain train --help` lists the flags.")
 
     def check_known(self, arguments: Sequence[str]) -> None:
         """Raises ConfigError, with the closest match, for a flag that does not exist."""

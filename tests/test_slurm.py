@@ -1,6 +1,7 @@
 """The Slurm scripts: cores reach the steps, and a Ray cluster is waited for as long as it takes, not 20 seconds."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,11 +30,12 @@ Recent failures:
 @pytest.fixture
 def job(tmp_path: Path) -> Path:
     """A folder of programs that stand in for Slurm's, for ray and for mpodata; each writes down how it was called."""
+    token = f'echo "$RAY_AUTH_MODE $RAY_AUTH_TOKEN" >> {tmp_path}/tokens'
     programs = {
         "scontrol": "printf 'node1\\nnode2\\n'",
-        "srun": f'echo "srun $SRUN_CPUS_PER_TASK $*" >> {tmp_path}/calls; '
+        "srun": f'{token}; echo "srun $SRUN_CPUS_PER_TASK $*" >> {tmp_path}/calls; '
         'while [ "${1#--}" != "$1" ]; do case "$1" in *=*) shift;; *) shift 2;; esac; done; exec "$@"',
-        "mpodata": f'echo "mpodata $RAY_ADDRESS $*" >> {tmp_path}/calls',
+        "mpodata": f'{token}; echo "mpodata $RAY_ADDRESS $*" >> {tmp_path}/calls',
         "mpotrain": f'echo "mpotrain $*" >> {tmp_path}/calls',
         # A node joins the cluster only some calls after it was started.
         "ray": f'if [ "$1" = status ]; then echo x >> {tmp_path}/asked; n=$(( $(wc -l < {tmp_path}/asked) / 2 )); '
@@ -73,6 +75,9 @@ def test_the_build_starts_when_every_node_has_joined_however_late(job: Path) -> 
         "mpodata node1:20077 build --scale ray --workers 16 --gpus-per-worker 1 --cpus-per-worker 4 --recipe mpo-paper"
     )
     assert [call.split()[:2] for call in calls[:-1]] == [["srun", "32"], ["srun", "32"]]
+    tokens = set((job / "tokens").read_text(encoding="utf-8").splitlines())
+    assert len(tokens) == 1  # every step and the build hold the job's own
+    assert re.fullmatch(r"token [0-9a-f]{64}", tokens.pop())
     assert len((job / "asked").read_text(encoding="utf-8").splitlines()) >= 4  # asked until both were there
 
 

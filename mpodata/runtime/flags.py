@@ -5,6 +5,7 @@ A command names one as `type=`; the command line puts the flag's name before the
 
 import argparse
 import math
+import re
 import shlex
 from collections.abc import Callable, Iterable
 
@@ -95,3 +96,17 @@ def places(entries: Iterable[str], example: str) -> dict[str, str]:
 def parts(text: str) -> list[str]:
     """The entries of a comma-separated list."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+_ALIASES = re.compile(r"^(?:argument )?(-[\w-]+)(?:/-[\w-]+)*: ")  # "argument --a_b/--a-b: ..."
+_NUMBERS = {"int": "a whole number", "float": "a number"}
+
+
+def sentence_of(message: str) -> str:
+    """argparse's message as a sentence about the flag as it is written: "--seed must be a whole number, got 'x'"."""
+    named = _ALIASES.sub(r"\1: ", message).removeprefix("argument ")
+    named = re.sub(
+        r"^(\S+): invalid (int|float) value: ", lambda match: f"{match[1]} must be {_NUMBERS[match[2]]}, got ", named
+    )
+    # "--limit: must be ..." of a value's type above reads as a sentence without the colon.
+    return re.sub(r"^(\S+): (must|names|is) ", r"\1 \2 ", named)

@@ -100,3 +100,29 @@ def test_a_value_within_bounds_is_taken(read: Callable[[str], object], text: str
 def test_a_value_out_of_bounds_is_refused(read: Callable[[str], object], text: str, told: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=told):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        ("argument --seed: invalid int value: 'x'", "--seed must be a whole number, got 'x'"),
+        ("argument --a_b/--a-b: invalid int value: '2.5'", "--a_b must be a whole number, got '2.5'"),
+        ("argument --rate: invalid float value: 'fast'", "--rate must be a number, got 'fast'"),
+        ("argument --limit: must be at least 1, got 0", "--limit must be at least 1, got 0"),
+        ("argument --engine: invalid choice: 'x'", "--engine: invalid choice: 'x'"),
+        ("the following arguments are required: --out", "the following arguments are required: --out"),
+    ],
+)
+def test_argparse_speaks_in_sentences(message: str, sentence: str) -> None:
+    from mpodata.runtime.flags import sentence_of
+
+    assert sentence_of(message) == sentence
+
+
+@pytest.mark.parametrize("flag", ["--out", "--output_dir", "--output-dir"])
+@pytest.mark.parametrize("joint", [" ", "="])
+def test_out_has_trls_name_too(flag: str, joint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder of `mpodata export` exists already, which says that the flag was understood."""
+    words = [flag, str(tmp_path)] if joint == " " else [f"{flag}={tmp_path}"]
+    assert mpodata.cli.main(["export", "no/where", "--format", "trl", *words]) == 2
+    assert "Unknown argument" not in capsys.readouterr().err

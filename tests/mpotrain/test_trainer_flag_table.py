@@ -42,7 +42,7 @@ TABLE = {
     "temperature": ("0.5 --method mlc", "0 --method mlc", "must be greater than 0"),
     "weight": ("1.0 --method orpo", "-1 --method orpo", "must not be negative"),
     "output_dir": ("runs/mpo", None, "expected one argument"),
-    "global_batch_size": ("16", "2.5", "invalid int value"),
+    "global_batch_size": ("16", "2.5", "must be a whole number"),
     "per_device_train_batch_size": ("4", "0", "must be at least 1"),
     "gradient_accumulation_steps": ("1", "3", "global_batch_size"),
     "max_length": ("1024", "0", "must be at least 1"),

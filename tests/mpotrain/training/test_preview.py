@@ -165,7 +165,7 @@ def test_a_sweep_walks_the_published_space() -> None:
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["--values", "beta=abc"], "invalid float value: 'abc'"),
+        (["--values", "beta=abc"], "must be a number, got 'abc'"),
         (["--values", "betta=1"], "Unknown flag --betta. Did you mean --beta?"),
         (["--values", "beta=1,1"], "lists a value twice"),
         (["--values", "beta=1", "--values", "beta=2"], "--values names beta twice."),
@@ -237,7 +237,7 @@ def test_a_sweep_over_a_version_without_test_rows_ranks_on_the_trained_rows_and_
         (["--languages", "ko"], "Unknown google language 'ko'"),
         (["--language_weights", "sw:2"], "language_weights must look like sw=2,bn=1.5"),
         (["--learning_rat", "1"], "Unknown flag --learning_rat. Did you mean --learning_rate?"),
-        (["--learning_rate", "fast"], "invalid float value: 'fast'"),
+        (["--learning_rate", "fast"], "must be a number, got 'fast'"),
         (["--hub_token", "hf_secret"], "leave --hub_token out"),
         (["--config", "nowhere.yaml"], "There is no config file nowhere.yaml."),
         (["--preset", "llama"], "Unknown preset 'llama'. Did you mean 'llama-3.1-8b'?"),
