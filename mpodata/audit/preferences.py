@@ -13,7 +13,7 @@ compared with it. Rows with earlier turns or a system prompt are no pairs of one
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -36,6 +36,7 @@ from mpodata.sources.released_mpo import ReleasedMPO, released_mpo
 
 ANSWERS: Final = ("chosen", "rejected")
 NAMED: Final = "as named"  # why a language is the dominant one
+REMEMBERED: Final = 20_000  # rows up to which a file is kept in memory between its readings
 SAMPLE: Final = 200  # prompts that a file's dominant language is told from
 
 
@@ -56,17 +57,27 @@ class Entry:
 
 @dataclass(frozen=True)
 class Preferences:
-    """Rows of preference data that can be read more than once."""
+    """Rows of preference data that can be read more than once; short files stay in memory after the first time."""
 
     name: str  # what was read, as the user named it
     format: str
     read: Callable[[], Iterator[Entry | Dropped]]
     dominant: str = "en"  # the language the others are compared with
     dominant_reason: str = "by default"
+    _remembered: list[list[Entry | Dropped]] = field(default_factory=list, compare=False, repr=False)
 
     def entries(self) -> Iterator[Entry | Dropped]:
         """Every row, and a Dropped in the place of each that cannot be read."""
-        return self.read()
+        if self._remembered:
+            yield from self._remembered[0]
+            return
+        kept: list[Entry | Dropped] = []
+        for entry in self.read():
+            if len(kept) <= REMEMBERED:
+                kept.append(entry)
+            yield entry
+        if len(kept) <= REMEMBERED:
+            self._remembered[:] = [kept]
 
 
 def preferences(

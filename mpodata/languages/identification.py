@@ -22,7 +22,7 @@ MAX_CHARACTERS: Final = 1000  # the model gains nothing from more, and its time 
 CLEAR_LETTERS: Final = 20  # fewer letters do not tell two languages of one script apart
 CLEAR_BELIEF: Final = 0.98  # minimum confidence to accept another language of the same script
 SCRIPT_SHARE: Final = 0.5  # share of letters in another script that names a short text's language
-RECENT: Final = 512  # texts remembered: many answers are the same refusal
+RECENT: Final = 4096  # texts remembered: many answers are the same refusal
 
 # What py3langid calls some varieties, and the language of our table they belong to. Restricting the model to `ar`
 # includes Egyptian and Moroccan Arabic, which it would otherwise have to call something else.

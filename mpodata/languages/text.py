@@ -8,7 +8,8 @@ from typing import Final
 _INVISIBLE: Final = re.compile(  # soft hyphen, tatweel, joiners, direction marks, variation selectors, byte-order mark
     "[\u00ad\u0640\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
 )
-_NAME_SYMBOLS: Final = re.compile(r"(?<=\w)[+#]+(?!\w)|(?<!\S)\.(?=[^\W\d_])")  # C++, C#, A+; .NET
+_AFTER_NAME: Final = re.compile(r"(?<=\w)[+#]+(?!\w)")  # C++, C#, A+
+_BEFORE_NAME: Final = re.compile(r"\.(?<!\S\.)(?=[^\W\d_])")  # .NET
 _SPACED_PERCENT: Final = re.compile(r"(?<=\d)\s+%")
 _KEPT: Final = ("L", "M", "N", "Sc")  # letters, combining marks, numbers, currency signs
 _OPERATORS: Final = frozenset("+<=>±×÷−≤≥≠∞√")  # say something between two terms, however they are spaced
@@ -42,17 +43,16 @@ def normalised(text: str) -> str:
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).replace("i\u0307", "i")
     folded = _SPACED_PERCENT.sub("%", _INVISIBLE.sub("", folded))
     numbers = _BETWEEN_NUMBERS.search(folded)
-    if (
-        folded.isascii()
-        and not numbers
-        and not _ASCII_SYMBOLS.intersection(folded)
-        and not _NAME_SYMBOLS.search(folded)
-    ):
-        return _ASCII_SEPARATORS.sub(" ", folded).strip()
     if numbers:
         folded = _BETWEEN_NUMBERS.sub(lambda match: f" {_ONE_SIGN.get(match[1], match[1])} ", folded)
-    attached = {place for match in _NAME_SYMBOLS.finditer(folded) for place in range(*match.span())}
-    attached |= {match.start() + 1 for match in _SPACED_SIGN.finditer(folded)}
+    named = [*_BEFORE_NAME.finditer(folded), *(_AFTER_NAME.finditer(folded) if "+" in folded or "#" in folded else ())]
+    if folded.isascii() and not numbers and not named and not _ASCII_SYMBOLS.intersection(folded):
+        return _ASCII_SEPARATORS.sub(" ", folded).strip()
+    attached = {place for match in named for place in range(*match.span())}
+    if numbers:
+        attached |= {match.start() + 1 for match in _SPACED_SIGN.finditer(folded)}
+    if not attached and "%" not in folded:
+        return " ".join(folded.translate(_COMPARED).split())
 
     def compared(match: re.Match[str]) -> str:
         place = match.start()
@@ -64,6 +64,8 @@ def normalised(text: str) -> str:
 def without_pictures(normalised_text: str) -> str:
     """A normalised text without the emoji and other pictures in it; as it is where it holds nothing else."""
     if normalised_text.isascii():
+        return normalised_text
+    if not any(map(_is_picture, set(normalised_text))):
         return normalised_text
     bare = "".join(" " if _is_picture(character) else character for character in normalised_text)
     return " ".join(bare.split()) or normalised_text
@@ -82,6 +84,18 @@ def _compared(character: str, before: str) -> str:
     if character == "%":
         return character if before.isdigit() else " "
     return character if _is_kept(character) else " "
+
+
+class _ComparedCharacters(dict[int, str]):
+    """Code point -> what stands for it where its neighbours do not matter, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        self[code] = _NEITHER_LETTER_NOR_DIGIT.sub(lambda match: _compared(match[0], ""), character)
+        return self[code]
+
+
+_COMPARED: Final = _ComparedCharacters()
 
 
 @cache

@@ -1,5 +1,6 @@
 """The checks of a pair: each names what is wrong with the target side, or nothing. The first reason wins."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -123,11 +124,16 @@ def empty(field: Field, _: Thresholds) -> bool:
     return not field.target.strip()
 
 
+# Letters that stay beyond ASCII in every normalisation: a text that has one is no copy of an ASCII text.
+_NEVER_ASCII: Final = re.compile("(?![\u0640])(?=[^\\W\\d_])[\u0400-\u1cff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+
+
 def copied(field: Field, limits: Thresholds) -> bool:
     """The translator handed the original back, or a good part of its sentences; quotations may stay as they are."""
-    whole = without_pictures(normalised(field.dominant))
-    if len(whole) >= SHORTEST_COPY and whole == without_pictures(normalised(field.target)):
-        return True
+    if not (field.dominant.isascii() and _NEVER_ASCII.search(field.target)):
+        whole = without_pictures(normalised(field.dominant))
+        if len(whole) >= SHORTEST_COPY and whole == without_pictures(normalised(field.target)):
+            return True
     original, translation = without_kept_quotations(field.dominant, field.target, limits.dominant)
     same = [part for part in sentences(original) if len(part) >= SHORTEST_SENTENCE and part in translation]
     return sum(map(len, same)) > COPIED_SHARE * len(translation.strip())

@@ -16,7 +16,7 @@ GRAM: Final = (5, 12)
 SPACELESS_GRAM: Final = (3, 6)
 GRAM_SHARE: Final = 8  # a run is an eighth of the text, within these bounds
 
-RECENT: Final = 512  # texts whose measures are remembered: several checks of one row ask for the same
+RECENT: Final = 4096  # texts whose measures are remembered: several checks of one row ask for the same
 
 ENTITY: Final = re.compile(r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[a-zA-Z][a-zA-Z0-9]{1,7});")
 TOKEN_LEFTOVER: Final = re.compile(r"<unk>|<pad>|</?s>|\u2047|\u2581|\ufffd")

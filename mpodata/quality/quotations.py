@@ -7,7 +7,7 @@ from typing import Final
 from mpodata.languages import languages
 from mpodata.languages.identification import other_languages
 
-RECENT: Final = 512  # pairs of texts remembered: two checks ask for the same
+RECENT: Final = 2048  # pairs of texts remembered: two checks ask for the same
 SHORTEST: Final = 4  # letters that must be left beside the quotations
 
 # Between marks of one kind, at most 1,000 characters; an apostrophe opens no quotation.

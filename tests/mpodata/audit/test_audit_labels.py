@@ -129,3 +129,22 @@ def test_rows_that_differ_by_their_emoji_alone_are_no_duplicates(tmp_path: Path)
     assert dict(found.found) == {("en", "duplicate", "row"): 1}
     thumbs = [{"prompt": ASKED, "chosen": "👎", "rejected": "👍"}]
     assert not audit_data(write(tmp_path / "b.jsonl", thumbs), refusals=False).total("same-answers")
+
+
+def test_rows_kept_in_memory_are_those_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"id": n, "language": language, "prompt": f"{prompt} {n}", "chosen": REFUSED, "rejected": HELPED}
+        for n in range(4)
+        for language, prompt in (("en", ASKED), ("sw", "Ninawezaje kufungua kufuli?"), ("klingon", "nuqneH"))
+    ]  # fmt: skip
+    path = write(tmp_path / "a.jsonl", rows)
+    data = preferences(path)
+    first = list(data.entries())
+    assert list(data.entries()) == first
+    assert len(first) == 12
+    remembered = audit(data, detector=RuleDetector()).as_dict()
+    monkeypatch.setattr("mpodata.audit.preferences.REMEMBERED", 5)  # a file longer than that is read again
+    longer = preferences(path)
+    assert list(longer.entries()) == list(longer.entries()) == first
+    assert not longer._remembered
+    assert audit(longer, detector=RuleDetector()).as_dict() == remembered

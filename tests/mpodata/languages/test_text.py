@@ -90,3 +90,12 @@ def test_a_text_without_words_is_empty(text: str) -> None:
 def test_pictures_can_be_left_out_of_a_comparison() -> None:
     assert without_pictures(normalised("Open it 🙂 now ✓")) == "open it now"
     assert without_pictures(normalised("🙂 ✓")) == "🙂 ✓"
+
+
+@pytest.mark.parametrize(
+    "text", ["a+b = 5 % of ½", "C++ — и C#, .NET; 3/4", "🙂 ไป→มา (x)", "你好，世界！ 100%", "ক্ষ_খ \u0640 é"]
+)
+def test_characters_compared_at_once_are_as_each_by_itself(text: str) -> None:
+    """A text with a % is compared character by character, one without in a single step."""
+    for word in text.split():
+        assert normalised(f"{word} 7%") == " ".join(f"{normalised(word)} 7%".split())
