@@ -40,7 +40,7 @@ def job(tmp_path: Path) -> Path:
         # A node joins the cluster only some calls after it was started.
         "ray": f'if [ "$1" = status ]; then echo x >> {tmp_path}/asked; n=$(( $(wc -l < {tmp_path}/asked) / 2 )); '
         f'most=$(grep -c " ray start" {tmp_path}/calls); [ "$n" -gt "$most" ] && n=$most; '
-        f'printf \'{STATUS}\' "$(for i in $(seq $n); do echo " 1 node_$i"; done)"; fi',
+        f'printf \'{STATUS}\' "$(for i in $(seq $n); do echo " 1 node_$i"; done)"; else sleep 60; fi',
     }
     for name, body in programs.items():
         path = tmp_path / "bin" / name
@@ -82,11 +82,18 @@ def test_the_build_starts_when_every_node_has_joined_however_late(job: Path) -> 
 
 
 def test_a_node_that_never_joins_is_one_sentence(job: Path) -> None:
-    (job / "bin" / "ray").write_text("#!/bin/bash\nexit 1\n", encoding="utf-8")
+    (job / "bin" / "ray").write_text("#!/bin/bash\n[ $1 = start ] && sleep 60\nexit 1\n", encoding="utf-8")
     result = submit(job, "build_ray.sbatch", "--recipe", "mpo-paper", MPODATA_RAY_WAIT="2")
     assert result.returncode == 1
     assert "build_ray: 0 of 1 nodes joined the Ray cluster at node1:20077" in result.stderr
     assert "mpodata" not in (job / "calls").read_text(encoding="utf-8")
+
+
+def test_a_head_that_ends_is_not_waited_for(job: Path) -> None:
+    (job / "bin" / "ray").write_text("#!/bin/bash\nexit 1\n", encoding="utf-8")
+    result = submit(job, "build_ray.sbatch", "--recipe", "mpo-paper", MPODATA_RAY_WAIT="50")
+    assert result.returncode == 1
+    assert "build_ray: ray start ended before 1 nodes had joined" in result.stderr
 
 
 @pytest.mark.parametrize("script", ["train.sbatch", "train_sweep.sbatch"])
