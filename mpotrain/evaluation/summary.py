@@ -72,7 +72,7 @@ def _reliability(results: Mapping[str, Any]) -> list[str]:
             told.append(f"{code} {'not by rules' if measured else 'not measured'}")
         else:
             told.append(f"{code} {100 * measured.agreement:.0f} % of {measured.rows}")
-    return [f"refusal rules, agreement with labelled answers: {', '.join(told)}"]
+    return [f"refusal rules, agreement with labelled answers: {', '.join(told)}"] if told else []
 
 
 def _table(rows: list[Mapping[str, Any]], kind: str) -> list[str]:

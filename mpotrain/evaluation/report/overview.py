@@ -142,6 +142,8 @@ def reliability_table(comparison: Comparison) -> ReportTable | None:
     if not any(evaluation.main_judge.startswith("rules@") for evaluation in comparison.shown):
         return None
     codes = dict.fromkeys(outcome.language for run in comparison.shown for outcome in run.verdicts)
+    if not codes:  # utility alone
+        return None
     rows = []
     for code in codes:
         measured = reliability(code)

@@ -353,3 +353,11 @@ def test_the_harness_asks_git_nothing(tmp_path, monkeypatch, capfd):
         assert evaluator.get_git_commit_hash() is None
     assert evaluator.get_git_commit_hash is own
     assert capfd.readouterr().err == ""
+
+
+def test_nothing_is_said_of_the_rules_where_they_judged_nothing():
+    from mpotrain.evaluation import summary
+
+    results = {"judges": [{"name": "rules@1"}], "cells": []}
+    assert summary._reliability(results) == []
+    assert summary._reliability({**results, "cells": [{"language": "en"}]})[0].startswith("refusal rules, agreement")
