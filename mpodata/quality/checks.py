@@ -18,7 +18,7 @@ from mpodata.records import FIELDS, Pair
 
 SHORTEST_COPY: Final = 12  # letters and digits; a shorter text may be a name, which stays as it is
 SHORTEST_SENTENCE: Final = 20  # characters; a shorter sentence may be a quotation that stays as it is
-COPIED_SHARE: Final = 0.25  # of the translation that may be sentences of the original
+COPIED_SHARE: Final = 0.25  # of the original that may stand in its translation, sentence by sentence
 SHORTEST_LENGTH: Final = 16  # characters of an original that can say what is missing
 
 
@@ -129,14 +129,17 @@ _NEVER_ASCII: Final = re.compile("(?![\u0640])(?=[^\\W\\d_])[\u0400-\u1cff\u3041
 
 
 def copied(field: Field, limits: Thresholds) -> bool:
-    """The translator handed the original back, or a good part of its sentences; quotations may stay as they are."""
+    """The translator handed the original back, or a good part of its sentences; quotations may stay as they are.
+
+    The part is one of the original: in Chinese, a kept English passage is most of the translation's characters.
+    """
     if not (field.dominant.isascii() and _NEVER_ASCII.search(field.target)):
         whole = without_pictures(normalised(field.dominant))
         if len(whole) >= SHORTEST_COPY and whole == without_pictures(normalised(field.target)):
             return True
     original, translation = without_kept_quotations(field.dominant, field.target, limits.dominant)
     same = [part for part in sentences(original) if len(part) >= SHORTEST_SENTENCE and part in translation]
-    return sum(map(len, same)) > COPIED_SHARE * len(translation.strip())
+    return sum(map(len, same)) > COPIED_SHARE * len(original.strip())
 
 
 def wrong_language(field: Field, _: Thresholds) -> bool:

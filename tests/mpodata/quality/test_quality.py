@@ -198,6 +198,28 @@ def test_what_a_cut_text_shows() -> None:
     assert (found["broken_off"], found["names_lost"], found["sentences_lost"]) == (1, 1, 0)
 
 
+def test_english_that_stays_in_a_chinese_translation_is_no_copy_unless_it_is_a_good_part() -> None:
+    kept = "The quick brown fox jumps over the lazy dog."
+    asked = (
+        "Please explain to me in a few simple words what each of the nine words in the sentence below is for, and why "
+        "it is written in this order. "
+    )
+    english = Side("en", prompt=asked * 2 + kept, chosen=asked, rejected=asked)
+    chinese = Side(
+        "zh",
+        "请用几句简单的话向我解释下面这个句子里九个词各有什么用处，以及为什么要按这个顺序写。" + kept,
+        "请解释。",
+        "请解释。",
+    )
+
+    def reasons(side: Side) -> set[tuple[str, str]]:
+        pair = Pair("1", english, side)
+        return {(f.reason, f.field) for f in faults(replace(pair, quality=measure(english, side, ("en", "zh"))))}
+
+    assert ("copied", "prompt") not in reasons(chinese)
+    assert ("copied", "prompt") in reasons(replace(chinese, prompt=asked * 2 + "请用几句简单的话解释。"))
+
+
 def test_an_ending_is_looked_up_without_its_punctuation() -> None:
     known = {"na": 2.0, " na": 3.0, "i": -1.0}
     assert odd_ending('anakuja na ..."', known) == 3.0
