@@ -10,7 +10,7 @@ from mpodata.languages.identification import UNDETERMINED
 from mpodata.languages.text import normalised, without_pictures
 from mpodata.quality import measures
 from mpodata.quality.alignment import alignment_evidence
-from mpodata.quality.completeness import incompleteness
+from mpodata.quality.completeness import ends_early, incompleteness
 from mpodata.quality.cues import sentences
 from mpodata.quality.quotations import without_kept_quotations
 from mpodata.quality.thresholds import Thresholds, thresholds
@@ -168,7 +168,9 @@ def incomplete(field: Field, limits: Thresholds) -> bool:
     """The text breaks off, or lacks what stands in the second half of its original."""
     if measures.size(field.dominant) < SHORTEST_LENGTH:
         return False
-    return incompleteness(field.dominant, field.target, limits) > limits.incomplete
+    return incompleteness(field.dominant, field.target, limits) > limits.incomplete or ends_early(
+        field.dominant, field.target, limits
+    )
 
 
 def length_ratio(field: Field, limits: Thresholds) -> bool:

@@ -10,7 +10,7 @@ from mpodata.languages import languages
 from mpodata.quality import CHECKS, faults, first_reason, measure, measure_many
 from mpodata.quality.alignment import alignment_evidence, matched
 from mpodata.quality.comparison import compare_fields, translated_fields
-from mpodata.quality.completeness import FEATURES, endings, features, incompleteness, odd_ending
+from mpodata.quality.completeness import FEATURES, endings, ends_early, features, incompleteness, odd_ending
 from mpodata.quality.cues import consonants, numbers_of
 from mpodata.quality.lexicon import learn
 from mpodata.quality.measures import leftovers, length_ratio, lines, repetition, spoken, terminated
@@ -196,6 +196,20 @@ def test_what_a_cut_text_shows() -> None:
     assert incompleteness(original, cut, limits) > limits.incomplete
     found = dict(zip(FEATURES, features(original, cut, limits) or (), strict=True))
     assert (found["broken_off"], found["names_lost"], found["sentences_lost"]) == (1, 1, 0)
+
+
+def test_a_translation_of_the_first_sentences_alone_ends_early() -> None:
+    limits = thresholds("sw")
+    original = (
+        "Take the book. Bring it to the big school near the river. Go home. Eat the rice that your mother cooked."
+    )
+    beginning = "Chukua kitabu. Kipeleke kwenye shule kubwa karibu na mto."
+    assert ends_early(original, beginning, limits)
+    assert not ends_early(original, beginning + " Nenda nyumbani ule wali aliopika mama yako.", limits)  # one joined
+    assert not ends_early(original, "Chukua kitabu ukipeleke shuleni. Kisha nenda nyumbani ule wali wa mama.", limits)
+    assert not ends_early(original, "Chukua kitabu.", limits)  # one sentence: its length says little
+    assert not ends_early(original, "", limits)
+    assert not ends_early("", beginning, limits)
 
 
 def test_english_that_stays_in_a_chinese_translation_is_no_copy_unless_it_is_a_good_part() -> None:
