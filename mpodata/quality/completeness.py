@@ -3,8 +3,8 @@
 One logistic regression a language over what a translation that lost its end shows: it is short, breaks off in
 mid-sentence or in mid-quotation or on letters that sentences of this language seldom end on, has fewer sentences, and
 the words, numbers, names and question mark of the original's end are not in it. The weights are in `completeness.tsv`,
-the endings in `endings.tsv`; `scripts/calibrate_quality.py` fits them on real text. Beside it stands one rule for texts of
-several sentences, `ends_early`.
+the endings in `endings.tsv`; `scripts/calibrate_quality.py` fits them on real text. Beside it stands one rule for
+texts of several sentences, `ends_early`.
 """
 
 import csv
