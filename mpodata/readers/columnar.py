@@ -33,9 +33,12 @@ def parquet_rows(file: LocalFile, account: Account) -> Iterator[RawRow | Dropped
     try:
         with pq.ParquetFile(file.path) as table:
             column_names(table.schema_arrow.names, file.path)
-            account.taken = table.metadata.num_rows
+            account.taken, read = table.metadata.num_rows, 0
             for batch in table.iter_batches(batch_size=1024):
+                read += batch.num_rows
                 yield from _batch_rows(batch, account)
+            if read != account.taken:  # a flipped bit of a page's header can hide its rows from Arrow
+                raise DataError(f"{file.path} is damaged: it says {account.taken} rows and holds {read}.")
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise DataError(f"{file.path} is not a whole Parquet file: {str(error).splitlines()[0]}") from error
 

@@ -1,7 +1,7 @@
 """An evaluation on disk: responses, verdicts and, written last, results.json: its presence means complete."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,15 @@ from typing import Any
 from mpodata.errors import ConfigError, DataError
 from mpodata.runtime.whole_files import write_text
 from mpotrain.evaluation.outcomes import Outcome
+from mpotrain.evaluation.shape import fault_of_results, outcome_of
+from mpotrain.runs import read_json
 
 SCHEMA = 1
 RESULTS = "results.json"
 VERDICTS = "verdicts.jsonl"  # one row per judge and answer, without text
 RESPONSES = "responses.jsonl"  # prompts and answers: harmful text
 STATES = "states.npz"  # last-layer states of held-out responses
+ANSWER_TEXTS = ("benchmark", "language", "prompt_id", "prompt", "response")  # of a row of responses.jsonl
 UTILITY = "utility.jsonl"  # the score of every question of the utility tasks
 COMPARED = "x-alpacaeval.jsonl"  # instructions, both answers and the preference
 
@@ -51,8 +54,8 @@ def refuse_another(out: Path, asked: Mapping[str, Any]) -> None:
     """
     if not (out / RESULTS).is_file():
         return
-    before = json.loads((out / RESULTS).read_text(encoding="utf-8")).get("asked")
-    if before is None:
+    before = read_json(out / RESULTS).get("asked")
+    if not isinstance(before, dict):
         raise ConfigError(f"{out} holds a finished evaluation. Choose another --out, or remove that folder.")
     asked = json.loads(json.dumps(asked))
     changed = [name for name in asked if before.get(name) != asked[name]]
@@ -71,12 +74,18 @@ def read_evaluation(path: Path) -> Evaluation:
     if not place.is_file():
         state = "did not finish: run the same `mpotrain eval` again" if (path / RESPONSES).exists() else "has none"
         raise DataError(f"{path}: an evaluation folder holds {RESULTS}; this one {state}.")
-    results = json.loads(place.read_text(encoding="utf-8"))
+    results = read_json(place)
     if results.get("schema") != SCHEMA:
         raise DataError(f"{place}: schema {results.get('schema')!r}, this version reads {SCHEMA}. Evaluate again.")
+    if (fault := fault_of_results(results)) is not None:
+        raise DataError(f"{place}: {fault} is not what `mpotrain eval` writes there. Evaluate again.")
     outcomes: dict[str, list[Outcome]] = {judge["name"]: [] for judge in results["judges"]}
-    for row in read_lines(path / VERDICTS):
-        outcomes.setdefault(row["judge"], []).append(Outcome.of_row(row))
+    for number, row in enumerate(read_lines(path / VERDICTS), start=1):
+        try:
+            outcome = outcome_of(row)
+        except ValueError as error:
+            raise DataError(f"{path / VERDICTS}, line {number}: {error}. Evaluate again.") from error
+        outcomes.setdefault(outcome.judge, []).append(outcome)
     return Evaluation(path, results, outcomes)
 
 
@@ -88,11 +97,23 @@ def evaluation_folder(path: Path) -> Path:
     raise DataError(f"{path} holds no evaluation. Make one with: mpotrain eval --run {path} --benchmarks ...")
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON-lines file that we wrote; none where there is no file."""
-    if path.exists():
-        with path.open(encoding="utf-8") as lines:
-            yield from (json.loads(line) for line in lines)
+def read_lines(path: Path, texts: Sequence[str] = (), numbers: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """The rows of a JSON-lines file that we wrote; none where there is no file.
+
+    texts, numbers: what every row must hold. Raises DataError for a damaged file.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{path}, line {number} is not JSON: it was damaged. Evaluate again.") from error
+            kinds = {**dict.fromkeys(texts, str), **dict.fromkeys(numbers, (int, float))}
+            if not isinstance(row, dict) or not all(isinstance(row.get(key), kind) for key, kind in kinds.items()):
+                raise DataError(f"{path}, line {number} is not what belongs there: it was damaged. Evaluate again.")
+            yield row
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

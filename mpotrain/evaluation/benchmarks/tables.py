@@ -44,6 +44,9 @@ def _has_header(upstream: Upstream, known: frozenset[str]) -> bool:
     if LocalFile(upstream.path).suffix == ".xlsx":
         first_row = next((row for row in replace(upstream, header=False).rows() if not isinstance(row, Dropped)), {})
         return is_header([str(cell) for cell in first_row.values() if cell is not None], known)
-    with LocalFile(upstream.path, upstream.encoding).text() as lines:
-        first = lines.readline()
-    return any(is_header(next(csv.reader([first], delimiter=delimiter), []), known) for delimiter in (",", ";", "\t"))
+    try:
+        with LocalFile(upstream.path, upstream.encoding).text() as lines:
+            first = lines.readline()
+        return any(is_header(next(csv.reader([first], delimiter=mark), []), known) for mark in (",", ";", "\t"))
+    except (UnicodeDecodeError, csv.Error):
+        return True  # as above

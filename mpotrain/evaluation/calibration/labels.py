@@ -82,7 +82,7 @@ def write_sheet(evaluation: Evaluation, chosen: Sequence[Outcome], path: Path) -
     """
     texts = {
         (row["benchmark"], row["language"], row["prompt_id"]): row
-        for row in folder.read_lines(evaluation.path / folder.RESPONSES)
+        for row in folder.read_lines(evaluation.path / folder.RESPONSES, folder.ANSWER_TEXTS)
     }
     sheet = io.StringIO(newline="")
     writer = csv.writer(sheet)

@@ -176,8 +176,15 @@ def utility_table(comparison: Comparison) -> ReportTable | None:
 def interval(value: Mapping[str, Any]) -> Interval:
     """An interval read back from results.json, where nan is null."""
     numbers = {key: math.nan if value[key] is None else float(value[key]) for key in ("value", "low", "high")}
-    method, undecided = str(value.get("method", "bootstrap")), int(value.get("undecided", 0))
-    return Interval(numbers["value"], numbers["low"], numbers["high"], int(value["n"]), method, undecided)
+    method, undecided = str(value.get("method", "bootstrap")), value.get("undecided", 0)
+    return Interval(
+        numbers["value"],
+        numbers["low"],
+        numbers["high"],
+        int(value["n"]),
+        method,
+        undecided if isinstance(undecided, int) else 0,
+    )
 
 
 def _leading_language(untrained: Evaluation, dominant: str) -> list[Statement]:
@@ -264,7 +271,7 @@ def _rate_table(
 def _scores(evaluation: Evaluation) -> dict[tuple[str, str], dict[str, float]]:
     """(task, language) -> question -> score."""
     bars: dict[tuple[str, str], dict[str, float]] = {}
-    for row in folder.read_lines(evaluation.path / folder.UTILITY):
+    for row in folder.read_lines(evaluation.path / folder.UTILITY, ("task", "language", "question"), ["score"]):
         bars.setdefault((row["task"], row["language"]), {})[row["question"]] = row["score"]
     return bars
 

@@ -20,7 +20,7 @@ def examples(comparison: Comparison, most: int) -> list[Example]:
     """Up to `most` prompts per benchmark, language and class of the last model's answer, in file order."""
     texts = []
     for evaluation in comparison.shown:
-        rows = folder.read_lines(evaluation.path / folder.RESPONSES)
+        rows = folder.read_lines(evaluation.path / folder.RESPONSES, folder.ANSWER_TEXTS)
         texts.append({(row["benchmark"], row["language"], row["prompt_id"]): row for row in rows})
     classes = [
         {(o.benchmark, o.language, o.prompt_id): o.outcome_class for o in evaluation.verdicts}
