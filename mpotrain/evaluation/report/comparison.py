@@ -177,14 +177,8 @@ def interval(value: Mapping[str, Any]) -> Interval:
     """An interval read back from results.json, where nan is null."""
     numbers = {key: math.nan if value[key] is None else float(value[key]) for key in ("value", "low", "high")}
     method, undecided = str(value.get("method", "bootstrap")), value.get("undecided", 0)
-    return Interval(
-        numbers["value"],
-        numbers["low"],
-        numbers["high"],
-        int(value["n"]),
-        method,
-        undecided if isinstance(undecided, int) else 0,
-    )
+    undecided = undecided if isinstance(undecided, int) else 0
+    return Interval(numbers["value"], numbers["low"], numbers["high"], int(value["n"]), method, undecided)
 
 
 def _leading_language(untrained: Evaluation, dominant: str) -> list[Statement]:
