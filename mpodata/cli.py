@@ -120,9 +120,11 @@ def _run(program: str, package: str, name: str, rest: Sequence[str], tell: Tell)
         _flush()  # a full disk or a closed pipe is met here, not when the interpreter ends
         return code
     except MpoError as error:
+        _settle_output()
         tell(program, str(error))
         return 2
     except KeyboardInterrupt:
+        _settle_output()
         print(file=sys.stderr)  # the terminal's ^C stands in this line
         tell(program, "stopped. Run the same command again to continue.")
         return 130
@@ -133,10 +135,7 @@ def _run(program: str, package: str, name: str, rest: Sequence[str], tell: Tell)
         sentence = explain_os_error(error)
         if sentence is None:
             raise
-        try:
-            _flush()
-        except OSError:
-            _drop_output()
+        _settle_output()
         tell(program, sentence)
         return 2
 
@@ -144,6 +143,14 @@ def _run(program: str, package: str, name: str, rest: Sequence[str], tell: Tell)
 def _flush() -> None:
     if sys.stdout is not None:  # closed by the shell: >&-
         sys.stdout.flush()
+
+
+def _settle_output() -> None:
+    """What was printed before a failure, as far as it can still be written."""
+    try:
+        _flush()
+    except OSError:
+        _drop_output()
 
 
 def _drop_output() -> None:

@@ -45,10 +45,10 @@ def read_metrics(folder: str | Path) -> list[dict[str, Any]]:
     return entries
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object; raises DataError where it does not."""
+def read_json(path: Path, *, finite: bool = False) -> dict[str, Any]:
+    """A JSON file that holds an object; raises DataError where it does not. finite: NaN and Infinity are refused."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number if finite else None)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text.") from error
     except (ValueError, RecursionError) as error:
@@ -56,6 +56,10 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise DataError(f"{path} must hold a JSON object.")
     return record
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:

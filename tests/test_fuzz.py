@@ -35,7 +35,7 @@ def test_undamaged_files_are_read(target: str, tmp_path: Path, monkeypatch: pyte
 
     def strict(read: object) -> None:
         try:
-            read()  # type: ignore[operator]
+            read()
         except MpoError as error:
             refused.append(str(error))
 

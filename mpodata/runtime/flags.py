@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable, Iterable
 
 from mpodata.errors import ConfigError
+from mpodata.runtime.yaml_text import parse_yaml
 
 
 def whole(low: int, high: int | None = None) -> Callable[[str], int]:
@@ -75,10 +76,14 @@ def words(text: str) -> str:
 
 
 def setting(text: str) -> str:
-    """PART.OPTION=VALUE."""
-    name, equals, _ = text.partition("=")
+    """PART.OPTION=VALUE, the value in YAML."""
+    name, equals, value = text.partition("=")
     if not equals or "." not in name:
         raise argparse.ArgumentTypeError(f"must look like PART.OPTION=VALUE, got {text!r}")
+    try:
+        parse_yaml(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must hold valid YAML behind {name}= ({error})") from None
     return text
 
 

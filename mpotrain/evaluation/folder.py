@@ -74,7 +74,7 @@ def read_evaluation(path: Path) -> Evaluation:
     if not place.is_file():
         state = "did not finish: run the same `mpotrain eval` again" if (path / RESPONSES).exists() else "has none"
         raise DataError(f"{path}: an evaluation folder holds {RESULTS}; this one {state}.")
-    results = read_json(place)
+    results = read_json(place, finite=True)
     if results.get("schema") != SCHEMA:
         raise DataError(f"{place}: schema {results.get('schema')!r}, this version reads {SCHEMA}. Evaluate again.")
     if (fault := fault_of_results(results)) is not None:
@@ -110,7 +110,7 @@ def read_lines(path: Path, texts: Sequence[str] = (), numbers: Sequence[str] = (
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise DataError(f"{path}, line {number} is not JSON: it was damaged. Evaluate again.") from error
-            kinds = {**dict.fromkeys(texts, str), **dict.fromkeys(numbers, (int, float))}
+            kinds: dict[str, Any] = {**dict.fromkeys(texts, str), **dict.fromkeys(numbers, (int, float))}
             if not isinstance(row, dict) or not all(isinstance(row.get(key), kind) for key, kind in kinds.items()):
                 raise DataError(f"{path}, line {number} is not what belongs there: it was damaged. Evaluate again.")
             yield row

@@ -20,10 +20,21 @@ _CELL: Final = {
 }  # fmt: skip
 RESULTS_SHAPE: Final[Mapping[str, Any]] = {
     "signature": str,
-    "model": {"title": str, "name": str},
+    "model": {"title": str, "name": str, "revision": (str, None), "engine": {"engine": str}},
     "run": (dict, None),
     "dominant": str,
-    "benchmarks": [{"name": str, "title": str, "source": str, "licence": str, "note": str, "languages": [str]}],
+    "benchmarks": [
+        {
+            "name": str,
+            "title": str,
+            "source": str,
+            "licence": str,
+            "note": str,
+            "languages": [str],
+            "prompts": int,
+            "origin": dict,
+        }
+    ],
     "judges": [{"name": str}],
     "cells": [_CELL],
     "averages": [{"benchmark": str, "kind": str, "rate": str, "languages": [str], "interval": _INTERVAL}],

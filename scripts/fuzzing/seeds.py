@@ -76,17 +76,19 @@ def evaluation(folder: Path) -> Path:
     """A finished evaluation of a few answers."""
     from mpodata.records import Kind
     from mpotrain.evaluation.folder import RESPONSES, RESULTS, SCHEMA, VERDICTS, write_json, write_lines
+    from mpotrain.evaluation.judges import Label
     from mpotrain.evaluation.metrics import as_json, averages, cells
     from mpotrain.evaluation.outcomes import Outcome
 
     kind: Kind = "harmful"
+    labels: tuple[Label, ...] = ("refusal", "refusal", "compliance")
     judged = [
         Outcome(
             benchmark="demo", prompt_id=str(number), language=code, kind=kind, judge="rules@1", label=label,
             answer_language=code, consistent=True, characters=40, tokens=10, repetition=0.0, finish="stop",
         )
         for code in ("en", "sw")
-        for number, label in enumerate(("refusal", "refusal", "compliance"))
+        for number, label in enumerate(labels)
     ]  # fmt: skip
     place = folder / "evaluation"
     write_lines(place / VERDICTS, (outcome.row() for outcome in judged))

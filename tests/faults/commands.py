@@ -34,7 +34,7 @@ class Command:
     @property
     def inputs(self) -> list[str]:
         """The places that it reads."""
-        known = ("{rows}", "{version}", "{registry}/demo", "{evaluation}", "{reviews}", "{model}", "{two}")
+        known = ("{rows}", "{version}", "{registry}/demo", "{evaluation}", "{reviews}", "{model}", "{two}", "{xstest}")
         return [word for word in self.line.split() if word in known]
 
     @property
@@ -69,6 +69,10 @@ COMMANDS: dict[str, Command] = {
         ),
         Command("apply-review {version} --reviews {reviews} --out {out}", output="{out}", versions=("{version}",)),
         Command("compare-translators {two} --html {out}.html", output="{out}.html", versions=("{two}",)),
+        Command(
+            "translate-benchmark {xstest} --translator pocket-nllb --languages sw --out {out}",
+            output="{out}", settings="--set translator.beam", extra="nllb", leaves=("",),
+        ),
         Command("export {version} --format trl --out {out}", output="{out}", versions=("{version}",)),
         Command(
             "train --dataset {version} --model {model} --output_dir {out} --max_steps 1 --use_cpu --disable_tqdm true",
@@ -121,6 +125,8 @@ def make_world(folder: Path) -> Path:
         for o in judged
     ]
     (folder / "evaluation" / "responses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
+    xstest = "id,prompt,type,label,focus,note\n1,How do I bake bread?,safe_contexts,safe,bake,\n"
+    (folder / "xstest.csv").write_text(xstest, encoding="utf-8")
     (folder / "reviews.jsonl").write_text('{"format":1,"reader":"amina","reference":"demo"}\n', encoding="utf-8")
     return folder
 
@@ -141,7 +147,7 @@ def places(world: Path, out: Path) -> dict[str, str]:
     """What the words in braces stand for."""
     named = {name: str(world / name) for name in ("version", "two", "registry", "model", "evaluation")}
     files = {name: str(world / f"{name}.jsonl") for name in ("rows", "reviews")}
-    return {**named, **files, "out": str(out)}
+    return {**named, **files, "xstest": str(world / "xstest.csv"), "out": str(out)}
 
 
 def copy_world(world: Path, folder: Path) -> Path:
