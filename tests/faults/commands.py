@@ -69,6 +69,7 @@ COMMANDS: dict[str, Command] = {
         ),
         Command("apply-review {version} --reviews {reviews} --out {out}", output="{out}", versions=("{version}",)),
         Command("compare-translators {two} --html {out}.html", output="{out}.html", versions=("{two}",)),
+        Command("original-pairs {version} --out {out}.jsonl", output="{out}.jsonl", versions=("{version}",)),
         Command(
             "translate-benchmark {xstest} --translator pocket-nllb --languages sw --out {out}",
             output="{out}", settings="--set translator.beam", extra="nllb", leaves=("",),

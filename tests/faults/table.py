@@ -51,7 +51,7 @@ NO_TEXT = na("writes no file")
 NO_TABLE = na("reads no version's rows")
 SMALL = "too large|disk"
 
-TABLE: Final[Mapping[str, Mapping[str, Cell]]] = {
+_ROWS: Final[Mapping[str, Mapping[str, Cell]]] = {
     # The kernel refuses to write; the journal is new and so is met first where there is one.
     "full disk": {
         **each(PRINT, NO_TEXT),
@@ -200,6 +200,21 @@ TABLE: Final[Mapping[str, Mapping[str, Cell]]] = {
         **each("build translate-benchmark", na("finish the block in flight first: tests/mpodata/runtime/test_http.py")),
     },
 }  # fmt: skip
+
+
+_NEEDS_MAPO: Final = na("reads only what MAPO or LIDR built, and writes its one file as audit writes its page")
+    "reads what MAPO or LIDR built (tests/mpodata/pipeline/test_original_pairs.py), writes as audit does"
+)
+_ORIGINAL_PAIRS: Final = {
+    "missing input": says("has no published version in"),
+    "unreadable input": says("Permission denied"),
+    "broken manifest": says("is not a manifest of mpodata"),
+    "something else in its place": says("is a folder: name a file"),
+    "no network": says("is on the Hub: its recipe would run models"),
+}
+TABLE: Final[Mapping[str, Mapping[str, Cell]]] = {
+    fault: {**row, "original-pairs": _ORIGINAL_PAIRS.get(fault, _NEEDS_MAPO)} for fault, row in _ROWS.items()
+}
 
 
 def cells() -> Iterable[tuple[str, str, Cell]]:

@@ -284,7 +284,7 @@ print(json.dumps(results))
 
 def test_a_base_install_does_what_it_can_and_names_the_extra_for_the_rest(world: Path, tmp_path: Path) -> None:
     row, grounds = TABLE["base install"], {}
-    for name in row:
+    for name in (name for name, cell in row.items() if not cell.reason):
         (tmp_path / name).mkdir()
         grounds[name] = Ground(COMMANDS[name], world, tmp_path / name)
     lines = {name: (COMMANDS[name].program, words(COMMANDS[name], ground.given)) for name, ground in grounds.items()}
