@@ -203,8 +203,6 @@ _ROWS: Final[Mapping[str, Mapping[str, Cell]]] = {
 
 
 _NEEDS_MAPO: Final = na("reads only what MAPO or LIDR built, and writes its one file as audit writes its page")
-    "reads what MAPO or LIDR built (tests/mpodata/pipeline/test_original_pairs.py), writes as audit does"
-)
 _ORIGINAL_PAIRS: Final = {
     "missing input": says("has no published version in"),
     "unreadable input": says("Permission denied"),
