@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import torch
@@ -17,6 +18,11 @@ from mpotrain.objective.state_losses import Constants, PartStates, StateLoss
 from mpotrain.objective.whole_batch import BatchStates, WholeBatchLoss, whole_batch_loss
 
 Sequences = Callable[[TrainingRow, Part | TargetPrompt], Tokens]
+
+
+def pair_number(pair_id: str) -> int:
+    """The same integer for a pair in every process."""
+    return int.from_bytes(blake2b(pair_id.encode(), digest_size=7).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +82,12 @@ class StateTerms:
     ) -> BatchStates:
         """What the first pass over a micro-batch found: request -> (rows x parameters of `loss`, d)."""
         parameters = list(loss.states)
-        numbers = {pair_id: number for number, pair_id in enumerate(sorted({row.pair_id for row in self.data.targets}))}
         return BatchStates(
             {
                 name: states[part.states].view(len(rows), len(parameters), -1)[:, parameters.index(name)].cpu()
                 for name, part in loss.states.items()
             },
-            [numbers[row.pair_id] for row in rows],
+            [pair_number(row.pair_id) for row in rows],
             list(shares),
             [row.weight for row in rows],
         )

@@ -211,7 +211,7 @@ class _Planner:
             return self._start(run.start)
         start, before = self._start(run.start)
         version, built = self._version(self.table.data[run.data])
-        flags = ["--preset", self.preset, "--method", run.method, "--model_name_or_path", start]
+        flags = ["--preset", self._preset_of(run), "--method", run.method, "--model_name_or_path", start]
         flags += [word for name, value in run.flags.items() for word in (f"--{name}", _word(value))]
         if run.only == "dominant":
             flags += ["--language_weights", ",".join(f"{code}=0" for code in self._targets(run))]
@@ -228,6 +228,11 @@ class _Planner:
         command = ["mpotrain", "train", *flags, "--dataset", str(version), "--output_dir", str(folder)]
         done = self._add(f"train {run.name}", command, folder / "run.json", cost)
         return str(folder), (*before, *built, done)
+
+    def _preset_of(self, run: Run) -> str:
+        """The run's own preset where it stands on the one that the model has; else that one."""
+        own = run.preset is not None and run.preset.startswith(self.preset)
+        return str(run.preset) if own and self.options.preset is None else self.preset
 
     def _targets(self, run: Run) -> list[str]:
         from mpodata.recipe import read_recipe

@@ -44,6 +44,7 @@ class Run:
     search: bool = False  # the paper searched its hyper-parameters
     start: str | None = None  # a run whose model it starts from
     only: str | None = None  # "dominant": the target rows get weight 0
+    preset: str | None = None  # its own settings, for real models where no other preset is asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,3 +246,15 @@ def test_every_table_that_needs_no_external_file_runs_on_pocket_models(paper, na
         rows = set(map(str, claim.get("order") or [claim["row"]]))
         if not rows & set(plan.left_out) and claim.get("part") not in plan.left_out:
             assert verdict.verdict in (HOLDS, FAILS), verdict
+
+
+def test_a_method_trains_with_its_own_published_settings_unless_others_are_asked_for(tmp_path):
+    real = {"model": "meta-llama/Llama-3.1-8B-Instruct", "samples": None, "limit": None}
+    presets = [
+        {step.name: step.command[3] for step in planned("mpo", "14", tmp_path, **options).steps if "train" in step.name}
+        for options in (real, {**real, "preset": "qwen2.5-7b"}, {})
+    ]
+    assert presets[0]["train Lens"] == "llama-3.1-8b-lens"
+    assert presets[0]["train MPO"] == "llama-3.1-8b"
+    assert set(presets[1].values()) == {"qwen2.5-7b"}
+    assert set(presets[2].values()) == {"pocket"}

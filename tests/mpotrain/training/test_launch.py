@@ -114,6 +114,17 @@ def test_every_mode_follows_one_process_with_full_weights_and_lora(mode: str, wo
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("mode", [mode for mode in launch.MODES if mode != "ddp"])
+def test_losses_on_states_follow_one_process_when_the_model_is_shared_out(mode: str, world: Path) -> None:
+    short = ["--max_steps", "2"]
+    two_processes(world, mode, [[*flags(world, f"{mode}-{name}", name, "full"), *short] for name in ON_STATES])
+    for name in ON_STATES:
+        if not (world / f"one-{name}").exists():
+            assert main(["train", *flags(world, f"one-{name}", name, "full"), *short]) == 0
+        assert same_end(world / f"one-{name}", world / f"{mode}-{name}")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["zero3", "fsdp2"])
 def test_a_sharded_run_resumes_where_it_was_killed(mode: str, world: Path) -> None:
     whole = [*flags(world, f"{mode}-whole", "mpo", "full"), "--save_strategy", "steps", "--save_steps", "4"]

@@ -50,6 +50,17 @@ def test_the_preset_of_mlc_has_the_numbers_of_its_code(tmp_path: Path) -> None:
     assert (run.training.learning_rate, run.training.num_train_epochs, run.training.global_batch_size) == (6e-7, 3, 4)
 
 
+def test_the_presets_of_cla_and_lens_have_the_numbers_of_their_code(tmp_path: Path) -> None:
+    given = ["--output_dir", str(tmp_path), "--use_cpu", "true"]
+    cla = parse(["--method", "cla", *given], preset="llama-3.1-8b-cla")
+    assert (dict(cla.hyper), cla.data.mix) == ({"temperature": 0.05, "weight": 1.5}, "cla")
+    assert (cla.training.learning_rate, cla.training.warmup_steps, cla.training.max_length) == (1e-5, 0.03, 512)
+    lens = parse(["--method", "lens", *given], preset="llama-3.1-8b-lens")
+    assert (dict(lens.hyper), lens.method.retain) == ({"strength": 1.0, "align_weight": 1.0}, "lens")
+    assert (lens.training.train_layers, lens.training.weight_decay, lens.training.warmup_steps) == ("30-31", 0.1, 0.05)
+    assert (lens.training.learning_rate, lens.training.num_train_epochs) == (1e-5, 1)
+
+
 @pytest.mark.parametrize("path", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_file_names_its_source(path: Path) -> None:
     assert yaml.safe_load(path.read_text(encoding="utf-8")).get("source")
