@@ -54,6 +54,7 @@ BOUNDS: Mapping[str, Bound] = {
     "neftune_noise_alpha": NOT_NEGATIVE,
     **dict.fromkeys(("global_batch_size", "per_device_train_batch_size", "per_device_eval_batch_size"), AT_LEAST_1),
     **dict.fromkeys(("max_length", "pairs_per_language", "save_total_limit", "lora_r", "lora_alpha"), AT_LEAST_1),
+    "every": AT_LEAST_1,
     "epsilon": Bound(0, "must be at least 0 and below 0.5", high=0.5),
     **dict.fromkeys(("code_switch", "parallel"), UP_TO_1),
     **dict.fromkeys(("adam_beta1", "adam_beta2", "lora_dropout"), SHARE),

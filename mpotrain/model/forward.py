@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from mpodata.errors import ModelError
 from mpotrain.model import attention
 from mpotrain.model.batches import Batch
+from mpotrain.model.extractor import NAME
 from mpotrain.model.head import LogitShape, token_log_probs
 from mpotrain.model.states import States, pooled
 
@@ -88,7 +89,11 @@ def _measure(model: Any, batch: Batch, states: Sequence[States]) -> tuple[Tensor
     for request in states:
         hidden = last if request.layer is None else out.hidden_states[request.layer].flatten(0, 1)
         hidden = hidden.detach() if request.detached else hidden
-        measured.append(pooled(hidden.to(tokens.dtype), batch, request.pooling))
+        of_sequences = pooled(hidden.to(tokens.dtype), batch, request.pooling)
+        if request.extracted:
+            extractor = model.get_submodule(NAME)
+            of_sequences = extractor(of_sequences.to(extractor.weight.dtype)).to(tokens.dtype)
+        measured.append(of_sequences)
     return (tokens, sums, *measured)
 
 

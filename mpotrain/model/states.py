@@ -19,10 +19,11 @@ class States:
     pooling: Pooling  # mean over all tokens, the last token, or the prompt's last token
     layer: int | None = None  # None: after the final norm; 0: embeddings; n: after block n, the last one's normed
     detached: bool = False
+    extracted: int = 0  # dimensions of a trained linear map the pooled states go through (`extractor.py`); 0: none
 
     @property
     def name(self) -> str:
-        """What it is called in records; `detached` decides no number."""
+        """What it is called in the reference's records, whose states are neither detached nor extracted."""
         return self.pooling if self.layer is None else f"{self.pooling}@{self.layer}"
 
 

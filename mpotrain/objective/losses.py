@@ -40,6 +40,7 @@ class Quantities:
     # the global batch, results do not depend on how that batch is split over processes and accumulation steps.
     mismatched: Tensor | None = None
     target_languages: Tensor | None = None  # how many target languages the run trains
+    step: Tensor | None = None  # optimizer steps made so far
     state_losses: Mapping[str, Tensor] = field(default_factory=dict)  # losses on states by name (`state_losses.py`)
 
     def of(self, name: str) -> Tensor | None:

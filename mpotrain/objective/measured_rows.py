@@ -27,6 +27,7 @@ class MeasuredRows:
     gap_target: GapTarget | None
     mismatched: Tensor | None
     states: Mapping[States, Tensor] = field(default_factory=dict)  # request -> (rows, parts, d)
+    step: int = 0  # optimizer steps made so far
 
     def quantities(self, loss: Loss, state_losses: Mapping[str, Tensor], target_languages: int) -> Quantities:
         """Everything that `loss` asks for, each (rows,); `state_losses`: those of its losses on states."""
@@ -46,6 +47,7 @@ class MeasuredRows:
             rejected_tokens=self._tokens(Part.REJECTED) if Part.REJECTED in self.parts else None,
             mismatched=self.mismatched,
             target_languages=self.log_probs.new_full((len(self.rows),), target_languages),
+            step=self.log_probs.new_full((len(self.rows),), self.step),
             state_losses=state_losses,
         )
 

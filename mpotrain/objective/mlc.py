@@ -10,7 +10,7 @@ from mpotrain.objective.parts import AllPrompts
 from mpotrain.objective.state_losses import PartStates, state_loss
 
 
-@state_loss("consistency", states={"prompt_states": PartStates(AllPrompts(), States("last_prompt"))})
+@state_loss("consistency", states={"prompt_states": PartStates(AllPrompts(), States("last_prompt", extracted=512))})
 def consistency(prompt_states: Tensor, *, temperature: float = 0.2) -> Tensor:
     """How far a prompt's states in L languages are from one common direction: -log softmax(s / (s_1 temperature))_1.
 
@@ -30,14 +30,17 @@ def mlc(
     reference_chosen: Tensor,
     reference_rejected: Tensor,
     consistency: Tensor,
+    step: Tensor,
     *,
     beta: float = 0.1,
-    weight: float = 0.4,
+    weight: float = 0.8,
+    every: int = 2,
 ) -> Tensor:
     """Multilingual consistency: DPO in the dominant language, and one direction for a prompt's states in all languages.
 
-    arXiv 2602.16660 (code Yuyan-B/MLC): DPO(w, l) + weight consistency. Deviations: their extractor, a trainable
-    512-dimensional projection that is thrown away, is left out, since it can collapse by itself; they add .8 times the
-    term on every second step, here half of that on every step.
+    arXiv 2602.16660 (code Yuyan-B/MLC): DPO(w, l), plus weight consistency in every `every`-th optimizer step, the
+    first of them included. The states go through a linear map to 512 dimensions that is trained with the policy and
+    thrown away with it; since the map can agree by collapsing, a low value alone says little.
     """
-    return dpo(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta=beta) + weight * consistency
+    preference = dpo(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta=beta)
+    return preference + weight * (step % every == 0) * consistency

@@ -162,11 +162,13 @@ class Objective:
         reference: Reference,
         mismatched: Tensor | None = None,
         whole_batch: Mapping[str, WholeBatchLoss] | None = None,
+        step: int = 0,
     ) -> RowLosses:
         """The losses of `rows`, whose `sequences` are `batch` and came out of the forward as `forward`.
 
         `mismatched`: log-ratios of the mismatched answers of the whole global batch, for the losses that ask for them.
         `whole_batch`: what the first pass found for `rows`, by the names of the losses over the whole batch.
+        `step`: optimizer steps made so far.
         """
         measured = MeasuredRows(
             rows=rows,
@@ -178,6 +180,7 @@ class Objective:
             gap_target=self.gap_target,
             mismatched=mismatched,
             states={kind: states.view(len(rows), len(self.parts), -1) for kind, states in forward.states.items()},
+            step=step,
         )
         of_states = self.state_terms.values(measured, whole_batch or {})
         quantities = measured.quantities(self.loss, of_states, len(self.data.languages()))

@@ -18,7 +18,7 @@ import torch
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainerControl
+from transformers import PreTrainedModel, PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainerControl
 
 from mpodata.errors import ModelError
 from mpodata.runtime.journal import Journal
@@ -26,6 +26,7 @@ from mpodata.runtime.progress import Progress
 from mpotrain.config import MPOConfig
 from mpotrain.data import TrainingRow
 from mpotrain.model.batches import Batch, Tokens, pack, pad
+from mpotrain.model.extractor import add_extractor, load_extractor, save_extractor, without_extractor
 from mpotrain.model.forward import measure
 from mpotrain.model.loading import Policy
 from mpotrain.objective.objective import Objective, RowLosses
@@ -117,6 +118,8 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
         self.layerwise: LayerwiseAdamW | None = None  # with --bf16_weights
         self._saved: set[Path] = set()  # checkpoints written by this process
         self.meter = Meter(sorted({row.language for part in self._objectives() for row in part.rows}))
+        for dimensions in {request.extracted for request in objective.states} - {0}:
+            add_extractor(policy.model, dimensions, args.seed)
         self._parameter_count: int = sum(parameter.numel() for parameter in policy.model.parameters())
         super().__init__(
             model=policy.model,
@@ -283,6 +286,24 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
             return
         super()._run_epoch(*args, **options)
 
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
+        """As Trainer's; the run's model, unlike its checkpoints, is saved without what was trained beside it."""
+        if not any(request.extracted for request in self.objective.states):
+            super()._save(output_dir, state_dict)
+            return
+        weights = self.model.state_dict() if state_dict is None else state_dict
+        folder = Path(output_dir or self.args.output_dir)
+        final = folder == Path(self.args.output_dir)
+        super()._save(output_dir, without_extractor(weights) if final else state_dict)
+        if not final and self.args.should_save and not isinstance(self.model, PreTrainedModel):
+            save_extractor(weights, folder)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """As Trainer's, and the extractor beside adapters."""
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if not (self.is_deepspeed_enabled or self.is_fsdp_enabled):  # whose checkpoints hold all parameters
+            load_extractor(self.model, Path(resume_from_checkpoint))
+
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """As Trainer's, then marked as whole; older ones are removed after that, never before."""
         folder = Path(self._get_output_dir(trial)) / f"{checkpoints.PREFIX}{self.state.global_step}"
@@ -308,7 +329,8 @@ class MPOTrainer(Trainer):  # type: ignore[misc]
     def _outcome(self, model: nn.Module, objective: Objective, inputs: MicroBatch) -> RowLosses:
         batch = self.layout(objective.sequences(inputs.rows))
         measured = measure(model, batch, states=objective.states)
-        return objective(inputs.rows, batch, measured, self._known(), inputs.mismatched, inputs.whole_batch)
+        step = self.state.global_step
+        return objective(inputs.rows, batch, measured, self._known(), inputs.mismatched, inputs.whole_batch, step)
 
     def _known(self) -> Reference:
         if self.reference is None:

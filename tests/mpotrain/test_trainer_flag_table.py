@@ -35,6 +35,7 @@ TABLE = {
     "beta": ("2.0", "0", "must be greater than 0"),
     "chosen_weight": ("1.0 --method kto", "-1 --method kto", "must not be negative"),
     "epsilon": ("0.1 --method rdpo-robust", "0.7 --method rdpo-robust", "must be at least 0 and below 0.5"),
+    "every": ("3 --method mlc", "0 --method mlc", "must be at least 1"),
     "gamma": ("0.5 --method simpo", "-1 --method simpo", "must not be negative"),
     "normalise_nll": ("true --method cpo", "perhaps", "Truthy value expected"),
     "rejected_weight": ("1.0 --method kto", "-1 --method kto", "must not be negative"),

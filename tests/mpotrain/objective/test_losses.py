@@ -24,6 +24,7 @@ ROW = {
     "rejected_tokens": 14.0,
     "mismatched": 1.0,
     "target_languages": 3.0,
+    "step": 4.0,
     "consistency": 0.0788897343,  # of two states at cosine .6, temperature .2: ln(1 + e^-2.5)
     "infonce": 0.442058,
     "separate": 1.5,
@@ -48,6 +49,8 @@ HAND: list[tuple[str, dict[str, Any], dict[str, float], float]] = [
      math.log(2) + 0.5 * math.log(4 / 3)),  # odds 1 and 1/3
     ("simpo", {"beta": 0.5, "gamma": 0.5}, {}, MINUS_LOG_S_1),  # 0.5 * 3 - 0.5
     ("mlc", {"beta": 0.5, "weight": 2.0}, {}, MINUS_LOG_S_1 + 2 * math.log1p(math.exp(-2.5))),  # cosine .6
+    ("mlc", {"beta": 0.5, "weight": 2.0}, {"step": 5.0}, MINUS_LOG_S_1),  # between two steps that have the term
+    ("mlc", {"beta": 0.5, "weight": 2.0, "every": 5}, {"step": 5.0}, MINUS_LOG_S_1 + 2 * math.log1p(math.exp(-2.5))),
     ("cla", {}, {}, 3.442058),  # .442058 + 1.5 * 2
     ("lens", {"align_weight": 2.0}, {}, 6.0),  # 3 * (1.5 + 2 * .25)
     ("dpo-nll", {"beta": 0.5, "weight": 0.5}, {}, MINUS_LOG_S_1 + 0.5 * 2 / 4),
@@ -97,8 +100,12 @@ def test_every_method_is_in_the_tables() -> None:
 def test_the_gradient_is_that_of_finite_differences(name: str) -> None:
     torch.manual_seed(0)
     draw = {key: -torch.rand(3, dtype=torch.float64) * 3 - 0.1 for key in LOSSES[name].quantities}
+    draw |= {"step": torch.full((3,), 4.0, dtype=torch.float64)} if "step" in draw else {}
     draw |= {key: torch.tensor([3.0, 8.0, 5.0], dtype=torch.float64) for key in draw if key.endswith("_tokens")}
-    inputs = [value.requires_grad_(not key.endswith("tokens") and key != "mismatched") for key, value in draw.items()]
+    inputs = [
+        value.requires_grad_(not key.endswith("tokens") and key not in ("mismatched", "step"))
+        for key, value in draw.items()
+    ]
     assert torch.autograd.gradcheck(LOSSES[name].function, inputs)
 
 

@@ -46,7 +46,7 @@ def test_the_preset_of_sdrrl_is_sft_on_its_mix_with_the_schedule_of_table_8(tmp_
 
 def test_the_preset_of_mlc_has_the_numbers_of_its_code(tmp_path: Path) -> None:
     run = parse(["--method", "mlc", "--output_dir", str(tmp_path), "--use_cpu", "true"], preset="gemma-2-9b-mlc")
-    assert dict(run.hyper) == {"beta": 0.1, "weight": 0.4, "temperature": 0.2}
+    assert dict(run.hyper) == {"beta": 0.1, "weight": 0.8, "every": 2, "temperature": 0.2}
     assert (run.training.learning_rate, run.training.num_train_epochs, run.training.global_batch_size) == (6e-7, 3, 4)
 
 

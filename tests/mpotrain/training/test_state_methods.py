@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
+from mpodata.runtime.journal import Journal
 from mpotrain.data import TrainingRow
 from mpotrain.model.batches import Tokens
 from mpotrain.objective.cla import infonce
@@ -111,3 +113,36 @@ def test_held_out_rows_of_cla_are_compared_with_each_other(tmp_path: Path) -> No
     )  # fmt: skip
     evaluated = [entry for entry in run.trainer.state.log_history if "eval_loss" in entry]
     assert evaluated[0]["eval_infonce"] > 0
+
+
+def test_mlc_trains_an_extractor_that_checkpoints_keep_and_the_model_lacks(tmp_path: Path) -> None:
+    run = train(tmp_path, method="mlc", max_steps=2, save_strategy="steps", save_steps=1)
+    extractor = run.parameters["state_extractor.weight"]
+    assert extractor.shape == (512, 32)
+    first = load_file(tmp_path / "checkpoint-1" / "model.safetensors")["state_extractor.weight"]
+    run.trainer.save_model(str(tmp_path), _internal_call=True)
+    saved = load_file(tmp_path / "model.safetensors")
+    assert first.shape == extractor.shape
+    assert not [name for name in saved if "extractor" in name]
+    assert set(saved) == {name for name in policy().model.state_dict() if name in saved}
+
+
+def test_mlc_adds_its_term_in_every_second_step_alone(tmp_path: Path) -> None:
+    usual, heavy = (
+        train(tmp_path, what=objective("mlc", hyper={"weight": weight}), max_steps=2, learning_rate=1e-12)
+        for weight in (0.0, 5.0)
+    )
+    assert heavy.losses[0] > usual.losses[0] + 0.1
+    assert heavy.losses[1] == pytest.approx(usual.losses[1], abs=1e-6)
+    assert heavy.trainer.state.log_history[1]["consistency"] > 0.01
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_a_killed_run_of_mlc_goes_on_with_its_extractor(lora: bool, tmp_path: Path) -> None:
+    with Journal(tmp_path / "reference.sqlite") as journal:
+        shared: dict[str, Any] = {"method": "mlc", "journal": journal, "max_steps": 3}
+        whole = train(tmp_path, made=policy(lora=lora), save_strategy="steps", save_steps=1, **shared)
+        checkpoint = str(tmp_path / "checkpoint-2")
+        resumed = train(tmp_path / "again", made=policy(lora=lora), resume=checkpoint, **shared)
+    assert "state_extractor.weight" in {name.removeprefix("base_model.model.") for name in whole.parameters}
+    assert resumed.close_to(whole)
