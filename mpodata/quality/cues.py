@@ -9,7 +9,7 @@ names say nothing, and is left to the other anchors.
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final
 
 from mpodata.languages.numbers import ascii_digits, numbers
@@ -23,6 +23,7 @@ _SENTENCE: Final = re.compile(r"(?<=[.!?。！？؟।॥…])[\s\"'”’」』
 _MYRIADS: Final = {"万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억": 8}
 _MYRIAD: Final = re.compile(rf"(\d+)(?:\.(\d{{1,3}}))?\s?([{''.join(_MYRIADS)}])")  # 1.5万 is 15,000
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_DOUBLED: Final = re.compile(r"(.)\1+")
 _LATIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]+")
 _CLASSES: Final = str.maketrans("bfvgcqxlmzjd", "pppkkkkrnsst")  # p b f v; k g c q x; r l; n m; s z j; t d
 _CONSONANTS: Final = re.compile(r"[bcdfgjklmnpqrstvxz]+")
@@ -95,7 +96,9 @@ def cross_lingual_cues(text: str) -> CrossLingualCues:
         sounds=tuple(c for _, c in spoken),
         latin=frozenset(word.lower() for word in _LATIN.findall(text)),
         prefixes=frozenset(
-            plain[:PREFIX] for word in words if len(plain := _plain(word)) >= PREFIX + 1 and plain.isascii()
+            plain[:PREFIX]
+            for word in words
+            if _may_be_latin(word) and len(plain := _plain(word)) >= PREFIX + 1 and plain.isascii()
         ),
         marks=tuple(sum(found.count(mark) for mark in marks) for marks in MARKS.values()) if found else _NO_MARKS,
     )
@@ -109,8 +112,8 @@ def sounds_of(found: CrossLingualCues, language: str) -> str:
 @lru_cache(maxsize=1 << 16)
 def consonants(word: str) -> str:
     """The consonant classes of a word in order, doubles once."""
-    classes = "".join(_sound(c) for c in _read(word)).translate(_CLASSES)
-    return re.sub(r"(.)\1+", r"\1", classes)
+    classes = _read(word).translate(_SOUNDS).translate(_CLASSES)
+    return _DOUBLED.sub(r"\1", classes)
 
 
 def _read(word: str) -> str:
@@ -121,7 +124,17 @@ def _read(word: str) -> str:
     return word
 
 
-@cache
+class _Sounds(dict[int, str]):
+    """Code point -> its consonants, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = _sound(chr(code))
+        return self[code]
+
+
+_SOUNDS: Final = _Sounds()
+
+
 def _sound(character: str) -> str:
     """The consonants of one letter, from its Unicode name."""
     plain = unicodedata.normalize("NFD", character)[0] if not "가" <= character <= "힣" else character
@@ -138,8 +151,16 @@ def _sound(character: str) -> str:
     return found.group() if found else ""
 
 
+def _may_be_latin(word: str) -> bool:
+    """Can the word be ASCII without its accents? Not where it begins with a letter of another script."""
+    return word[0] < "\u0370" or "\u1e00" <= word[0] < "\u2c00"
+
+
 @lru_cache(maxsize=1 << 16)
 def _plain(word: str) -> str:
+    """The word in lower case without its accents."""
+    if word.isascii():
+        return word.lower()
     return "".join(c for c in unicodedata.normalize("NFD", word.lower()) if not unicodedata.combining(c))
 
 

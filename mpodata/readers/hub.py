@@ -36,18 +36,45 @@ def hub_revision(repository: str, revision: str | None) -> str:
 
 
 def hub_rows(repository: str, split: str, config: str | None, commit: str) -> Iterator[dict[str, Any]]:
-    """Every row of one split of one config, in upstream order. Loading scripts are never run."""
+    """Every row of one split of one config, in upstream order. Loading scripts are never run.
+
+    Raises RemoteError where the stream ends before the rows that the Parquet files themselves count. Files of other
+    formats count nothing, and a card's count may be of another commit: their streams are taken as they come.
+    """
     import datasets
 
+    given = 0
     try:
-        stream = datasets.load_dataset(repository, config, split=split, revision=commit, streaming=True)
-        yield from stream
+        builder = datasets.load_dataset_builder(repository, config, revision=commit)
+        for row in builder.as_streaming_dataset(split=split):
+            given += 1
+            yield row
+        there = _rows_in_files(builder.config.data_files, split)
     except ValueError as error:  # datasets says so of an unknown config or split, and names those that exist
         raise DataError(f"Hub dataset {repository}: {_first_line(error)}") from error
     except datasets.exceptions.DatasetsError as error:
         raise DataError(f"Hub dataset {repository} cannot be read: {_first_line(error)}") from error
     except _transport_errors() as error:
         raise RemoteError(f"Reading {repository} from the Hub failed ({type(error).__name__}). Try again.") from error
+    if there is not None and given != there:
+        raise RemoteError(
+            f"The Hub gave {given:,} rows of {repository} ({split}), and its files hold {there:,}. Try again."
+        )
+
+
+def _rows_in_files(data_files: Any, split: str) -> int | None:
+    """The rows that the Parquet files of a split hold by their own footers; None where a file is of another format."""
+    import pyarrow.parquet as pq
+    from huggingface_hub import HfFileSystem
+
+    paths = [str(path) for path in (data_files or {}).get(split, ())]
+    if not paths or not all(path.startswith("hf://") and path.endswith(".parquet") for path in paths):
+        return None
+    rows = 0
+    for path in paths:
+        with HfFileSystem().open(path, "rb") as file:
+            rows += pq.read_metadata(file).num_rows
+    return rows
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:

@@ -73,6 +73,43 @@ def test_a_hub_dataset_is_read_at_the_commit_that_is_recorded(tmp_path: Path) ->
     assert found["missing"].startswith("DataError: ana/none is neither a file here nor a dataset on the Hub")
 
 
+CUT_SHORT = """
+import io
+import json
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+from huggingface_hub import HfApi
+from mpodata.errors import MpoError
+from mpodata.readers.upstream import Upstream
+
+api = HfApi()
+api.create_repo("ana/jars", repo_type="dataset")
+for part in range(2):
+    table = io.BytesIO()
+    pq.write_table(pa.table({"prompt": [f"How do I open {part}{n} jars?" for n in range(3)]}), table)
+    name = f"data/train-{part:05}-of-00002.parquet"
+    api.upload_file(path_or_fileobj=table.getvalue(), path_in_repo=name, repo_id="ana/jars", repo_type="dataset")
+whole = [row["prompt"] for row in Upstream("ana/jars").rows()]
+stream = datasets.DatasetBuilder.as_streaming_dataset
+datasets.DatasetBuilder.as_streaming_dataset = lambda *given, **named: stream(*given, **named).take(5)
+rows = []
+try:
+    rows.extend(Upstream("ana/jars").rows())
+except MpoError as error:
+    print(json.dumps({"whole": whole, "said": f"{type(error).__name__}: {error}"}))
+"""
+
+
+def test_a_stream_that_ends_early_is_told_by_the_files_own_count(tmp_path: Path) -> None:
+    with LoopbackHub() as hub:
+        done = run(CUT_SHORT, tmp_path, hub.endpoint, hub.user("ana"))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["whole"] == [f"How do I open {part}{n} jars?" for part in range(2) for n in range(3)]
+    assert told["said"] == ("RemoteError: The Hub gave 5 rows of ana/jars (train), and its files hold 6. Try again.")
+
+
 def test_a_hub_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
     script = "from mpodata.cli import main; raise SystemExit(main(['audit', 'ana/prompts']))"
     done = run(script, tmp_path, "http://127.0.0.1:9")
