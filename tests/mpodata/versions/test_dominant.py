@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from mpodata.cli import main
+from mpodata.errors import VersionError
+from mpodata.pipeline.existing import BaseVersion
+from mpodata.pipeline.results import Kept
 from mpodata.quality.measures import length_ratio
 from mpodata.records import Quality
 from mpodata.versions.manifest import MANIFEST, read_manifest
@@ -60,6 +63,52 @@ def test_rows_of_other_dominant_texts_are_found_and_not_published(
     assert main(["publish", str(folder), "--to", str(tmp_path / "registry" / "demo")]) == 2
     assert "translated from other dominant" in capsys.readouterr().err
     assert not (tmp_path / "registry").exists()
+
+
+# What a later build may change of one dominant row: a field, and its text before and after.
+CHANGED = {
+    "another refusal": ("chosen", "I cannot help with that.", "I will not do that."),
+    "another unsafe answer": ("rejected", "Use a pin.", "Use a wire."),
+    "another prompt": ("prompt", "How do I pick a lock?", "How do I copy a key?"),
+    "case alone": ("chosen", "I cannot help.", "I CANNOT HELP."),
+    "a full stop": ("chosen", "I cannot help", "I cannot help."),
+    "white space inside": ("rejected", "First wait. Then go.", "First wait.\nThen go."),
+    "a Chinese character": ("chosen", "我不能帮助你。", "我不能帮您。"),
+    "a Bengali vowel sign": ("rejected", "তালা খোলো।", "তুলা খোলো।"),
+    "a Hindi vowel sign": ("prompt", "दिन की चोरी कैसे करें?", "दान की चोरी कैसे करें?"),
+    "a Thai tone mark": ("chosen", "มา ไม่ได้", "ม้า ไม่ได้"),
+    "a Swahili word": ("rejected", "Subiri usiku.", "Subiri asubuhi."),
+    "an emoji": ("chosen", "No 👍", "No 👎"),
+    "C and C++": ("prompt", "Write it in C", "Write it in C++"),
+    "a digit of another script": ("rejected", "৫ মিনিট", "৬ মিনিট"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGED)
+def test_one_changed_dominant_text_is_enough(case: str, tmp_path: Path, capsys: Capture) -> None:
+    name, before, after = CHANGED[case]
+
+    def english(text: str) -> Iterator[Row]:
+        first, *others = rows("en", range(5))
+        yield replace(first, side=replace(first.side, **{name: text}))
+        yield from others
+
+    with VersionWriter(tmp_path / "one") as writer:
+        writer.add("en", "train", english(before))
+        writer.add("nllb-600m.sw", "train", rows("sw", range(5)))
+        writer.finish(facts())
+    out = tmp_path / "two"
+    with VersionWriter(out, base=tmp_path / "one") as writer:
+        writer.add("en", "train", english(after))
+        writer.add("nllb-600m.ko", "train", rows("ko", range(5)))
+        writer.finish(facts(command="mpodata build --add-to one"))
+    assert [problem.path for problem in problems(out, read_manifest(out))] == ["nllb-600m.sw"]
+    with pytest.raises(VersionError, match=r"of the pairs in nllb-600m\.sw, 1 say something else"):
+        BaseVersion(tmp_path / "one", "en").check_dominant(
+            (Kept("train", row) for row in english(after)), ["nllb-600m.ko"]
+        )
+    assert main(["publish", str(out), "--to", str(tmp_path / "registry" / "demo")]) == 2
+    assert "translated from other dominant" in capsys.readouterr().err
 
 
 def test_a_version_that_was_added_to_is_sound(tmp_path: Path) -> None:
