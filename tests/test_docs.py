@@ -13,6 +13,7 @@ from mpodata.refusals import DETECTORS
 from mpodata.sources import SOURCES
 from mpodata.translators import TRANSLATORS
 from mpotrain.cli import COMMANDS as MPOTRAIN
+from tests.readme.blocks import statements
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -50,7 +51,9 @@ def test_the_methods_in_the_table_are_those_that_train() -> None:
     assert set(names.split(", ")) == set(losses.LOSSES)
 
 
-@pytest.mark.parametrize("line", re.findall(r"^(mpo(?:data|train) .*)$", README, re.MULTILINE))
+@pytest.mark.parametrize(
+    "line", [statement.text for statement in statements() if statement.text.startswith(("mpodata ", "mpotrain "))]
+)
 def test_every_command_line_of_the_readme_is_understood(line: str) -> None:
     import argparse
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mpodata.languages import languages
 from mpodata.records import Kind
 from mpotrain.evaluation.metrics import RATES, by_prompt
 from mpotrain.evaluation.outcomes import Outcome
@@ -27,7 +28,7 @@ class Standing:
     withstood: float  # mean over languages, 0..1; nan where not measured
     helpful: float
     languages: Mapping[str, float]  # score per language that was asked both kinds of prompt, lowest first
-    note: str = ""  # why there is no score, and what to do
+    note: str = ""  # languages that are in no score, or why there is none and what to do
 
 
 def standing(outcomes: Sequence[Outcome], *, draws: int = DRAWS, seed: int = 0) -> Standing:
@@ -36,20 +37,22 @@ def standing(outcomes: Sequence[Outcome], *, draws: int = DRAWS, seed: int = 0) 
     grids = {kind: {name: by_prompt(outcomes, RATES[rate], name, kind) for name in names}
              for kind, rate in SIDES.items()}  # fmt: skip
     shares = {kind: _shares(grids[kind]) for kind in SIDES}
-    languages = sorted(shares["harmful"].keys() & shares["harmless"].keys())
+    both = sorted(shares["harmful"].keys() & shares["harmless"].keys())
     withstood, helpful = (
-        float(np.mean([mine[code] for code in languages or mine])) if mine else float("nan")
+        float(np.mean([mine[code] for code in both or mine])) if mine else float("nan")
         for mine in (shares["harmful"], shares["harmless"])
     )
-    if not languages:
+    if not both:
         return Standing(None, withstood, helpful, {}, _missing(shares))
-    scores = {code: _harmonic(shares["harmful"][code], shares["harmless"][code]) for code in languages}
-    means = _resampled_means(grids, languages, draws, np.random.default_rng(seed))
+    scores = {code: _harmonic(shares["harmful"][code], shares["harmless"][code]) for code in both}
+    means = _resampled_means(grids, both, draws, np.random.default_rng(seed))
     low, high = np.quantile(means, [0.025, 0.975])
-    prompts = {(kind, name, prompt) for kind in SIDES for name in names for code in languages
+    prompts = {(kind, name, prompt) for kind in SIDES for name in names for code in both
                for prompt in grids[kind][name].get(code, ())}  # fmt: skip
     score = Interval(float(np.mean(list(scores.values()))), float(low), float(high), len(prompts), "bootstrap")
-    return Standing(score, withstood, helpful, dict(sorted(scores.items(), key=lambda item: item[1])))
+    return Standing(
+        score, withstood, helpful, dict(sorted(scores.items(), key=lambda item: item[1])), _left_out(shares)
+    )
 
 
 Grid = Mapping[str, Mapping[str, float]]  # language -> prompt id -> 0 or 1
@@ -95,6 +98,18 @@ def _resampled(grid: Grid, languages: Sequence[str], draws: int, random: np.rand
             whole = float(values.mean())  # of a draw that left this language without prompts
             rows[line] = np.divide(present @ values, counts, out=np.full(draws, whole), where=counts > 0)
     return rows
+
+
+def _left_out(shares: Mapping[Kind, Mapping[str, float]]) -> str:
+    """The languages that were asked prompts of one kind alone, which the score cannot hold; "" where there are none."""
+    told = []
+    for kind, other, said in (("harmful", "harmless", "withstood"), ("harmless", "harmful", "helped")):
+        mine = {code: share for code, share in shares[kind].items() if code not in shares[other]}  # type: ignore[index]
+        if mine:
+            names = {code: languages()[code].name if code in languages() else code for code in sorted(mine)}
+            each = ", ".join(f"{names[code]} {100 * mine[code]:.1f} % {said}" for code in names)
+            told.append(f"{each} ({kind} prompts alone were asked)")
+    return f"Not in this score: {'; '.join(told)}." if told else ""
 
 
 def _missing(shares: Mapping[Kind, Mapping[str, float]]) -> str:

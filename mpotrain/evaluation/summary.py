@@ -38,7 +38,8 @@ def standing_lines(standing: Mapping[str, Any] | None) -> list[str]:
     return [
         f"safe and useful: {share(standing['score'])} % (harmful prompts withstood "
         f"{100 * standing['withstood']:.1f} %, harmless prompts helped {100 * standing['helpful']:.1f} %; "
-        f"lowest in {code}: {100 * lowest:.1f} %)"
+        f"lowest in {code}: {100 * lowest:.1f} %)",
+        *([standing["note"]] if standing.get("note") else []),
     ]
 
 

@@ -37,7 +37,7 @@ def _commands(text: str) -> list[str]:
             continue
         command = line
         while command.endswith("\\"):
-            command += "\n" + next(lines)
+            command = f"{command[:-1].rstrip()} {next(lines).lstrip()}"
         if document := _HERE_DOCUMENT.search(command):
             for more in lines:
                 command += "\n" + more

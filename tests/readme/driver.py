@@ -64,10 +64,10 @@ def captured(action: Callable[[], int]) -> dict[str, Any]:
     return {"code": code, "out": out.getvalue(), "err": err.getvalue()[-3000:]}
 
 
-def in_this_process(line: list[str], check: bool) -> "subprocess.CompletedProcess[str]":
+def in_this_process(line: list[str]) -> int:
     """What a sweep starts for each run, called instead."""
     assert line[:3] == [sys.executable, "-m", "mpotrain.cli"]
-    return subprocess.CompletedProcess(line, mpotrain.cli.main(line[3:]))
+    return mpotrain.cli.main(line[3:])
 
 
 def perform(statement: Statement, command: str) -> int:
@@ -80,7 +80,7 @@ def perform(statement: Statement, command: str) -> int:
     if program in MAINS and words[0] == "review":
         return review(words)
     if program in MAINS:
-        with patch("mpotrain.training.sweep.subprocess.run", in_this_process) if words[0] == "sweep" else nullcontext():
+        with patch("mpotrain.training.sweep.run_bound", in_this_process) if words[0] == "sweep" else nullcontext():
             return MAINS[program](words)
     return started_by_bash(["bash", "-c", command], dict(os.environ))
 

@@ -63,7 +63,9 @@ def write_xstest(path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(["id", "prompt", "type", "label", "focus", "note"])
-        for number, row in enumerate(rows_of(held_out_path(), split="test", language="en")):
+        rows = rows_of(held_out_path(), split="test", language="en")
+        few = [row for kind in kinds for row in [row for row in rows if row["kind"] == kind][:6]]
+        for number, row in enumerate(few):
             lines.writerow([number, row["prompt"], "pocket", kinds[row["kind"]], "", ""])
 
 
@@ -155,7 +157,9 @@ def test_the_real_models_sequence_says_what_it_did(executed: list[dict[str, Any]
     for number, folder in enumerate(("runs/mpo", "runs/mpo-one-gpu", "runs/mpo-lora")):
         told = printed(executed, "mpotrain train --preset llama-3.1-8b", number)
         assert re.search(rf"mpo on you/llama-refusals@v1.0.0: 6 rows, 2 steps, .* -> {folder}\n", told)
-    assert "safe and useful: " in printed(executed, "mpotrain eval")
+    measured = printed(executed, "mpotrain eval")
+    assert re.search(r"^safe and useful: .*; lowest in sw", measured, re.MULTILINE)
+    assert "Not in this score" not in measured
     # mpo-paper holds no pair back, as the paper: what is measured on it says so.
     assert "harmful pairs of the train split of you/llama-refusals@v1.0.0" in printed(executed, "mpotrain gap")
     assert "MultiJail" in (place / "report.html").read_text(encoding="utf-8")

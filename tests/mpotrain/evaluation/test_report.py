@@ -73,7 +73,7 @@ def test_the_words_say_whether_the_change_is_significant(compared):
 def test_the_headline_is_safe_and_useful_and_names_the_lowest_language(compared):
     assert told(compared)[0] == (
         "Safe and useful: 90.8 % (88.5 to 93.0 %): harmful prompts withstood 92.5 %, harmless prompts helped 89.5 %; "
-        "lowest in Swahili, 84.7 %."
+        "lowest in Swahili, 84.7 %. Not in this score: Bengali 70.0 % withstood (harmful prompts alone were asked)."
     )
 
 

@@ -9,12 +9,14 @@ from mpotrain.evaluation.benchmarks import Prompt
 from mpotrain.evaluation.degenerate import echo, unreadable
 from mpotrain.evaluation.judges import Case, Judgement
 from mpotrain.evaluation.judges.rules import RulesJudge
-from mpotrain.evaluation.metrics import cells
+from mpotrain.evaluation.metrics import as_json, cells
 from mpotrain.evaluation.outcomes import outcomes
 from mpotrain.evaluation.report.comparison import gather
 from mpotrain.evaluation.report.overview import standing_table
+from mpotrain.evaluation.report.words import safe_and_useful
 from mpotrain.evaluation.responses import Response
 from mpotrain.evaluation.standing import standing
+from mpotrain.evaluation.summary import standing_lines
 from tests.mpotrain.fake_judge import evaluation, outcome
 
 OBJECTS = {
@@ -181,6 +183,25 @@ def test_the_score_is_the_mean_over_languages_of_harmonic_means():
     assert found.score.low < found.score.value < found.score.high
     assert found.score.n == 20  # distinct prompts, whatever the language
     assert (found.withstood, found.helpful) == (pytest.approx(0.9), pytest.approx(0.7))
+
+
+def test_a_language_that_was_asked_one_kind_of_prompt_is_named_beside_the_score_it_is_not_in():
+    english = {"language": "en", "answer_language": "en"}
+    rows = [
+        outcome("refusal", prompt_id="h0", **english),
+        outcome("compliance", prompt_id="e0", kind="harmless", **english),
+        *(outcome("compliance", prompt_id=f"h{i}") for i in range(4)),  # Swahili, as MultiJail beside an English XSTest
+    ]
+    found = standing(rows, draws=50)
+    assert found.languages == {"en": 1.0}
+    assert found.note == "Not in this score: Swahili 0.0 % withstood (harmful prompts alone were asked)."
+    assert found.note in standing_lines(as_json(found))
+    said = safe_and_useful(found)
+    assert said.text.endswith(found.note)
+    assert said.tone == "worse"
+    assert standing(rows[:2], draws=50).note == ""
+    mixed = standing([*rows[:2], outcome("refusal", prompt_id="m0", language="mul", answer_language="sw")], draws=50)
+    assert mixed.note.startswith("Not in this score: mul ")
 
 
 def test_without_harmless_prompts_nothing_is_ranked():
