@@ -63,6 +63,7 @@ class Recipe:
     dominant: str = "en"
     languages: tuple[str, ...] = ()
     samples: int | None = None  # harmful prompts; none: all
+    skip: int = 0  # harmful prompts at the beginning of the draw that are left out: fresh ones for another round
     pairs: int | None = None  # exactly so many harmful pairs: prompts that are dropped are replaced by others
     seed: int = 42
     source: SourceChoice = SourceChoice()
@@ -83,6 +84,7 @@ class Recipe:
     round_trip: bool = False  # translate back and measure chrF
     quality_estimation: str | None = None  # an address or a command that scores translations without a reference
     test_share: float = 0.1  # of the prompt groups
+    parent: dict[str, Any] = field(default_factory=dict)  # of a round's version: reference, round, policy it came from
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the manifest."""
@@ -271,6 +273,7 @@ def _check(recipe: Recipe, places: Mapping[str, str]) -> None:
     ranges = {
         "samples": (recipe.samples is None or recipe.samples > 0, "be positive"),
         "pairs": (recipe.pairs is None or recipe.pairs > 0, "be positive"),
+        "skip": (recipe.skip == 0 or (recipe.skip > 0 and recipe.samples is not None), "be at least 0, with samples"),
         "test_share": (0 <= recipe.test_share < 1, "be at least 0 and below 1"),
         "near_duplicates": (recipe.near_duplicates is None or 0 <= recipe.near_duplicates <= 1, "be between 0 and 1"),
         "counterweight.share": (0 <= recipe.counterweight.share < 1, "be at least 0 and below 1"),

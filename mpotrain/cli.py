@@ -11,6 +11,7 @@ ABOUT = "Train with MPO (Multilingual reward gaP Optimization) and its baselines
 COMMANDS = {
     "train": "train a model on a dataset version",
     "sweep": "train over a method's published search space",
+    "iterate": "rounds of build, publish, train: a round's model is the next one's policy",
     "preview": "show training rows as tokens, with what is trained",
     "gap": "measure the reward gap per language",
     "states": "draw states of prompts with safe and unsafe answers appended",

@@ -1,11 +1,17 @@
-"""What a run's folder says about itself: `run.json`, written last, and `metrics.jsonl`, one line per logged step."""
+"""What a run's folder says about itself: `run.json`, written last, and `metrics.jsonl`, one line per logged step.
+
+And how one of our commands is run in a process of its own.
+"""
 
 import json
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mpodata.errors import DataError
+from mpodata.runtime.children import run_bound
 from mpodata.runtime.whole_files import write_text
 
 RUN_FILE = "run.json"
@@ -65,3 +71,19 @@ def _no_number(name: str) -> float:
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all."""
     write_text(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def in_process_of_its_own(command: Sequence[str], log: Path) -> int:
+    """Run `mpodata ...` or `mpotrain ...`, which ends with this process, kill -9 included; what it prints is logged."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as file:
+        line = [sys.executable, "-m", f"{command[0]}.cli", *command[1:]]
+        return run_bound(line, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+
+
+def last_line(log: Path) -> str:
+    """The last thing that a command said, and where the rest is."""
+    if not log.is_file():
+        return "nothing was printed"
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return f"{lines[-1][:300]} ({log})" if lines else f"nothing was printed ({log})"

@@ -36,7 +36,7 @@ class Selection:
         """Harmful rows, then counterweight rows; a Dropped in the place of each row that cannot be used."""
         recipe = self.recipe
         taken = 0
-        for row in self._drawn(self._harmful(), recipe.samples):
+        for row in self._drawn(self._harmful(), recipe.samples, recipe.skip):
             taken += isinstance(row, SourceRow)
             yield row
         self._fell_short("samples", recipe.samples, taken)
@@ -46,7 +46,8 @@ class Selection:
                 self._harmless(self.harmless), dominant=recipe.dominant, refusals=recipe.counterweight.refusals
             )
             mixed_in = 0
-            for row in self._drawn(rows, count):
+            skipped = counterweight_count(recipe.skip, recipe.counterweight.share)
+            for row in self._drawn(rows, count, skipped):
                 mixed_in += isinstance(row, SourceRow)
                 yield row
             self._fell_short("counterweight.share", count, mixed_in)
@@ -89,12 +90,18 @@ class Selection:
                 yield watch.drop(row.source_id, row.prompt, row.unsafe, row.safe if own_answers else None) or row
         watch.check()
 
-    def _drawn(self, rows: SelectedRows, count: int | None) -> SelectedRows:
+    def _drawn(self, rows: SelectedRows, count: int | None, skip: int = 0) -> SelectedRows:
+        """`count` rows by hash, after the first `skip` of the draw: what a build with those took, another leaves."""
         recipe = self.recipe
         rows = self.decontamination.clean(rows)
         if recipe.near_duplicates is not None:
             rows = without_near_duplicates(rows, recipe.near_duplicates)
-        return sample(rows, count, seed=recipe.seed, stratify=recipe.stratify)
+        total = None if count is None else count + skip
+        for row in sample(rows, total, seed=recipe.seed, stratify=recipe.stratify):
+            if isinstance(row, SourceRow) and skip:
+                skip -= 1
+                continue
+            yield row
 
     def pairs(self) -> Iterator[Pair | Dropped]:
         """The finished pairs a build takes; a Dropped in the place of each that cannot be used.
@@ -180,6 +187,7 @@ def _for_pairs(recipe: Recipe, source: ParallelSource) -> Recipe:
         "--pairs": recipe.pairs,
         "counterweight.share": recipe.counterweight.share,
         "stratify": recipe.stratify,
+        "skip": recipe.skip,
         "--round-trip": recipe.round_trip,
         "--revision": recipe.revision,
         "--refusal-prompt": recipe.refusal_prompt,

@@ -21,8 +21,7 @@ from mpodata.refusals import Detector
 from mpodata.runtime.journal import Journal
 from mpodata.translators import Translator
 from mpodata.translators.document import DocumentTranslator
-from mpodata.translators.policy import AnswerRequest, TargetAnswers, joined, policy_of
-from mpodata.translators.selftrans import SelfTranslation
+from mpodata.translators.policy import AnswerRequest, TargetAnswers, joined, policy_of, text_translator
 
 ChosenAnswer = Literal["dominant", "greedy"]
 
@@ -157,6 +156,7 @@ def lidr(
     detector: Detector,
     prompts: str = "nllb-600m",
     prompts_model: str | None = None,
+    answers: str = "selftrans",
     chosen: ChosenAnswer = "dominant",
     dominant: str = "en",
     journal: Journal | None = None,
@@ -164,7 +164,9 @@ def lidr(
 ) -> Lidr:
     """A Translator; `prompts` names the translator of the prompts, `prompts_model` its model.
 
-    chosen: "dominant", the version's own chosen answer, or "greedy", the policy's greedy one.
+    answers: who translates the dominant answers: "selftrans", the policy as in the paper, or another translator's name
+        (a deviation, for policies that cannot translate; provenance names it). chosen: "dominant", the version's own
+        chosen answer, or "greedy", the policy's greedy one.
     """
     policy = policy_of(
         engine=engine,
@@ -175,7 +177,8 @@ def lidr(
         journal=journal,
         progress=progress,
     )
-    translation = DocumentTranslator(
-        SelfTranslation(engine, detector), dominant=dominant, journal=policy.journal, progress=progress
-    )
+    translation = text_translator(
+        "answers", answers, engine=engine, detector=detector, dominant=dominant, journal=policy.journal,
+        progress=progress,
+    )  # fmt: skip
     return Lidr(policy, translation, chosen=chosen)

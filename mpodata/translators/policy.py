@@ -107,15 +107,24 @@ def policy_of(
     progress: Callable[[int], None],
 ) -> TargetAnswers:
     """The policy with the translator that `prompts` names in TRANSLATORS."""
-    if prompts in ("lidr", "mapo", "icr"):
-        raise ConfigError(
-            f"translator.options.prompts must be one that translates text (nllb-600m, google), not {prompts!r}."
-        )
     journal = Journal(":memory:") if journal is None else journal
-    options = {} if prompts_model is None else {"model": prompts_model}
     given = {"dominant": dominant, "journal": journal, "progress": progress, "engine": engine, "detector": detector}
-    prompt_translator: DocumentTranslator = construct("translator", TRANSLATORS, prompts, options, **given)
+    prompt_translator = text_translator("prompts", prompts, prompts_model, **given)
     return TargetAnswers(engine, detector, journal, prompt_translator, dominant, progress)
+
+
+def text_translator(option: str, name: str, model: str | None = None, **given: Any) -> DocumentTranslator:
+    """The translator of text that translator.options.`option` names; raises ConfigError for one that chooses answers.
+
+    Args: given: what a build offers every translator: engine, detector, journal, dominant, progress.
+    """
+    if name in ("lidr", "mapo", "icr"):
+        raise ConfigError(
+            f"translator.options.{option} must be one that translates text (nllb-600m, google), not {name!r}."
+        )
+    options = {} if model is None else {"model": model}
+    translator: DocumentTranslator = construct("translator", TRANSLATORS, name, options, **given)
+    return translator
 
 
 def joined(language: str, *fields: str | Dropped) -> Side | Dropped:

@@ -1,24 +1,13 @@
 """The steps that are not done yet, run one by one, each in a process of its own: kill it, and the next call goes on."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mpodata.errors import ConfigError
-from mpodata.runtime.children import run_bound
 from mpotrain.reproduce.plan import BEST, Plan, Step
-from mpotrain.runs import read_json
+from mpotrain.runs import in_process_of_its_own, last_line, read_json
 
 Runner = Callable[[Sequence[str], Path], int]  # (command, log) -> exit code
-
-
-def in_process_of_its_own(command: Sequence[str], log: Path) -> int:
-    """Run `mpodata ...` or `mpotrain ...`, which ends with this process, kill -9 included; what it prints is logged."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as file:
-        line = [sys.executable, "-m", f"{command[0]}.cli", *command[1:]]
-        return run_bound(line, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
 
 
 def perform(plan: Plan, say: Callable[[str], None], runner: Runner = in_process_of_its_own) -> dict[Path, str]:
@@ -40,7 +29,7 @@ def perform(plan: Plan, say: Callable[[str], None], runner: Runner = in_process_
         log = plan.folder / "logs" / f"{step.name.replace('/', '-').replace(' ', '-').lower()}.log"
         code = runner(resolved(step.command), log)
         if code or not step.done.exists():
-            failed[step.done] = f"exit code {code}: {_last_line(log)}"
+            failed[step.done] = f"exit code {code}: {last_line(log)}"
             say(f"{title}: failed, {failed[step.done]}")
     return failed
 
@@ -69,13 +58,6 @@ def _best(word: str) -> str:
 def _inside(word: str, step: Step) -> bool:
     folder = str(step.done.parent)
     return word == folder or word == f"{folder}/{BEST}"
-
-
-def _last_line(log: Path) -> str:
-    if not log.is_file():
-        return "nothing was printed"
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return f"{lines[-1][:300]} ({log})" if lines else f"nothing was printed ({log})"
 
 
 def failures_of(plan: Plan, failed: Mapping[Path, str]) -> dict[tuple[str, str], str]:
