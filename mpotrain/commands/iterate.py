@@ -6,8 +6,9 @@ import shlex
 from pathlib import Path
 
 from mpodata.commands.build import recipe_arguments, recipe_of
-from mpodata.engines.checkpoints import located
+from mpodata.engines.checkpoints import EMBEDDED
 from mpodata.errors import ConfigError
+from mpodata.hub import is_hub_id
 from mpodata.recipe import Recipe
 from mpodata.runtime.flags import number, whole, words
 from mpodata.runtime.whole_files import write_text
@@ -82,7 +83,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _model(model: str) -> str:
     """A folder by its whole path: the rounds' commands may run elsewhere."""
-    return str(Path(located(model)).absolute()) if Path(model).is_dir() else model
+    if Path(model).is_dir():
+        return str(Path(model).absolute())
+    if model not in EMBEDDED and not is_hub_id(model):
+        raise ConfigError(f"--model {model} is neither a folder nor a Hub id (user/name). Check the path.")
+    return model
 
 
 def _recipe(build: tuple[str, ...]) -> Recipe:
