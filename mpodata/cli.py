@@ -29,6 +29,7 @@ ABOUT = "Multilingual refusal preference data: build, check, version, publish."
 
 COMMANDS = {
     "build": "build refusal preference pairs and translate them into other languages",
+    "build-native": "build refusal pairs in each language itself, from slots of category and style",
     "plan": "say what a build would do, cost and be licensed as, before it does it",
     "audit": "run the quality checks over any multilingual preference data",
     "publish": "publish a built version to the Hub or to a folder registry",

@@ -61,6 +61,21 @@ MPODATA: dict[str, Cases] = {
         "--cpus-per-worker": ("4", "0 --scale ray", "must be greater than 0"),
         "--gpus-per-worker": ("0.5", "-1 --scale ray", "must be at least 0"),
     },
+    "build-native": {
+        "slots": ("{rows}", "{missing}.csv", "missing.csv"),
+        "--languages": ("en,sw", ",", EMPTY),
+        "--per-slot": ("5", "0", LEAST_1),
+        "--generator": ("pocket-chat", "pocket-chat --engine vlm", "Did you mean 'vllm'?"),
+        "--refuser": ("pocket-chat", "pocket-chat --engine vlm", "Did you mean 'vllm'?"),
+        "--rejected-model": ("pocket-chat", "pocket-chat --engine vlm", "Did you mean 'vllm'?"),
+        "--guards": ("polyguard,qwen3guard", "polyguard", "takes two different guards"),
+        "--engine": ("vllm", "vlm", "Did you mean 'vllm'?"),
+        "--set": ("generator.device=cpu", "device=cpu", "--set takes PART.OPTION=VALUE"),
+        "--test-share": ("0.2", "2", "must be between 0 and 1"),
+        "--seed": ("7", "seven", "invalid int value"),
+        "--journal": ("{out}.sqlite", "{folder}", "folder"),
+        "--out": ("{out}", "{version}", "version"),
+    },
     "plan": {
         **RECIPE,
         "--gpu": ("a100", "b100", "invalid choice"),
@@ -305,6 +320,10 @@ NEEDED: dict[str, dict[str, str]] = {
     "build": {
         "--source": "{rows}", "--chosen": "source", "--translator": "pocket-nllb", "--languages": "sw",
         "--out": "{out}",
+    },
+    "build-native": {
+        "slots": "{rows}", "--languages": "en", "--generator": "pocket-chat", "--refuser": "pocket-chat",
+        "--rejected-model": "pocket-chat", "--out": "{out}",
     },
     "plan": {"--source": "{rows}", "--chosen": "source", "--translator": "pocket-nllb", "--languages": "sw"},
     "audit": {"data": "{rows}"},

@@ -24,7 +24,7 @@ FLOORS = (
     "mpodata.versions",
     "mpodata.recipe",
     "mpodata.pipeline",
-    "mpodata.audit mpodata.benchmarks",
+    "mpodata.audit mpodata.benchmarks mpodata.native",
     "mpodata.review",
     "mpodata.commands mpodata.api mpodata",
     "mpodata.cli",

@@ -99,10 +99,13 @@ def front_matter(manifest: Manifest) -> str:
         "language": sorted(codes),
         "license": manifest.licence,
         **({"license_name": "see-card", "license_link": "#licence"} if manifest.licence == "other" else {}),
-        "multilinguality": ["translation" if len(codes) > 1 else "monolingual"],
+        "multilinguality": [
+            "monolingual" if len(codes) == 1 else "translation" if manifest.parallel else "multilingual"
+        ],
         "task_categories": ["text-generation"],
         "tags": [
-            "preference", "dpo", "safety", "refusal", "parallel", "mpo", "mpodata", "trl",
+            "preference", "dpo", "safety", "refusal", *(["parallel", "mpo"] if manifest.parallel else []), "mpodata",
+            "trl",
             *(["not-for-all-audiences"] if harmful else []),
         ],
         "size_categories": [next((name for bound, name in _SIZES if rows < bound), "1B<n<10B")],

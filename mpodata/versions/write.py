@@ -187,7 +187,8 @@ class VersionWriter:
             builds = {**kept.builds, **builds}
         if facts.dominant not in configs:
             raise VersionError(f"A version needs its dominant side: nothing was written to config {facts.dominant!r}.")
-        configs = {name: _accounted(config, configs[facts.dominant]) for name, config in configs.items()}
+        if self._parallel:  # else a language owes nothing to another
+            configs = {name: _accounted(config, configs[facts.dominant]) for name, config in configs.items()}
         used = {config.build for config in configs.values()}
         builds = {key: value for key, value in builds.items() if key in used}
         return Manifest(
