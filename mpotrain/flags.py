@@ -20,7 +20,8 @@ from mpodata.runtime.yaml_text import parse_yaml
 from mpotrain.mixes import CODE_SWITCH, PARALLEL, find_mix
 from mpotrain.objective.losses import Loss
 
-RENAMED = {"model": "model_name_or_path", "out": "output_dir"}  # what the documentation says -> what TRL says
+# What the documentation says -> what TRL says, or what this project says.
+RENAMED = {"model": "model_name_or_path", "out": "output_dir", "rows_per_language": "pairs_per_language"}
 TRACKERS = {"tensorboard": "train", "wandb": "trackers", "trackio": "trackers"}  # package -> our extra that has it
 
 
@@ -154,7 +155,7 @@ def check_trackers(report_to: str | Sequence[str] | None) -> None:
 
 
 def renamed_flag(argument: str) -> str:
-    """`--model` is what the documentation says, `--model_name_or_path` what TRL says; likewise `--out`."""
+    """`--model` is what the documentation says, `--model_name_or_path` what TRL says; likewise the rest of RENAMED."""
     name, equals, value = argument.partition("=")
     return f"--{RENAMED[name[2:]]}{equals}{value}" if name.startswith("--") and name[2:] in RENAMED else argument
 

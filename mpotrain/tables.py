@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mpodata.audit.preferences import Entry, preferences
-from mpodata.errors import DataError
+from mpodata.errors import DataError, UnknownName
 from mpodata.languages.identification import UNDETERMINED
 from mpodata.readers.formats import FORMATS
 from mpodata.readers.upstream import Upstream
@@ -64,6 +64,10 @@ def pairs_of(
     if is_paired(version):
         return list(version.pairs(split, translator, languages))
     splits = version.splits() if split == EVERY_SPLIT else (split,)
+    held = {config.language for config in version.manifest.configs.values()}
+    for code in languages or ():
+        if code not in held:
+            raise UnknownName("language", code, held)
     return [
         Pair(row.pair_id, row.side, row.side, row.category, row.source_id, row.quality)
         for name, config in version.manifest.configs.items()
@@ -71,6 +75,22 @@ def pairs_of(
         for part in splits
         for row in version.rows(name, part)
     ]
+
+
+def first_pairs(version: LoadedVersion, pairs: Sequence[Pair], count: int, *, enough: bool) -> list[Pair]:
+    """The first `count` pairs, the same in every language; of rows without counterpart the first of each language.
+
+    enough: raise DataError where there are fewer.
+    """
+    ids: dict[str, dict[str, None]] = {}  # what is counted -> its pair ids, in order
+    for pair in pairs:
+        ids.setdefault("pairs" if is_paired(version) else pair.target.language, {})[pair.pair_id] = None
+    few = [(what, len(held)) for what, held in ids.items() if len(held) < count]
+    if enough and few:
+        told = ", ".join(f"{held} train pairs" if what == "pairs" else f"{held} rows in {what}" for what, held in few)
+        raise DataError(f"{version.reference} has {told}, fewer than --pairs_per_language {count}.")
+    kept = {pair_id for held in ids.values() for pair_id in list(held)[:count]}
+    return [pair for pair in pairs if pair.pair_id in kept]
 
 
 @dataclass(slots=True)

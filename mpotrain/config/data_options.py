@@ -31,7 +31,8 @@ class DataConfig:
         default=None, metadata={"help": "Weight of a language's rows in the loss: sw=2,bn=1.5. Default: 1 each."}
     )
     pairs_per_language: int | None = field(
-        default=None, metadata={"help": "Use the first N pairs only, the same ones in every language."}
+        default=None,
+        metadata={"help": "Use the first N pairs, the same in every language; of native rows N of each."},
     )
     mix: str | None = field(
         default=None, metadata={"help": f"Train on rows made of the pairs, for --method sft: {', '.join(MIXES)}."}

@@ -42,7 +42,7 @@ from mpotrain.model.loading import check_precision, load_policy, load_tokenizer
 from mpotrain.objective.objective import Objective
 from mpotrain.objective.retention import RETENTION
 from mpotrain.runs import RUN_FILE, write_json
-from mpotrain.tables import is_paired, open_dataset, pairs_of
+from mpotrain.tables import first_pairs, is_paired, open_dataset, pairs_of
 from mpotrain.training import checkpoints
 from mpotrain.training.callbacks import MetricsFile
 from mpotrain.training.card import write_card
@@ -348,15 +348,7 @@ def select(loaded: LoadedVersion, data: DataConfig, split: str) -> list[Pair]:
                     raise UnknownName("target language", code, targets)
             pairs = [pair for pair in pairs if pair.target.language in asked]
     if data.pairs_per_language is not None:
-        pair_ids = list(dict.fromkeys(pair.pair_id for pair in pairs))
-        if split == "train" and len(pair_ids) < data.pairs_per_language:
-            raise DataError(
-                f"{loaded.reference} has {len(pair_ids)} {split} pairs, fewer than --pairs_per_language "
-                f"{data.pairs_per_language}."
-            )
-        first = pair_ids[: data.pairs_per_language]
-        kept = set(first)
-        pairs = [pair for pair in pairs if pair.pair_id in kept]
+        pairs = first_pairs(loaded, pairs, data.pairs_per_language, enough=split == "train")
     if not pairs:
         raise DataError(f"{loaded.reference} has no {split} pair in the languages asked for.")
     return pairs

@@ -11,13 +11,17 @@ import pytest
 
 import mpodata
 from mpodata.cli import main as mpodata_main
-from mpodata.errors import DataError
+from mpodata.errors import DataError, UnknownName
+from mpodata.versions.load import load
+from mpodata.versions.write import VersionWriter
 from mpotrain.cli import main
 from mpotrain.data import tokenise
 from mpotrain.evaluation.held_out import held_out
 from mpotrain.evaluation.model import EvaluatedModel
+from mpotrain.flags import renamed_flag
 from mpotrain.runs import read_run
-from mpotrain.tables import is_paired, open_dataset, pairs_of
+from mpotrain.tables import first_pairs, is_paired, open_dataset, pairs_of
+from tests.mpodata import small_versions
 from tests.mpotrain.tiny_dataset import THINGS, checkpoint, side, tokenizer
 
 
@@ -179,3 +183,34 @@ def test_a_table_that_cannot_be_trained_on_is_told_in_one_sentence(
     with pytest.raises(DataError, match=told) as caught:
         open_dataset(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def native(tmp_path):
+    """A version whose languages have rows of their own: ten in English, eight in Swahili."""
+    with VersionWriter(tmp_path / "native", parallel=False) as writer:
+        writer.add("en", "train", small_versions.rows("en", range(10)))
+        writer.add("native.sw", "train", small_versions.rows("sw", range(20, 28)))
+        writer.finish(small_versions.facts())
+    return load(str(tmp_path / "native"))
+
+
+def test_of_native_rows_every_language_gives_its_first_ones(native):
+    pairs = pairs_of(native, "train")
+    kept = first_pairs(native, pairs, 3, enough=True)
+    assert [(pair.target.language, pair.source_id) for pair in kept] == [
+        ("en", "row-0"), ("en", "row-1"), ("en", "row-2"), ("sw", "row-20"), ("sw", "row-21"), ("sw", "row-22"),
+    ]  # fmt: skip
+    with pytest.raises(DataError, match="has 8 rows in sw, fewer than --pairs_per_language 9"):
+        first_pairs(native, pairs, 9, enough=True)
+    assert len(first_pairs(native, pairs, 9, enough=False)) == 17
+
+
+def test_a_native_version_without_a_language_says_so_and_owes_no_rows_to_another(native):
+    with pytest.raises(UnknownName, match="Unknown language 'zh'"):
+        pairs_of(native, "train", languages=["zh"])
+    assert native.manifest.configs["native.sw"].dropped == {}
+
+
+def test_rows_per_language_is_another_name_of_the_flag():
+    assert renamed_flag("--rows_per_language=4") == "--pairs_per_language=4"
