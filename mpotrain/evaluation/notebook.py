@@ -65,20 +65,22 @@ class EvaluationRecord(dict[str, Any]):
     """results.json of an evaluation."""
 
     def _repr_html_(self) -> str:
+        titles = {benchmark["name"]: benchmark["title"] for benchmark in self["benchmarks"]}
         rows = []
-        attacks: dict[str, Interval] = {}
+        attacks: dict[str, dict[str, Interval]] = {}  # title of a benchmark -> language -> attack success
         for cell in self["cells"]:
-            rates = cell["rates"]
-            title = next(b["title"] for b in self["benchmarks"] if b["name"] == cell["benchmark"])
-            harm = "asr" if cell["kind"] == "harmful" else "helpful"
-            rows.append((title, _name(cell["language"]), cell["kind"], cell["answers"],
-                         share(rates.get("asr")), share(rates.get("helpful")), share(rates.get("usable"))))  # fmt: skip
-            if harm == "asr" and rates.get("asr", {}).get("n"):
-                attacks[f"{_name(cell['language'])}, {cell['benchmark']}"] = _interval(rates["asr"])
+            rates, title, name = cell["rates"], titles[cell["benchmark"]], _name(cell["language"])
+            shares = [share(rates.get(rate)) for rate in ("asr", "helpful", "usable")]
+            rows.append((title, name, cell["kind"], cell["answers"], *shares))
+            if cell["kind"] == "harmful" and rates["asr"]["n"]:
+                attacks.setdefault(title, {})[name] = _interval(rates["asr"])
         heads = ("benchmark", "language", "prompts", "answers", "attack success, %", "helpful, %", "usable, %")
         notes = [*standing_lines(self.get("standing")), *self["warnings"], self["signature"]]
-        plot = forest("Attack success", [Series("", attacks)]) if attacks else ""
-        return _page(table(str(self["model"]["title"]), heads, rows, notes), plot)
+        plots = [
+            f"<p>{shown(title)}: attack success</p>{forest(f'{title}: attack success', [Series('', known)])}"
+            for title, known in attacks.items()
+        ]
+        return _page(table(str(self["model"]["title"]), heads, rows, notes), *plots)
 
 
 class Pages(list[Path]):
