@@ -200,9 +200,7 @@ def _load(
         place = places.get(name) or (None if name in BENCHMARKS else name)
         if place is not None and (translated := load_version(name, place)) is not None:
             return translated
-        benchmark = find(name)
-        place = places.get(name) or (name if Path(name).exists() else None)
-        return benchmark, *load_prompts(benchmark, place)
+        return (benchmark := find(name)), *load_prompts(benchmark, place)
     reference = places.get(DATASET) or dataset
     if not reference:
         raise DataError("Benchmark 'dataset' needs a dataset version: --run RUN, or --data dataset=NAME@v1.0.0.")
