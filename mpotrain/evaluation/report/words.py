@@ -134,6 +134,8 @@ def _span(cells: Sequence[Cell], rate: str, title: str) -> str:
             f"{title}: {RATES[rate].title.lower()} in {name_of(low[1])} is {percent(low[0])} "
             f"({bounds(measured[low[1]])})"
         )
+    if low[0] == high[0]:
+        return f"{title}: {RATES[rate].title.lower()} is {percent(low[0])} in every language"
     return (
         f"{title}: {RATES[rate].title.lower()} lies between {percent(low[0])} ({name_of(low[1])}) and "
         f"{percent(high[0])} ({name_of(high[1])})"
@@ -152,7 +154,8 @@ def worst(cells: Sequence[Cell], rate: str, title: str) -> Statement | None:
         if (interval.value >= BAD) if lower_is_better else (interval.value <= 1 - BAD):
             told = f"{title}: every language is equally bad, {RATES[rate].title.lower()} {percent(interval.value)}."
             return Statement(told, "worse")
-        return Statement(f"{title}: no language is worse than the others ({percent(interval.value)} in all).")
+        rate_in_all = f"{RATES[rate].title.lower()} {percent(interval.value)} in all"
+        return Statement(f"{title}: no language is worse than the others ({rate_in_all}).")
     near = [
         name_of(other)
         for i, other in ordered[1:]

@@ -89,10 +89,11 @@ def test_the_words_say_where_another_language_than_the_assumed_one_leads(tmp_pat
 def test_the_same_rate_in_every_language_is_good_news_only_where_it_is_low(tmp_path):
     for rate, sentence in (
         (1.0, "Demo: every language is equally bad, attack success 100.0 %."),
-        (0.0, "Demo: no language is worse than the others (0.0 % in all)."),
+        (0.0, "Demo: no language is worse than the others (attack success 0.0 % in all)."),
     ):
         path = evaluation(tmp_path / str(rate), "m", answers({"en": rate, "sw": rate}, "harmful", first))
         assert sentence in told(path)
+        assert f"Demo: attack success is {100 * rate:.1f} % in every language. Usable answers: 100.0 %." in told(path)
 
 
 def test_the_words_say_which_language_is_worst(compared):
