@@ -124,3 +124,26 @@ def test_long_sequences_are_measured_in_batches_of_the_budget(forwards: list[int
 def test_dropout_is_off_for_policy_and_reference_alike(tmp_path: Path) -> None:
     made = policy(lora=True)
     assert all(module.p == 0 for module in made.model.modules() if isinstance(module, torch.nn.Dropout))
+
+
+def test_what_earlier_releases_measured_is_found_again() -> None:
+    sequence = Tokens((1, 2, 3), 2)
+    assert ReferenceRequest(sequence, (States("mean"),)).content() == [1, 2, 3, 2, True, "mean", False]
+    assert ReferenceRequest(sequence, per_token=True).content() == [1, 2, 3, 2, True, None, True]
+    record = {"log_prob": -1.5, "tokens": None, "state": "AACAPwAAAEA="}  # 1.0 and 2.0 as float32
+    value = module.Value.from_json(record, (States("mean"),))
+    assert value.states["mean"].tolist() == [1, 2]
+    assert value.to_json() == record
+
+
+def test_one_sequence_is_measured_once_for_all_kinds_of_states_asked_of_it(forwards: list[int]) -> None:
+    sequence = Tokens((0, 2, 9, 7, 3, 8, 8, 4), 5, scored=False)
+    kinds = (States("mean"), States("last_prompt"), States("last", layer=1))
+    made = policy()
+    found = measure_reference(
+        made.model, [ReferenceRequest(sequence, (kind,)) for kind in kinds], pack, identity={}, journal=None
+    )
+    assert forwards == [1]
+    hidden = made.model(input_ids=torch.tensor([sequence.input_ids]), output_hidden_states=True).hidden_states
+    for kind, expected in zip(kinds, (hidden[-1][0].mean(0), hidden[-1][0, 4], hidden[1][0, -1]), strict=True):
+        assert torch.allclose(found.states([sequence], kind)[0], expected.float(), atol=1e-6)

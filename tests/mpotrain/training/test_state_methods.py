@@ -146,3 +146,13 @@ def test_a_killed_run_of_mlc_goes_on_with_its_extractor(lora: bool, tmp_path: Pa
         resumed = train(tmp_path / "again", made=policy(lora=lora), resume=checkpoint, **shared)
     assert "state_extractor.weight" in {name.removeprefix("base_model.model.") for name in whole.parameters}
     assert resumed.close_to(whole)
+
+
+@pytest.mark.parametrize("method", ["cla", "lens", "mlc"])
+def test_padding_and_gradient_checkpointing_change_nothing(method: str, tmp_path: Path) -> None:
+    usual, padded, checkpointed = (
+        train(tmp_path / str(number), method=method, made=policy(pad=pad), max_steps=2, gradient_checkpointing=again)
+        for number, (pad, again) in enumerate(((False, False), (True, False), (False, True)))
+    )
+    assert padded.close_to(usual)
+    assert checkpointed.close_to(usual)
