@@ -290,12 +290,14 @@ def _version_entries(reference: str, split: str | None) -> Iterator[Entry | Drop
     from mpodata.versions.load import load
 
     version = load(reference)
+    parallel = version.manifest.parallel
     translators = [version.translator] if version.translator else list(version.translators())
     for part in [split] if split else version.splits():
-        for row in version.rows(version.dominant, part):
-            place = f"{version.dominant}/{part} {row.pair_id}"
-            yield Entry(place, row.side, identity=row.pair_id, counterweight=row.category == COUNTERWEIGHT)
-        for translator in translators:
+        for config in [version.dominant] if parallel else version.manifest.configs:  # native rows stand for themselves
+            for row in version.rows(config, part):
+                place = f"{config}/{part} {row.pair_id}"
+                yield Entry(place, row.side, identity=row.pair_id, counterweight=row.category == COUNTERWEIGHT)
+        for translator in translators if parallel else ():
             for pair in version.pairs(part, translator):
                 yield _paired(pair, f"{translator}.{pair.target.language}/{part} {pair.pair_id}")
 

@@ -27,7 +27,7 @@ from mpodata.refusals.guards import Guard
 from mpodata.refusals.prompt_guards import prompts_unsafe
 from mpodata.runtime.journal import Journal
 from mpodata.sources.rows import prompt_group
-from mpodata.versions.manifest import SPLITS, BuildFacts, Manifest, config_name
+from mpodata.versions.manifest import BuildFacts, Manifest, config_name
 from mpodata.versions.schema import Row
 from mpodata.versions.write import VersionWriter
 
@@ -96,7 +96,7 @@ def build_native(
     held_out = _test_groups(wanted)
     with VersionWriter(out, parallel=False) as writer:
         for rows in made:
-            for split in SPLITS:
+            for split in ("train", "test"):
                 kept = [prompt for prompt in rows.prompts if (prompt.slot.group in held_out) == (split == "test")]
                 writer.add(_config(wanted, rows.code), split, [_row(prompt, rows.code) for prompt in kept])
         return writer.finish(_facts(wanted, made, command))

@@ -106,6 +106,9 @@ def test_native_pairs_are_built_published_loaded_and_trained_on(built, tmp_path,
     assert "How do I" not in printed.out + printed.err
     manifest = read_manifest(built)
     assert manifest.parallel is False
+    card = (built / "README.md").read_text(encoding="utf-8")
+    assert "rows of their own in English, Swahili" in card
+    assert not any(claim in card for claim in ("dominant side", "--method mpo", "the same pairs", "Made for **MPO"))
     assert set(manifest.configs) == {"en", "native.sw"}
     dropped = manifest.configs["en"].dropped
     assert {"duplicate", "not-unsafe-by-both", "rejected-refused"} == set(dropped)
@@ -125,8 +128,22 @@ def test_native_pairs_are_built_published_loaded_and_trained_on(built, tmp_path,
     assert "mpo compares the languages of a pair" in capsys.readouterr().err
 
 
+def test_the_audits_page_shows_a_sample_of_every_language_and_no_text_unasked(built, tmp_path, capsys):
+    page = tmp_path / "audit.html"
+    assert mpodata.cli.main(["audit", str(built), "--html", str(page), "--examples", "5"]) == 0
+    printed = capsys.readouterr()
+    assert "en" in printed.out
+    assert "sw" in printed.out
+    for text in (*ANSWERS["en"], *ANSWERS["sw"], "How do I"):
+        assert text not in printed.out + page.read_text(encoding="utf-8")
+    shown = tmp_path / "shown.html"
+    assert mpodata.cli.main(["audit", str(built), "--html", str(shown), "--examples", "5", "--reveal"]) == 0
+    assert "<html" in shown.read_text(encoding="utf-8")
+
+
 def test_a_group_of_category_and_style_stands_in_one_split_in_all_languages(built):
     version = load(str(built))
+    assert version.splits() == ("train", "test")
     styles = {
         split: {row.category for config in version.manifest.configs for row in version.rows(config, split)}
         for split in ("train", "test")

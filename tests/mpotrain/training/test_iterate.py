@@ -22,7 +22,7 @@ from mpodata.versions.manifest import read_manifest
 from mpotrain.training import iterate as iterate_module
 from tests.mpodata.readable_version import write_readable
 
-BUILD = "--samples 12 --languages sw --set translator={translator} --set counterweight.share=0"
+BUILD = "--samples 8 --languages sw --set translator={translator} --set counterweight.share=0"
 TRAIN = ["--learning_rate", "4e-5", "--num_train_epochs", "1", "--global_batch_size", "8", "--max_length", "256",
          "--use_cpu", "true", "--dtype", "float32"]  # fmt: skip
 LIDR = "'{name: lidr, prompts: pocket-nllb, answers: pocket-nllb}'"
@@ -160,11 +160,7 @@ def test_a_killed_iteration_ends_in_the_same_bytes_and_pays_nothing_twice(tmp_pa
     expected = files_of(out)
     assert len([name for name in expected if name.endswith("model.safetensors")]) == 2
     shutil.rmtree(out)
-    awaited = [
-        "round-1/version/manifest.json", "round-1/run/configuration.json", "round-2/version.work",
-        "round-2/run/configuration.json",
-    ]  # fmt: skip
-    for place in awaited:
+    for place in ("round-1/run/configuration.json", "round-2/version.work"):
         process = start(out, tmp_path / "cache-2")
         while not (out / place).exists() and process.poll() is None:
             time.sleep(0.02)
