@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import whole
+from mpodata.runtime.terminal import printable
 
 if TYPE_CHECKING:
     from mpotrain.evaluation.calibration.estimate import Confusion
@@ -61,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     calibration = load_calibration(written.parent)
     assert calibration is not None
-    print(f"{calibration.judge} against {calibration.labelled} labelled answers")
+    print(printable(f"{calibration.judge} against {calibration.labelled} labelled answers"))
     for line in _lines(calibration.confusions):
-        print(f"  {line}")
+        print(printable(f"  {line}"))
     print(f"wrote {written}. `mpotrain report` now shows corrected rates beside the judge's.")
     return 0
 

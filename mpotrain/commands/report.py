@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import whole
+from mpodata.runtime.terminal import printable
 
 if TYPE_CHECKING:
     from mpotrain.evaluation.report.comparison import Comparison
@@ -45,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
 
     written, comparison = _written(args)
     for title, statements in summary(comparison):
-        print(title)
+        print(printable(title))
         for statement in statements:
-            print(f"  - {statement.text}")
+            print(printable(f"  - {statement.text}"))
     print(f"wrote {', '.join(str(path) for path in written)}")
     return 0
 

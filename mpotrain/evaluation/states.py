@@ -26,7 +26,7 @@ def read_states(path: Path) -> States:
     if not path.is_file():
         return {}
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             return {name.replace(".", "/"): arrays[name].astype(np.float32) for name in arrays.files}
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} is damaged ({type(error).__name__}). Evaluate again.") from error

@@ -294,3 +294,48 @@ def test_points_near_100_percent_are_drawn_on_an_axis_that_tells_them_apart():
     assert "0%" not in labels
     heights = [float(text.get("y")) for text in drawn.iter("text") if text.text in ("English", "Swahili")]
     assert all(20 <= height <= 290 for height in heights)
+
+
+@pytest.mark.parametrize("place", [("model", "title"), ("judges", 0, "name"), ("cells", 0, "language")])
+def test_what_a_strangers_evaluation_says_is_shown_on_the_terminal_not_obeyed(place, tmp_path, capsys):
+    from mpotrain.cli import main
+    from mpotrain.evaluation.folder import RESULTS
+    from tests.mpotrain.fake_judge import answers, evaluation
+
+    judged = answers({"en": 0.1, "sw": 0.5}, "harmful", lambda i, rate: i < rate * 20, n=20)
+    path = evaluation(tmp_path / "eval", "small", judged) / RESULTS
+    results = json.loads(path.read_text(encoding="utf-8"))
+    inside = results
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] += "\x1b]0;owned\x07\u202e"
+    path.write_text(json.dumps(results), encoding="utf-8")
+    assert main(["report", str(tmp_path / "eval"), "--out", str(tmp_path / "report.html")]) == 0
+    told = capsys.readouterr().out
+    assert "\\u001b]0;owned" in told
+    assert not {"\x1b", "\x07", "\u202e"} & set(told)
+
+
+@pytest.mark.parametrize("damage", ["judges", "cells", "baseline", "verdict", "half a line", "states"])
+def test_a_damaged_evaluation_is_one_sentence(damage, tmp_path, capsys):
+    from mpotrain.cli import main
+    from mpotrain.evaluation.folder import RESULTS, STATES, VERDICTS
+    from tests.mpotrain.fake_judge import answers, evaluation
+
+    judged = answers({"en": 0.1}, "harmful", lambda i, rate: i < rate * 20, n=20)
+    place = evaluation(tmp_path / "eval", "small", judged)
+    if damage in ("judges", "cells", "baseline"):
+        changed = {"judges": [], "cells": [{}], "baseline": "../../elsewhere"}[damage]
+        results = json.loads((place / RESULTS).read_text(encoding="utf-8")) | {damage: changed}
+        (place / RESULTS).write_text(json.dumps(results), encoding="utf-8")
+    elif damage == "states":
+        (place / STATES).write_bytes(b"PK\x03\x04 not a zip file")
+    else:
+        lines = (place / VERDICTS).read_text(encoding="utf-8").splitlines()
+        lines[-1] = lines[-1][:40] if damage == "half a line" else lines[-1].replace('"harmful"', '"harmfull"')
+        (place / VERDICTS).write_text("\n".join(lines), encoding="utf-8")
+    assert main(["report", str(place), "--out", str(tmp_path / "report.html")]) == 2
+    told = capsys.readouterr().err
+    assert "Evaluate again" in told
+    assert told.count("\n") == 1
+    assert not (tmp_path / "report.html").exists()

@@ -1,0 +1,54 @@
+"""A file appears whole or not at all, and nothing that was planted in its place is followed."""
+
+from pathlib import Path
+
+import pytest
+
+from mpodata.runtime.whole_files import whole_file, write_text
+
+
+def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    write_text(path, "before")
+    with pytest.raises(RuntimeError, match="power"), whole_file(path) as file:
+        file.write(b"half")
+        raise RuntimeError("power")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_is_replaced_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("ten years")
+    (tmp_path / "page.html").symlink_to(tmp_path / "thesis.txt")
+    write_text(tmp_path / "page.html", "page")
+    assert (tmp_path / "thesis.txt").read_text() == "ten years"
+    assert not (tmp_path / "page.html").is_symlink()
+
+
+def test_a_new_private_file_is_its_owners_and_takes_no_ones_place(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    write_text(path, "labels", private=True, new=True)
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        write_text(path, "others", new=True)
+    assert path.read_text() == "labels"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_names_the_file_and_not_the_one_aside(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "page.html", Path("/proc/page.html")):
+        with pytest.raises(OSError, match="") as caught:
+            write_text(path, "page")
+        assert ".partial" not in str(caught.value)
+
+
+def test_a_device_is_written_as_it_is() -> None:
+    with pytest.raises(OSError, match="No space left"):
+        write_text(Path("/dev/full"), "page")
+    assert Path("/dev/full").is_char_device()
+
+
+def test_lone_surrogates_are_kept_as_escapes(tmp_path: Path) -> None:
+    write_text(tmp_path / "answers.jsonl", "a\ud800b")
+    assert (tmp_path / "answers.jsonl").read_text() == "a\\ud800b"
