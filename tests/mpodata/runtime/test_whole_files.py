@@ -36,9 +36,9 @@ def test_a_new_private_file_is_its_owners_and_takes_no_ones_place(tmp_path: Path
 
 def test_an_error_names_the_file_and_not_the_one_aside(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(NotADirectoryError, match="file'$"):
+    with pytest.raises(NotADirectoryError, match=r"file'$"):
         write_text(tmp_path / "file" / "page.html", "page")
-    with pytest.raises(OSError, match="'/proc/page.html'$"):
+    with pytest.raises(OSError, match=r"'/proc/page.html'$"):
         write_text(Path("/proc/page.html"), "page")
 
 
