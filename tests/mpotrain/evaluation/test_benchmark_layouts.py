@@ -152,3 +152,10 @@ def test_no_benchmark_is_left_out() -> None:
     named = {name for row in re.findall(r"^\| ([a-z, -]+) \| \[", readme, re.MULTILINE) for name in row.split(", ")}
     assert named <= set(PUBLISHED)
     assert set(re.findall(r"^\| `--utility ([a-z-]+)` \|", readme, re.MULTILINE)) == set(UTILITY)
+
+
+def test_a_word_of_a_file_name_is_no_language_of_a_utility_task(tmp_path: Path) -> None:
+    from mpotrain.evaluation.utility import _files
+
+    write(tmp_path, {"my_mgsm_sw.tsv": UTILITY["mgsm"]["mgsm_sw.tsv"]})
+    assert _files(tmp_path) == {"sw": [tmp_path / "my_mgsm_sw.tsv"]}
