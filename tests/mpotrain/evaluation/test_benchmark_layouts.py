@@ -130,6 +130,10 @@ UTILITY = {
 }  # fmt: skip
 
 
+# Tasks whose published folders are made by hand in test files of their own.
+LOADED_ELSEWHERE = {"global-mmlu", "global-mmlu-lite", "x-alpacaeval"}
+
+
 @pytest.mark.parametrize("task", ["mgsm", "mmlu"])
 def test_a_utility_task_loads_its_published_layout(tmp_path: Path, task: str) -> None:
     write(tmp_path, UTILITY[task])
@@ -151,7 +155,8 @@ def test_no_benchmark_is_left_out() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     named = {name for row in re.findall(r"^\| ([a-z, -]+) \| \[", readme, re.MULTILINE) for name in row.split(", ")}
     assert named <= set(PUBLISHED)
-    assert set(re.findall(r"^\| `--utility ([a-z-]+)` \|", readme, re.MULTILINE)) == set(UTILITY)
+    rows = re.findall(r"^\| `--utility (.+?)` \|", readme, re.MULTILINE)
+    assert {task for row in rows for task in row.split("`, `")} == {*UTILITY, *LOADED_ELSEWHERE}
 
 
 def test_a_word_of_a_file_name_is_no_language_of_a_utility_task(tmp_path: Path) -> None:
