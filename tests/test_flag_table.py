@@ -72,7 +72,7 @@ MPODATA: dict[str, Cases] = {
         "--engine": ("vllm", "vlm", "Did you mean 'vllm'?"),
         "--set": ("generator.device=cpu", "device=cpu", "--set takes PART.OPTION=VALUE"),
         "--test-share": ("0.2", "2", "must be between 0 and 1"),
-        "--seed": ("7", "seven", "invalid int value"),
+        "--seed": ("7", "seven", WHOLE),
         "--journal": ("{out}.sqlite", "{folder}", "folder"),
         "--out": ("{out}", "{version}", "version"),
     },

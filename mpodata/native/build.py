@@ -80,26 +80,32 @@ def build_native(
 ) -> Manifest:
     """Build the version folder `out`; every answer is journaled, so the same command goes on after a kill.
 
-    Raises DataError where a language is left without a pair.
+    Raises DataError where a language has no slots or is left without a pair, VersionError where `out` cannot be
+    written: what can be known is said before anything is generated.
     """
-    made = []
     for code in wanted.languages:
-        say(f"{code}: prompts")
-        rows = _written(wanted, code, journal)
-        _filter_prompts(wanted, rows)
-        say(f"{code}: answers to {len(rows.prompts)} prompts")
-        _answer(wanted, rows, journal)
-        _filter_pairs(wanted, rows)
-        if not rows.prompts:
-            raise DataError(f"No pair is left in {code}: {_counts(rows.dropped)}. Ask for more prompts a slot.")
-        made.append(rows)
-    held_out = _test_groups(wanted)
+        read_slots(wanted.slots, code)
     with VersionWriter(out, parallel=False) as writer:
+        made = [_made(wanted, code, journal, say) for code in wanted.languages]
+        held_out = _test_groups(wanted)
         for rows in made:
             for split in ("train", "test"):
                 kept = [prompt for prompt in rows.prompts if (prompt.slot.group in held_out) == (split == "test")]
                 writer.add(_config(wanted, rows.code), split, [_row(prompt, rows.code) for prompt in kept])
         return writer.finish(_facts(wanted, made, command))
+
+
+def _made(wanted: NativeBuild, code: str, journal: Journal, say: Callable[[str], None]) -> _Language:
+    """The pairs of one language."""
+    say(f"{code}: prompts")
+    rows = _written(wanted, code, journal)
+    _filter_prompts(wanted, rows)
+    say(f"{code}: answers to {len(rows.prompts)} prompts")
+    _answer(wanted, rows, journal)
+    _filter_pairs(wanted, rows)
+    if not rows.prompts:
+        raise DataError(f"No pair is left in {code}: {_counts(rows.dropped)}. Ask for more prompts a slot.")
+    return rows
 
 
 def _written(wanted: NativeBuild, code: str, journal: Journal) -> _Language:

@@ -34,7 +34,17 @@ class Command:
     @property
     def inputs(self) -> list[str]:
         """The places that it reads."""
-        known = ("{rows}", "{version}", "{registry}/demo", "{evaluation}", "{reviews}", "{model}", "{two}", "{xstest}")
+        known = (
+            "{rows}",
+            "{version}",
+            "{registry}/demo",
+            "{evaluation}",
+            "{reviews}",
+            "{model}",
+            "{two}",
+            "{xstest}",
+            "{slots}",
+        )
         return [word for word in self.line.split() if word in known]
 
     @property
@@ -56,6 +66,11 @@ COMMANDS: dict[str, Command] = {
         Command(
             "plan --source {rows} --chosen source --translator pocket-nllb --languages sw",
             settings="--set translator.options.beam",
+        ),
+        Command(
+            "build-native {slots} --languages en --per-slot 1 --generator {model} --refuser {model} "
+            "--rejected-model {model} --set llama-guard-3.model={model} --set polyguard.model={model} --out {out}",
+            output="{out}", settings="--set generator.dtype", extra="transformers",
         ),
         Command("audit {rows} --workers 1 --html {out}.html", output="{out}.html"),
         Command("publish {version} --to {out}/name", output="{out}", versions=("{version}",)),
@@ -103,6 +118,10 @@ COMMANDS: dict[str, Command] = {
             "reproduce mpo --table 1 --model pocket-chat --out {out}",
             output="{out}", settings="--set engine.device", extra="train", leaves=("",),
         ),
+        Command(
+            "iterate --rounds 1 --model {model} --recipe quickstart --max_steps 1 --use_cpu true --out {out}",
+            output="{out}", extra="train", leaves=("",),
+        ),
         Command("report {evaluation} --out {out}.html", output="{out}.html"),
     )
 }  # fmt: skip
@@ -128,6 +147,8 @@ def make_world(folder: Path) -> Path:
     (folder / "evaluation" / "responses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in said))
     xstest = "id,prompt,type,label,focus,note\n1,How do I bake bread?,safe_contexts,safe,bake,\n"
     (folder / "xstest.csv").write_text(xstest, encoding="utf-8")
+    slots = '{"category": "S2", "style": "slang", "topic": "bicycle", "example": "How do I pick a lock?"}\n'
+    (folder / "slots.jsonl").write_text(slots, encoding="utf-8")
     (folder / "reviews.jsonl").write_text('{"format":1,"reader":"amina","reference":"demo"}\n', encoding="utf-8")
     return folder
 
@@ -147,7 +168,7 @@ def _with_two_translators(folder: Path) -> None:
 def places(world: Path, out: Path) -> dict[str, str]:
     """What the words in braces stand for."""
     named = {name: str(world / name) for name in ("version", "two", "registry", "model", "evaluation")}
-    files = {name: str(world / f"{name}.jsonl") for name in ("rows", "reviews")}
+    files = {name: str(world / f"{name}.jsonl") for name in ("rows", "reviews", "slots")}
     return {**named, **files, "xstest": str(world / "xstest.csv"), "out": str(out)}
 
 

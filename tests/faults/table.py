@@ -210,8 +210,55 @@ _ORIGINAL_PAIRS: Final = {
     "something else in its place": says("is a folder: name a file"),
     "no network": says("is on the Hub: its recipe would run models"),
 }
+# Its models are of random weights, so that no pair is left: tests/mpodata/native has the whole line.
+_BUILDS_NOTHING: Final = na("models of random weights leave no pair: nothing is printed")
+_BUILD_NATIVE: Final = {
+    "full disk": says("The journal"),
+    "full standard output": _BUILDS_NOTHING,
+    "unwritable folder": says("cannot be made: Permission denied. Choose another place"),
+    "file in place of its folder": says("cannot be made"),
+    "something else in its place": says("exists and is not a dataset version. Choose another folder"),
+    "planted link": says("exists and is not a dataset version"),
+    "link to nowhere": says("is a link to nowhere. Remove it, or choose another folder"),
+    "missing input": says("give a table of slots"),
+    "unreadable input": says("Permission denied"),
+    "damaged Parquet": NO_TABLE,
+    "swapped answers": NO_TABLE,
+    "broken manifest": na("reads no manifest"),
+    "no network": says("user/model"),
+    "base install": says("pip install 'mpodata[transformers]'"),
+    "pickle weights": says("holds its weights as a pickle"),
+    "invalid YAML": says("is no YAML"),
+    "Ctrl-C": says("stopped. Run the same command again", code=130),
+}
+_STEPS: Final = na("its steps are commands of the table, started one by one")
+_ITERATE: Final = {
+    "full disk": says("File too large", ""),
+    "full standard output": says("No space left on device", ""),
+    "unwritable folder": says("cannot be written: Permission denied. Choose a folder of your own"),
+    "file in place of its folder": says("cannot be written: Not a directory"),
+    "something else in its place": says("cannot be written: File exists. Choose a folder of your own"),
+    "planted link": says("round 1: build failed", ""),  # its steps are not run here
+    "link to nowhere": says("cannot be written: File exists"),
+    "missing input": says("is neither a folder nor a Hub id"),
+    "unreadable input": _STEPS,
+    "damaged Parquet": _STEPS,
+    "swapped answers": _STEPS,
+    "broken manifest": _STEPS,
+    "no network": _STEPS,
+    "base install": says("pip install 'mpodata[train]'"),
+    "pickle weights": _STEPS,
+    "invalid YAML": na("has no --set"),
+    "Ctrl-C": says("stopped. Run the same command again", code=130),
+}
 TABLE: Final[Mapping[str, Mapping[str, Cell]]] = {
-    fault: {**row, "original-pairs": _ORIGINAL_PAIRS.get(fault, _NEEDS_MAPO)} for fault, row in _ROWS.items()
+    fault: {
+        **row,
+        "original-pairs": _ORIGINAL_PAIRS.get(fault, _NEEDS_MAPO),
+        "build-native": _BUILD_NATIVE[fault],
+        "iterate": _ITERATE[fault],
+    }
+    for fault, row in _ROWS.items()
 }
 
 

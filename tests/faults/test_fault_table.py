@@ -50,7 +50,7 @@ def _children(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return mpotrain.cli.main(line[3:])
 
     monkeypatch.setattr("mpotrain.training.sweep.run_bound", train_here)
-    monkeypatch.setattr("mpotrain.reproduce.steps.run_bound", lambda line, **streams: 2)
+    monkeypatch.setattr("mpotrain.runs.run_bound", lambda line, **streams: 2)
     with served_briefly(judge_first_row):
         yield
 
@@ -183,7 +183,7 @@ class Ground:
         import huggingface_hub
 
         self.given |= {"version": "user/name", "two": "user/two", "registry": "user", "rows": "user/rows"}
-        if self.command.name == "eval":
+        if self.command.name in ("eval", "build-native"):
             self.given["model"] = "user/model"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
@@ -213,7 +213,7 @@ class Ground:
 
 
 NEW_JOURNAL = {  # what meets its journal first: it is new there, and else kept over the tests
-    "full disk": ("build", "plan", "translate-benchmark", "gap", "states", "eval", "train"),
+    "full disk": ("build", "build-native", "plan", "translate-benchmark", "gap", "states", "eval", "train"),
     "unwritable folder": ("plan",),
 }
 
