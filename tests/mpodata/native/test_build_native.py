@@ -88,7 +88,7 @@ def build(slots, server, out, *more):
         for setting in ("engine=openai", f"model={model}", f"engine_options={{base_url: '{server.url}'}}")
     ]
     return [
-        "build-native", str(slots), "--languages", "en,sw", "--per-slot", "6", "--engine", "openai", "--generator",
+        "build-native", str(slots), "--languages", "en,sw", "--per-slot", "4", "--engine", "openai", "--generator",
         "generator", "--refuser", "refuser", "--rejected-model", "rejected", *url, *guards, "--test-share", "0.4",
         "--journal", str(out.parent / "journal.sqlite"), "--out", str(out), *more,
     ]  # fmt: skip

@@ -4,6 +4,7 @@ import json
 import string
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 import pytest
 
@@ -86,8 +87,13 @@ def recorded(path: Path, table: Path, carry: Callable[[str], str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def swahili(tmp_path_factory) -> Callable[[str], str]:
-    translator = pocket_nllb()
-    return lambda text: str(translator.texts([text], "en", "sw")[0])
+    translator, lock = pocket_nllb(), Lock()  # the servers answer in several threads; the model and its journal are one
+
+    def translate(text: str) -> str:
+        with lock:
+            return str(translator.texts([text], "en", "sw")[0])
+
+    return translate
 
 
 def test_pocket_nllb(table, tmp_path):
