@@ -10,18 +10,19 @@ The rows of two languages share slots, not wording: the version says `parallel: 
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from mpodata.engines import Answer, Engine, Sampling
+from mpodata.engines.journaled import journaled_answers
 from mpodata.errors import DataError
 from mpodata.languages.identification import other_languages
 from mpodata.licences import model_licence
 from mpodata.native.instructions import INSTRUCTIONS, generator_prompt, refuser_prompt
 from mpodata.native.slots import Slot, read_slots
 from mpodata.readers.upstream import Upstream
-from mpodata.records import Message, Quality, Side, content_id, user_turn
+from mpodata.records import Quality, Side, content_id
 from mpodata.refusals import Exchange, is_refusal
 from mpodata.refusals.guards import Guard
 from mpodata.refusals.prompt_guards import prompts_unsafe
@@ -83,11 +84,10 @@ def build_native(
     Raises DataError where a language has no slots or is left without a pair, VersionError where `out` cannot be
     written: what can be known is said before anything is generated.
     """
-    for code in wanted.languages:
-        read_slots(wanted.slots, code)
+    slots = {code: read_slots(wanted.slots, code) for code in wanted.languages}
     with VersionWriter(out, parallel=False) as writer:
-        made = [_made(wanted, code, journal, say) for code in wanted.languages]
-        held_out = _test_groups(wanted)
+        made = [_made(wanted, code, slots[code], journal, say) for code in wanted.languages]
+        held_out = _test_groups(wanted, slots[wanted.languages[0]])
         for rows in made:
             for split in ("train", "test"):
                 kept = [prompt for prompt in rows.prompts if (prompt.slot.group in held_out) == (split == "test")]
@@ -95,10 +95,12 @@ def build_native(
         return writer.finish(_facts(wanted, made, command))
 
 
-def _made(wanted: NativeBuild, code: str, journal: Journal, say: Callable[[str], None]) -> _Language:
+def _made(
+    wanted: NativeBuild, code: str, slots: Sequence[Slot], journal: Journal, say: Callable[[str], None]
+) -> _Language:
     """The pairs of one language."""
     say(f"{code}: prompts")
-    rows = _written(wanted, code, journal)
+    rows = _written(wanted, code, slots, journal)
     _filter_prompts(wanted, rows)
     say(f"{code}: answers to {len(rows.prompts)} prompts")
     _answer(wanted, rows, journal)
@@ -108,13 +110,12 @@ def _made(wanted: NativeBuild, code: str, journal: Journal, say: Callable[[str],
     return rows
 
 
-def _written(wanted: NativeBuild, code: str, journal: Journal) -> _Language:
+def _written(wanted: NativeBuild, code: str, slots: Sequence[Slot], journal: Journal) -> _Language:
     """What the generator wrote for every slot, each prompt once."""
-    slots = read_slots(wanted.slots, code)
-    sampling = Sampling(**{**asdict(WRITTEN), "candidates": wanted.per_slot, "seed": wanted.seed})
+    sampling = replace(WRITTEN, candidates=wanted.per_slot, seed=wanted.seed)
     asked = [generator_prompt(slot, code) for slot in slots]
     rows, seen = _Language(code), set[str]()
-    for slot, answers in zip(slots, _answers(wanted.generator, asked, sampling, journal), strict=True):
+    for slot, answers in zip(slots, journaled_answers(wanted.generator, asked, sampling, journal), strict=True):
         for answer in answers:
             text = answer.text.strip()
             reason = _unusable(answer) or ("generator-refused" if is_refusal(text, code) else None)
@@ -139,8 +140,8 @@ def _filter_prompts(wanted: NativeBuild, rows: _Language) -> None:
 def _answer(wanted: NativeBuild, rows: _Language, journal: Journal) -> None:
     """Both answers to every prompt that is left."""
     texts = [prompt.text for prompt in rows.prompts]
-    chosen = _answers(wanted.refuser, texts, ANSWERED, journal, refuser_prompt(rows.code))
-    rejected = _answers(wanted.rejected, texts, ANSWERED, journal)
+    chosen = journaled_answers(wanted.refuser, texts, ANSWERED, journal, refuser_prompt(rows.code))
+    rejected = journaled_answers(wanted.rejected, texts, ANSWERED, journal)
     reasons: list[str | None] = []
     for prompt, (refusal,), (harmful,) in zip(rows.prompts, chosen, rejected, strict=True):
         prompt.chosen, prompt.rejected = refusal.text.strip(), harmful.text.strip()
@@ -176,33 +177,15 @@ def _filter_pairs(wanted: NativeBuild, rows: _Language) -> None:
     rows.keep(reasons)
 
 
-def _answers(
-    engine: Engine, prompts: Sequence[str], sampling: Sampling, journal: Journal, system: str | None = None
-) -> list[list[Answer]]:
-    """`sampling.candidates` answers to each prompt, from the journal where they were drawn before."""
-    before: list[Message] = [] if system is None else [Message(role="system", content=system)]
-
-    def draw(part: list[str]) -> list[list[dict[str, Any]]]:
-        drawn = engine.answers([[*before, *user_turn(prompt)] for prompt in part], sampling)
-        return [[asdict(answer) for answer in answers] for answers in drawn]
-
-    spec = {**engine.provenance(), "sampling": asdict(sampling), **({"system": system} if system else {})}
-    recorded = journal.through(
-        "answer", spec, prompts, draw, block=engine.block,
-        keep=lambda answers: all(answer["finish"] != "error" for answer in answers),
-    )  # fmt: skip
-    return [[Answer(**answer) for answer in answers] for answers in recorded]
-
-
 def _unusable(answer: Answer) -> str | None:
     if answer.finish == "stop":
         return None if answer.text.strip() else "empty"
     return {"error": "service", "blocked": "blocked"}.get(answer.finish, "truncated")
 
 
-def _test_groups(wanted: NativeBuild) -> frozenset[str]:
+def _test_groups(wanted: NativeBuild, slots: Sequence[Slot]) -> frozenset[str]:
     """The (category, style) groups that stand in test, in all languages: the share of the table's, drawn by hash."""
-    groups = {slot.group for slot in read_slots(wanted.slots, wanted.languages[0])}
+    groups = {slot.group for slot in slots}
     drawn = sorted(groups, key=lambda group: content_id(str(wanted.seed), group))
     return frozenset(drawn[: round(wanted.test_share * len(drawn))])
 

@@ -1,16 +1,15 @@
 """The parts that a recipe names (engine, detector, translator), each made once and when first needed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
 from mpodata.engines import ENGINES, Answer, Engine
-from mpodata.engines.reasoning import restored
+from mpodata.engines.journaled import answer_spec, journaled_answers
 from mpodata.errors import RecipeError
 from mpodata.quality.estimation import QualityEstimation
 from mpodata.recipe import Recipe
-from mpodata.records import Message, SourceRow, user_turn
+from mpodata.records import SourceRow
 from mpodata.refusals import DETECTORS, Detector
 from mpodata.registry import construct
 from mpodata.runtime.journal import Journal
@@ -75,8 +74,7 @@ class Components:
 
     def answer_spec(self, system: str | None = None) -> dict[str, Any]:
         """What an answer depends on beside its prompt; `system`: the system message before it, if any."""
-        spec = {**self.engine.provenance(), "sampling": asdict(self.recipe.sampling)}
-        return spec if system is None else {**spec, "system": system}
+        return answer_spec(self.engine, self.recipe.sampling, system)
 
     def system_of(self, row: SourceRow) -> str | None:
         """The system message that the policy gets with a row's prompt: harmless prompts get none."""
@@ -91,15 +89,4 @@ class Components:
         return [answers[place] for place in range(len(rows))]
 
     def _answers(self, prompts: Sequence[str], system: str | None) -> list[list[Answer]]:
-        before: list[Message] = [] if system is None else [{"role": "system", "content": system}]
-
-        def draw(part: list[str]) -> list[list[dict[str, Any]]]:
-            drawn = self.engine.answers([[*before, *user_turn(prompt)] for prompt in part], self.recipe.sampling)
-            return [[asdict(answer) for answer in answers] for answers in drawn]
-
-        def complete(answers: list[dict[str, Any]]) -> bool:
-            return all(answer["finish"] != "error" for answer in answers)
-
-        spec, block = self.answer_spec(system), self.engine.block
-        recorded = self.journal.through("answer", spec, prompts, draw, block=block, keep=complete, done=self.progress)
-        return [[restored(answer) for answer in answers] for answers in recorded]
+        return journaled_answers(self.engine, prompts, self.recipe.sampling, self.journal, system, done=self.progress)
