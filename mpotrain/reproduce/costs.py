@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mpodata.pipeline.plan import DECODING_EFFICIENCY, GPU_FLOPS
+from mpotrain.evaluation.utility.harness import HARNESS
 
 H100 = GPU_FLOPS["h100"]
 TRAINING = 0.30  # share of the peak that training reaches
@@ -49,7 +50,7 @@ def answering(benchmark: str, languages: int, billions: float, judge: str, limit
     per_language = min(prompts, limit) if limit else prompts
     count = per_language * (1 if benchmark == "csrt" else languages)
     hours = 2e9 * billions * count * ANSWER_TOKENS / (H100 * DECODING_EFFICIENCY) / 3600 + _start(billions)
-    paid = ":" in judge and benchmark not in ("mmlu", "mgsm", "global-mmlu", "global-mmlu-lite")
+    paid = ":" in judge and benchmark not in HARNESS
     foreign = count if benchmark == "csrt" else count - per_language
     calls = count if benchmark == "mt-bench" else count + foreign
     return Cost(hours, calls if paid else 0)

@@ -108,7 +108,7 @@ def _missing(table: Table, options: Options) -> dict[str, str]:
     for key, part in table.parts.items():
         asked = part.utility or part.benchmark
         if asked in UNSUPPORTED:
-            missing[key] = "this version has no pairwise judge, which win rates need"
+            missing[key] = "win rates are in no reproduction yet: `mpotrain eval --utility x-alpacaeval` measures them"
         elif part.utility and part.utility not in options.data:
             missing[key] = f"--data {part.utility}={NEEDS[part.utility]}"
         elif part.benchmark in NEEDS and part.benchmark not in options.data:

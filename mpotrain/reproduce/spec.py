@@ -9,11 +9,13 @@ import yaml
 
 from mpodata.errors import ConfigError, UnknownName
 from mpotrain.evaluation.published import PublishedTable, published
+from mpotrain.evaluation.utility import mt_bench
+from mpotrain.evaluation.utility.harness import HARNESS
 
 FOLDER = Path(__file__).parent
 TABLES = FOLDER / "tables"
-UTILITY = ("mt-bench", "mmlu", "mgsm", "global-mmlu", "global-mmlu-lite")  # measured by `mpotrain eval --utility`
-UNSUPPORTED = {"x-alpacaeval", "x-alpacaeval-lc", "x-alpacaeval-low"}  # need a pairwise judge
+UTILITY = (mt_bench.TASK, *HARNESS)  # measured by `mpotrain eval --utility`
+UNSUPPORTED = {"x-alpacaeval", "x-alpacaeval-lc", "x-alpacaeval-low"}  # no table runs them yet
 _KEYS = {
     "title", "published", "model", "base_model", "judge", "data", "runs", "parts", "claims", "note", "settings",
 }  # fmt: skip
@@ -71,7 +73,7 @@ class Part:
     @property
     def scale(self) -> float:
         """From what our files hold to the table's unit: shares to percent."""
-        return 100.0 if self.benchmark or (self.utility and self.utility != "mt-bench") else 1.0
+        return 100.0 if self.benchmark or self.utility in HARNESS else 1.0
 
 
 @dataclass(frozen=True, slots=True)
