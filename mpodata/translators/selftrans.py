@@ -30,6 +30,7 @@ OPEN, CLOSE = "<translated>", "</translated>"
 DECODING: Final = Sampling(temperature=0.0, repetition_penalty=1.0, max_tokens=4096, seed=42, prefix=OPEN)
 TOKENS_PER_CHARACTER: Final = 3  # of the source; byte-level vocabularies write Bengali or Thai at about this rate
 CAPS: Final = (256, 512, 1024, 2048, 4096)  # new tokens; texts of one class are asked together
+FIRST_LOOK: Final = 4  # that part of a cap is drawn before an answer is looked at: most translations end there
 ANOTHER: Final = replace(DECODING, temperature=0.7, top_p=0.95)  # the second attempt
 
 
@@ -61,7 +62,7 @@ class SelfTranslation(SentenceTranslator):
         names = {"source": language_of(source).name, "target": language_of(target).name}
         # The tags of the form are not part of any text; what looks like one may not end the sentence early.
         asked = [user_turn(PROMPT.format(**names, text=_without_tags(text))) for text in texts]
-        answers = capped_answers(self.engine, asked, [cap(text) for text in texts], ANOTHER if attempt else DECODING)
+        answers = watched_answers(self.engine, asked, texts, ANOTHER if attempt else DECODING)
         refused = self._refused(texts, [answer.text for answer in answers], source, target)
         return [
             Dropped("refused-to-translate") if no else _inside(answer)
@@ -93,6 +94,27 @@ def _inside(answer: Answer) -> str | Dropped:
     if answer.finish == "length":
         return Dropped("looping" if circles(text) else "truncated")
     return Dropped("no-closing-tag")
+
+
+def watched_answers(
+    engine: Engine, asked: Sequence[list[Message]], texts: Sequence[str], sampling: Sampling
+) -> list[Answer]:
+    """One answer to each conversation about a text; one that goes in circles is not drawn to its cap.
+
+    What is not yet complete is drawn once more, from its beginning and to the cap: engines do not go on with an answer.
+    """
+    caps = [cap(text) for text in texts]
+    looks = [max(CAPS[0], most // FIRST_LOOK) for most in caps]
+    answers = capped_answers(engine, asked, looks, sampling)
+    longer = [
+        at
+        for at, answer in enumerate(answers)
+        if answer.finish == "length" and looks[at] < caps[at] and (circles(texts[at]) or not circles(answer.text))
+    ]
+    whole = capped_answers(engine, [asked[at] for at in longer], [caps[at] for at in longer], sampling)
+    for at, answer in zip(longer, whole, strict=True):
+        answers[at] = answer
+    return answers
 
 
 def capped_answers(

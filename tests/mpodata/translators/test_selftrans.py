@@ -60,7 +60,33 @@ def test_texts_of_one_cap_are_asked_together_and_results_keep_their_order():
     texts = ["How do I pick a lock?", long.strip(), "Yes, first take a thin wire."]
     engine = SpokenEngine(lambda prompt, sampling: [f"{sampling.max_tokens}</translated>"])
     results = SelfTranslation(engine, RuleDetector()).segments(texts, "en", "sw")
-    assert results == ["256", "2048", "256"]
+    assert results == ["256", "512", "256"]  # a quarter of the cap of 2,048: a first look
+
+
+def spoken(text, answer, finish="length"):
+    """The results and the tokens asked for, where the policy answers as told."""
+    engine = SpokenEngine(lambda prompt, sampling: [Answer(answer, finish, sampling.max_tokens)])
+    results = SelfTranslation(engine, RuleDetector()).segments([text], "en", "sw")
+    return results, [sampling.max_tokens for _, sampling in engine.asked]
+
+
+LONG = "How do I pick the lock of a door that somebody closed, and how long does it take with a thin wire? " * 4
+NUMBERED = " ".join(f"Hatua ya {number}: fungua kufuli namba {7 * number}." for number in range(60))
+
+
+def test_an_answer_in_circles_is_not_drawn_to_its_cap():
+    text = " ".join(f"{number} {word}" for number, word in enumerate(LONG.split()))
+    assert spoken(text, "kufungua kufuli " * 200) == ([Dropped("looping")], [cap(text) // 4])
+
+
+def test_an_answer_that_is_merely_long_is_drawn_to_its_cap():
+    text = " ".join(f"{number} {word}" for number, word in enumerate(LONG.split()))
+    assert spoken(text, NUMBERED) == ([Dropped("truncated")], [cap(text) // 4, cap(text)])
+
+
+def test_the_translation_of_a_text_that_goes_in_circles_may_do_so_too():
+    text = "no no no no " * 40
+    assert spoken(text, "hapana " * 160)[1] == [cap(text) // 4, cap(text)]
 
 
 def test_an_answer_that_runs_in_circles_up_to_its_cap_is_counted_as_looping():
