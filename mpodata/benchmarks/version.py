@@ -24,6 +24,7 @@ from mpodata.errors import VersionError
 from mpodata.languages import language
 from mpodata.licences import derived_licence, licensed_parts
 from mpodata.runtime.files import file_inside
+from mpodata.runtime.whole_files import check_folder_writable
 from mpodata.versions.card import cards_folder
 from mpodata.versions.card_facts import cell
 from mpodata.versions.manifest import CARD, MANIFEST
@@ -102,11 +103,12 @@ def _read(folder: Path) -> BenchmarkVersion | None:
 
 
 def check_place(out: Path) -> None:
-    """Raise VersionError, before anything is translated, where `out` can hold no versions of a benchmark."""
+    """Raise VersionError or OSError, before anything is translated, where `out` can hold no versions of a benchmark."""
     if out.is_file():
         raise VersionError(f"{out} is a file: name a folder ROOT/NAME, the benchmark's versions go into it.")
     if (out / MANIFEST).exists() or (FolderStore(out).tags() and open_benchmark(str(out)) is None):
         raise VersionError(f"{out} holds a dataset, or one version: name a folder ROOT/NAME for the benchmark.")
+    check_folder_writable(out)
 
 
 def write_version(

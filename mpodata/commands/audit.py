@@ -9,7 +9,7 @@ from mpodata.audit.export import SUFFIXES, write_rows
 from mpodata.audit.preferences import FORMATS
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import whole
-from mpodata.runtime.whole_files import write_text
+from mpodata.runtime.whole_files import check_writable, write_text
 
 HELP = "Run the quality checks over any multilingual preference data; counts by language and reason."
 EXAMPLE = "mpodata audit preferences.jsonl --against multijail.csv --html audit.html"
@@ -53,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     for option, path in (("--html", args.html), ("--rows", args.rows)):
         if path is not None and not path.resolve().parent.is_dir():
             raise ConfigError(f"{option} {path}: the folder {path.resolve().parent} does not exist. Make it first.")
+        if path is not None:
+            check_writable(path)
     if args.rows is not None and args.rows.suffix not in SUFFIXES:
         raise ConfigError(f"--rows {args.rows}: name a file that ends in {', '.join(SUFFIXES)}.")
     if args.reveal and args.html is None:

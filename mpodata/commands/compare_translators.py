@@ -7,7 +7,7 @@ from pathlib import Path
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import listed, parts, whole
 from mpodata.runtime.terminal import printable
-from mpodata.runtime.whole_files import write_text
+from mpodata.runtime.whole_files import check_writable, write_text
 from mpodata.versions.load import load
 
 HELP = "Say, language by language, where two translators of one version differ most, with intervals."
@@ -33,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--reveal puts texts on the HTML page or in the JSON: give --html OUT or --json as well.")
     if args.html is not None and not args.html.resolve().parent.is_dir():
         raise ConfigError(f"--html {args.html}: the folder {args.html.resolve().parent} does not exist. Make it first.")
+    if args.html is not None:
+        check_writable(args.html)
     names = parts(args.translators or "")
     comparison = compare_translators(load(args.reference), names, farthest=args.examples)
     if args.html is not None:

@@ -10,7 +10,7 @@ from mpodata.errors import ConfigError, UnknownName
 from mpodata.hub import is_hub_id
 from mpodata.pipeline.original_pairs import OriginalPairs
 from mpodata.runtime.flags import listed, parts
-from mpodata.runtime.whole_files import write_text
+from mpodata.runtime.whole_files import check_writable, write_text
 from mpodata.versions.load import load
 
 HELP = "Write every training pair that MAPO or LIDR make of a version, as their authors train on them."
@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.out.is_dir():
         raise ConfigError(f"--out {args.out} is a folder: name a file, for example {args.out / 'pairs.jsonl'}.")
+    check_writable(args.out)
     version = load(args.reference)
     translator = args.translator or version.translator or _only(version.translators(), args.reference)
     available = version.languages(translator)

@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,32 @@ def write_text(path: Path, text: str, *, private: bool = False, new: bool = Fals
     """Write a UTF-8 text file whole or not at all. Lone surrogates, which models emit, are kept as escapes."""
     with whole_file(path, private=private, new=new) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
+
+
+def check_writable(path: Path) -> None:
+    """Raise the OSError that `whole_file` would meet at `path`: before work of hours rather than after it."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if _is_stream(path):
+        return
+    _check_folder(path.parent, path)
+
+
+def check_folder_writable(folder: Path) -> None:
+    """Raise the OSError that making `folder`, where it is not there, or a file in it would meet. Leaves nothing."""
+    _check_folder(folder, folder)
+
+
+def _check_folder(folder: Path, asked: Path) -> None:
+    """As check_folder_writable; an error names `asked`, or the part of its path that is no folder."""
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    try:
+        with tempfile.TemporaryFile(dir=there, prefix=".", suffix=".partial"):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(asked)) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ from mpodata.hub import redact_command
 from mpodata.registry import construct
 from mpodata.runtime.flags import listed, named, number, parts, places, whole
 from mpodata.runtime.journal import Journal, cache_folder
+from mpodata.runtime.whole_files import check_folder_writable
 from mpodata.runtime.yaml_text import parse_yaml
 from mpotrain.commands import require_training
 from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
@@ -115,6 +116,7 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
     if args.baseline and base is None:
         raise ConfigError("--baseline needs a training run that names its base model: use --run RUN.")
     out = _out(args)
+    check_folder_writable(out)
     suite_asked, utility_tasks = _asked(args, evaluated)
     options = _options(args.settings)
     asked = _what_is_asked(args, evaluated)

@@ -7,6 +7,7 @@ from typing import Any
 
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import listed, named, number, whole
+from mpodata.runtime.whole_files import check_writable
 from mpotrain.commands import DTYPES, require_training
 
 HELP = "Measure the reward gap per language: how much likelier a model finds the chosen answers than the rejected ones."
@@ -48,8 +49,10 @@ def run(args: argparse.Namespace) -> int:
 def perform(args: argparse.Namespace) -> dict[str, Any]:
     """Measure; returns the figures with what made them, and writes them to --out."""
     require_training("gap")
-    if args.out is not None and args.out.is_dir():
-        raise ConfigError(f"--out {args.out} is a folder: name a file, for example {args.out / 'gap.json'}.")
+    if args.out is not None:
+        if args.out.is_dir():
+            raise ConfigError(f"--out {args.out} is a folder: name a file, for example {args.out / 'gap.json'}.")
+        check_writable(args.out)
     from trl import ModelConfig
 
     from mpodata.runtime.journal import Journal, cache_folder

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import whole
 from mpodata.runtime.terminal import printable
+from mpodata.runtime.whole_files import check_writable
 
 if TYPE_CHECKING:
     from mpotrain.evaluation.report.comparison import Comparison
@@ -55,10 +56,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _written(args: argparse.Namespace) -> "tuple[list[Path], Comparison]":
     from mpotrain.evaluation.report.comparison import gather
-    from mpotrain.evaluation.report.page import write_report
+    from mpotrain.evaluation.report.page import pages, write_report
 
     tables = args.published.split(",") if args.published else []
     if args.out.is_dir():
         raise ConfigError(f"--out {args.out} is a folder: name a file, for example {args.out / 'report.html'}.")
+    for written in pages(args.out):
+        check_writable(written)
     comparison = gather(args.paths, args.against)
     return write_report(comparison, args.out, published=tables, texts=args.show_text), comparison

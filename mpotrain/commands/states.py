@@ -7,6 +7,7 @@ from typing import Any
 
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import listed, named
+from mpodata.runtime.whole_files import check_writable
 from mpotrain.commands import DTYPES, require_training
 
 HELP = "Draw last-layer states of prompts with a safe and an unsafe answer appended (the MPO paper's Figure 5)."
@@ -42,8 +43,13 @@ def run(args: argparse.Namespace) -> int:
     record = perform(args)
     print(json.dumps(record, indent=2) if args.json else table(record))
     if not args.json:
-        print(f"wrote {args.out.with_suffix('.html')}, {args.out.with_suffix('.json')}")
+        print(f"wrote {', '.join(map(str, pages(args.out)))}")
     return 0
+
+
+def pages(out: Path) -> tuple[Path, Path]:
+    """The page and its JSON twin that are written for --out."""
+    return out.with_suffix(".html"), out.with_suffix(".json")
 
 
 def perform(args: argparse.Namespace) -> dict[str, Any]:
@@ -51,6 +57,8 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
     require_training("states")
     if args.out.is_dir():
         raise ConfigError(f"--out {args.out} is a folder: name a file, for example {args.out / 'states.html'}.")
+    for written in pages(args.out):
+        check_writable(written)
     from trl import ModelConfig
 
     from mpodata.runtime.journal import Journal, cache_folder

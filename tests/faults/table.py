@@ -82,7 +82,7 @@ _ROWS: Final[Mapping[str, Mapping[str, Cell]]] = {
     "file in place of its folder": {
         **each(f"{PRINT} plan", NO_TEXT),
         **each("build publish apply-review export", says("cannot be made|cannot be written")),
-        **each("translate-benchmark", says("cannot be made: Not a directory")),
+        **each("translate-benchmark", says("Not a directory")),
         **each("train", says("cannot be written: Not a directory")),
         **each("audit compare-translators", says("does not exist. Make it first")),
         **each("gap states calibrate report review eval tasks sweep reproduce", says("Not a directory|File exists")),

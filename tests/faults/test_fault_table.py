@@ -269,6 +269,40 @@ def test_a_fault_is_said_in_one_sentence_and_leaves_nothing_half_made(
     assert_nothing_half_made(ground, cell)
 
 
+# Commands that read a version, an evaluation or a table, or look whether their models are there, before they look at
+# the place: seconds, and no model is loaded.
+READ_FIRST = (
+    "build",
+    "build-native",
+    "publish",
+    "apply-review",
+    "export",
+    "review",
+    "calibrate",
+    "train",
+    "iterate",
+)
+UNUSABLE = ("unwritable folder", "file in place of its folder", "something else in its place")
+
+
+@pytest.mark.parametrize("fault", UNUSABLE)
+@pytest.mark.parametrize("name", [name for name, made in COMMANDS.items() if made.output and name not in READ_FIRST])
+def test_an_unusable_output_is_said_before_any_input_is_read(
+    fault: str, name: str, world: Path, warm_cache: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    cell = TABLE[fault][name]
+    monkeypatch.setenv("MPODATA_CACHE", str(warm_cache))
+    ground = Ground(COMMANDS[name], world, tmp_path)
+    for place in {word.strip("{}").partition("}")[0] for word in COMMANDS[name].inputs}:
+        ground.given[place] = str(tmp_path / "nowhere")
+    with getattr(ground, fault.replace(" ", "_"))():
+        code = run(COMMANDS[name], ground.given)
+    told = capsys.readouterr().err
+    assert code == 2
+    assert any(words in told for words in cell.words.split("|")), told
+
+
 IN_A_BASE_INSTALL = """
 import contextlib, io, json, sys
 import mpodata.cli, mpotrain.cli

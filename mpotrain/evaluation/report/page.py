@@ -29,6 +29,11 @@ from mpotrain.evaluation.report.overview import corrected_tables, price_tables, 
 TEMPLATES = Path(__file__).with_name("templates")
 
 
+def pages(out: Path) -> tuple[Path, Path, Path]:
+    """The page, and its Markdown and JSON twins, that are written for `out`."""
+    return out.with_suffix(".html"), out.with_suffix(".md"), out.with_suffix(".json")
+
+
 def write_report(comparison: Comparison, out: Path, *, published: Sequence[str] = (), texts: int = 0) -> list[Path]:
     """Write `out` (HTML) and its Markdown and JSON twins beside it; returns their paths.
 
@@ -36,7 +41,7 @@ def write_report(comparison: Comparison, out: Path, *, published: Sequence[str] 
     language to show in the HTML page, folded away; they may be harmful, so none by default.
     """
     content = page(comparison, published) | {"texts": examples(comparison, texts) if texts else []}
-    html, markdown, data = out.with_suffix(".html"), out.with_suffix(".md"), out.with_suffix(".json")
+    html, markdown, data = pages(out)
     write_text(html, _environment(autoescape=True).get_template("report.html.j2").render(content))
     write_text(markdown, _environment(autoescape=False).get_template("report.md.j2").render(content))
     folder.write_json(data, report_json(comparison, content))

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mpodata.runtime.whole_files import whole_file, write_text
+from mpodata.runtime.whole_files import check_folder_writable, check_writable, whole_file, write_text
+from tests.faults.machine import without_rights
 
 
 def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
@@ -51,3 +52,27 @@ def test_a_device_is_written_as_it_is() -> None:
 def test_lone_surrogates_are_kept_as_escapes(tmp_path: Path) -> None:
     write_text(tmp_path / "answers.jsonl", "a\ud800b")
     assert (tmp_path / "answers.jsonl").read_text() == "a\\ud800b"
+
+
+def test_a_place_that_can_be_written_is_found_so_and_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("ten years")
+    (tmp_path / "page.html").symlink_to(tmp_path / "nowhere")
+    for path in ("thesis.txt", "page.html", "new/folder/page.html"):
+        check_writable(tmp_path / path)
+    check_folder_writable(tmp_path / "new" / "folder")
+    check_writable(Path("/dev/stdout"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "thesis.txt"]
+
+
+def test_a_place_that_cannot_be_written_is_known_without_writing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    with pytest.raises(IsADirectoryError):
+        check_writable(tmp_path)
+    for folder in ("file", "file/inside", "nowhere"):
+        with pytest.raises(NotADirectoryError):
+            check_folder_writable(tmp_path / folder)
+        with pytest.raises(NotADirectoryError):
+            check_writable(tmp_path / folder / "page.html")
+    with without_rights(tmp_path, 0o555), pytest.raises(PermissionError, match=r"page\.html'$"):
+        check_writable(tmp_path / "new" / "page.html")
