@@ -17,11 +17,11 @@ from types import TracebackType
 from typing import NoReturn
 
 from mpodata.about import __version__
+from mpodata.display.terminal import LINE_BREAK, printable
 from mpodata.errors import ConfigError, MpoError, UnknownName
 from mpodata.hub import redact
 from mpodata.runtime.files import explain_os_error
 from mpodata.runtime.flags import sentence_of
-from mpodata.runtime.terminal import LINE_BREAK, printable
 
 Tell = Callable[[str, str], None]  # (program, sentence)
 

@@ -1,10 +1,11 @@
 """The records that flow through a build, in the paper's words: dominant / target, chosen / rejected."""
 
 import hashlib
-import html
 import json
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict
+
+from mpodata.display.notebook import hidden, table
 
 Kind = Literal["harmful", "harmless"]
 
@@ -101,14 +102,11 @@ class Pair:
     def _repr_html_(self) -> str:
         """The two sides beside each other in a notebook; prompt and rejected of a harmful pair are left out."""
         sides = (self.dominant, self.target)
-        rows = [("", *(side.language for side in sides))]
+        rows = []
         for name in FIELDS:
             texts = [getattr(side, name) for side in sides]
-            if self.kind == "harmful" and name != "chosen":
-                texts = [f"({len(text)} characters, hidden)" for text in texts]
-            rows.append((name, *texts))
-        lines = ("".join(f"<td><bdi>{html.escape(text)}</bdi></td>" for text in row) for row in rows)
-        return f"<table><tbody>{''.join(f'<tr>{line}</tr>' for line in lines)}</tbody></table>"
+            rows.append((name, *(map(hidden, texts) if self.kind == "harmful" and name != "chosen" else texts)))
+        return table(f"Pair {self.pair_id}", ("", *(side.language for side in sides)), rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,8 @@ class TrainingRow:
     unwanted: Tokens | None  # the rejected answer; None in the rows of a mix, which have none
     category: str = ""
     weight: float = 1.0  # its language's weight in the loss
-    sentences: tuple[Tokens, Tokens] | None = (
-        None  # bare text in the dominant and in the target language, of some mixes
-    )
+    # Bare text in the dominant and in the target language, of some mixes.
+    sentences: tuple[Tokens, Tokens] | None = None
 
     def sentence(self, *, dominant: bool) -> Tokens:
         """The bare text in one of its two languages; raises DataError where the row has none."""

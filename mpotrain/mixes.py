@@ -26,9 +26,8 @@ class Example:
     answer: str
     kind: str  # what it is in its mix: own, crossed, code-switched, translation; counted in the census
     category: str = ""
-    sentences: tuple[str, str] | None = (
-        None  # the same text in the dominant and in a target language, where a mix has it
-    )
+    # The same text in the dominant and in a target language, where a mix has it.
+    sentences: tuple[str, str] | None = None
 
 
 CODE_SWITCH, PARALLEL = 0.3, 0.1

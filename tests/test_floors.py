@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 
 # Bottom to top. A module may import from its own room and from rooms below it; imports inside functions count.
 FLOORS = (
-    "mpodata.about mpodata.errors mpodata.records mpodata.pocket",
+    "mpodata.about mpodata.display mpodata.errors mpodata.pocket",
+    "mpodata.records",
     "mpodata.registry mpodata.licences mpodata.hub",
     "mpodata.languages",
     "mpodata.runtime",

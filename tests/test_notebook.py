@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mpodata.audit.record import Audit
+from mpodata.display.notebook import table
 from mpodata.records import COUNTERWEIGHT, Pair, Side
-from mpodata.runtime.notebook import table
 from mpodata.versions.verify import Problem, Problems
 from mpotrain.evaluation.notebook import EvaluationRecord, GapRecord, Pages, RunRecord, curve
 
@@ -98,7 +98,8 @@ def test_texts_of_strangers_are_shown_and_not_obeyed() -> None:
     for page in (*map(html_of, values), table(HOSTILE, [HOSTILE], [[HOSTILE]], [HOSTILE])):
         assert "<script>" not in page
         assert "script" not in Sound(page).names
-    assert "\u202e" not in table(HOSTILE, [], [])
+        assert "\u202e" not in page
+        assert "\x1b" not in page
 
 
 def test_a_side_that_is_logged_tells_no_harmful_text() -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mpodata.audit.preferences import Entry
+from mpodata.display.notebook import table
 from mpodata.quality.comparison import FieldComparison
 from mpodata.records import Quality
-from mpodata.runtime.notebook import table
 
 # Worst first: what makes a row useless or teaches the wrong thing, before what is missing, before what is untidy.
 SEVERITY: Final = (

@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from mpodata.display.terminal import printable
 from mpodata.errors import ConfigError, DataError
 from mpodata.review.decisions import DISAGREEMENTS
-from mpodata.runtime.terminal import printable
 
 HELP = "Make the next version from native readers' decisions: corrected texts replace, dropped rows leave."
 EXAMPLE = "mpodata apply-review user/name@v1.2.0 --reviews name-reviews --out reviewed --to user/name"

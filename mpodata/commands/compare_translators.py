@@ -4,9 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
+from mpodata.display.terminal import printable
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import listed, parts, whole
-from mpodata.runtime.terminal import printable
 from mpodata.runtime.whole_files import check_writable, write_text
 from mpodata.versions.load import load
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from mpodata.runtime.terminal import printable
+from mpodata.display.terminal import printable
 from mpodata.versions.publish import Published, publish
 
 HELP = "Publish a built version to the Hub or to a folder registry: one commit, one tag, reloaded and checked."

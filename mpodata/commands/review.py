@@ -6,8 +6,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from mpodata.display.terminal import printable
 from mpodata.runtime.flags import listed, parts, whole
-from mpodata.runtime.terminal import printable
 
 HELP = "Open a local page on which a native reader accepts, corrects or drops a version's rows, the worst first."
 EXAMPLE = (

@@ -6,8 +6,8 @@ import shutil
 import textwrap
 from dataclasses import asdict
 
+from mpodata.display.terminal import LINE_BREAK, printable
 from mpodata.records import COUNTERWEIGHT, FIELDS
-from mpodata.runtime.terminal import LINE_BREAK, printable
 from mpodata.versions.human import human_fields
 from mpodata.versions.load import load
 from mpodata.versions.show import Shown, rows_of_pair

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 from tqdm import tqdm
 
+from mpodata.display.terminal import printable
 from mpodata.errors import VersionError
-from mpodata.runtime.terminal import printable
 from mpodata.versions.load import load
 from mpodata.versions.verify import problems
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from mpodata.display.notebook import table
 from mpodata.errors import MissingPackage, UnknownName
 from mpodata.licences import derived_licence, licensed_parts, model_licence
 from mpodata.pipeline.components import Components
@@ -14,7 +15,6 @@ from mpodata.pipeline.select import select
 from mpodata.recipe import Recipe
 from mpodata.records import Dropped, SourceRow
 from mpodata.runtime.journal import Journal
-from mpodata.runtime.notebook import table
 from mpodata.translators.document import DocumentTranslator
 from mpodata.translators.prices import Price, prices
 

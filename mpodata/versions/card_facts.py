@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mpodata.display.terminal import printable
 from mpodata.languages import language
 from mpodata.records import COUNTERWEIGHT, FIELDS
 from mpodata.refusals import reliability_note
-from mpodata.runtime.terminal import printable
 from mpodata.versions.human import rounds_of
 from mpodata.versions.manifest import Config, Manifest
 from mpodata.versions.schema import SUMMARISED_NUMBERS

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mpodata.display.notebook import table
 from mpodata.records import FIELDS
-from mpodata.runtime.notebook import table
 from mpodata.versions.card_facts import measures
 from mpodata.versions.load import LoadedVersion
 from mpodata.versions.manifest import Config, Manifest

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, Final
 
-from mpodata.runtime.terminal import printable
+from mpodata.display.terminal import printable
 from mpodata.versions.schema import SUMMARISED_NUMBERS
 from mpodata.versions.semver import SemVer
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpodata.display.notebook import table
 from mpodata.errors import UnknownName, VersionError
 from mpodata.languages import language
 from mpodata.records import Pair
 from mpodata.runtime.files import file_inside, hash_file
-from mpodata.runtime.notebook import table
 from mpodata.versions.manifest import MANIFEST, SPLITS, Manifest, parse_manifest, read_manifest
 from mpodata.versions.reference import Reference, is_version_folder, parse_reference
 from mpodata.versions.schema import Row, read_rows

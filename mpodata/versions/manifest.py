@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mpodata.display.terminal import printable
 from mpodata.errors import UnknownName, VersionError
 from mpodata.languages import language
 from mpodata.licences import derived_licence, licensed_parts
 from mpodata.runtime.files import file_inside
-from mpodata.runtime.terminal import printable
 from mpodata.versions.foreign import (
     as_count,
     as_counts,

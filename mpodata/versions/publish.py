@@ -16,8 +16,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpodata.display.notebook import table
 from mpodata.errors import VersionError, VersionExists
-from mpodata.runtime.notebook import table
 from mpodata.runtime.remote import RetryPolicy, Unanswered
 from mpodata.versions.load import manifest_at
 from mpodata.versions.manifest import Manifest, Release, read_manifest

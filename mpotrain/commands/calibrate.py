@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mpodata.display.terminal import printable
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import whole
-from mpodata.runtime.terminal import printable
 
 if TYPE_CHECKING:
     from mpotrain.evaluation.calibration.estimate import Confusion

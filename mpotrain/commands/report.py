@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mpodata.display.terminal import printable
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import whole
-from mpodata.runtime.terminal import printable
 from mpodata.runtime.whole_files import check_writable
 
 if TYPE_CHECKING:

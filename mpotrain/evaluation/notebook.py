@@ -10,8 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mpodata.display.notebook import shown, table
 from mpodata.languages import languages
-from mpodata.runtime.notebook import shown, table
 from mpotrain.evaluation.report.plots import Series, forest
 from mpotrain.evaluation.report.svg import WIDTH, Drawing, Scale
 from mpotrain.evaluation.statistics import Interval

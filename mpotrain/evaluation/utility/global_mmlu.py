@@ -82,9 +82,8 @@ def folders_by_language(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; it should hold one folder per language, as on the Hub.")
     places = sorted([*folder.iterdir(), *((folder / "data").iterdir() if (folder / "data").is_dir() else ())])
-    return {
-        code: place for place in places if place.is_dir() and (code := language_code(place.name)) is not None
-    }  # fmt: skip
+    named = ((language_code(place.name), place) for place in places if place.is_dir())
+    return {code: place for code, place in named if code is not None}
 
 
 def _questions(place: Path, code: str, config: Mapping[str, Any]) -> list[dict[str, Any]]:

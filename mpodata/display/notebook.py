@@ -6,7 +6,7 @@ A notebook's file keeps what it shows, so a hidden text is not in the HTML at al
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from mpodata.runtime.terminal import printable
+from mpodata.display.terminal import printable
 
 
 def shown(text: object) -> str:
@@ -21,9 +21,10 @@ def hidden(text: str) -> str:
 
 def table(caption: str, heads: Sequence[object], rows: Iterable[Sequence[object]], notes: Iterable[object] = ()) -> str:
     """A table under its caption, and a line for each note; all of them plain text."""
-    cell = 'style="text-align:left;vertical-align:top;white-space:pre-wrap"'
-    head = "".join(f"<th {cell}>{shown(name)}</th>" for name in heads)
-    body = "".join("<tr>" + "".join(f"<td {cell}>{shown(value)}</td>" for value in row) + "</tr>" for row in rows)
+    look = 'style="text-align:left;vertical-align:top;white-space:pre-wrap"'
+    head = "".join(f"<th {look}>{shown(name)}</th>" for name in heads)
+    cells = ("".join(f'<td dir="auto" {look}>{shown(value)}</td>' for value in row) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in cells)
     lines = "".join(f"<p>{shown(note)}</p>" for note in notes)
     grid = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
     return f"<div><p><b>{shown(caption)}</b></p>{grid}{lines}</div>"
