@@ -24,9 +24,8 @@ class Upstream:
     split: str | None = None  # Hub only; default "train"
     config: str | None = None  # Hub only
     revision: str | None = None  # Hub only: branch, tag or commit; what it resolved to is recorded
-    encoding: str | None = (
-        None  # local text files; default: byte-order mark, UTF-8, else told from the bytes and recorded
-    )
+    # Of local text files; default: byte-order mark, UTF-8, else told from the bytes and recorded.
+    encoding: str | None = None
     header: bool = True  # False: a CSV, TSV or workbook without a line of names; its columns are "0", "1", ...
 
     def rows(self) -> Iterator[RawRow | Dropped]:

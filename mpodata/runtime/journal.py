@@ -263,6 +263,8 @@ class Journal:
             results.update(fresh)
             done(len(part))
             self.after_block()
+        if not missing:  # everything was recorded before: a run of these alone stops for Ctrl-C too
+            self.after_block()
         return [results[key] for key in keys]
 
     def _block_size(self, prefix: bytes, most: int) -> int:

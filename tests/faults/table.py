@@ -197,7 +197,8 @@ _ROWS: Final[Mapping[str, Mapping[str, Cell]]] = {
     "Ctrl-C": {
         **each(f"{PRINT} {FILES} {NEW_FOLDER} {GO_ON} publish plan",
                says("stopped. Run the same command again", code=130)),
-        **each("build translate-benchmark", na("finish the block in flight first: tests/mpodata/runtime/test_http.py")),
+        **each("build", says("stopped. Run the same command again", ".work", code=130)),  # behind the block in flight
+        **each("translate-benchmark", says("stopped. Run the same command again", code=130)),
     },
 }  # fmt: skip
 

@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +209,13 @@ class Ground:
         return nullcontext()
 
     def ctrl_c(self) -> Any:
-        """While the output is made; for commands that only print, while the input is read."""
+        """While the output is made; for commands that only print, while the input is read.
+
+        Those that finish a block first: before the first one, in a journal of their own.
+        """
+        if self.command.name in FINISH_A_BLOCK:
+            self.more = ["--journal", str(self.folder / "journal.sqlite")]
+            return machine.ctrl_c_at(str(files("mpodata.pocket") / "nllb"))
         place = self.home if self.command.output else Path(self.command.inputs[0].format(**self.given)).parent
         return machine.ctrl_c_at(str(place))
 
@@ -216,6 +224,10 @@ NEW_JOURNAL = {  # what meets its journal first: it is new there, and else kept 
     "full disk": ("build", "build-native", "plan", "translate-benchmark", "gap", "states", "eval", "train"),
     "unwritable folder": ("plan",),
 }
+
+
+ROWS = (".parquet", ".jsonl")  # what holds the rows of a version
+FINISH_A_BLOCK = ("build", "translate-benchmark")  # when they meet Ctrl-C
 
 
 # Faults that `mpotrain states` meets when its page has been drawn, which takes seconds.
@@ -267,6 +279,30 @@ def test_a_fault_is_said_in_one_sentence_and_leaves_nothing_half_made(
         assert ground.keepsake.read_text() == "mine"
     assert not (tmp_path / "owned").exists()
     assert_nothing_half_made(ground, cell)
+
+
+@pytest.mark.parametrize("name", FINISH_A_BLOCK)
+def test_after_ctrl_c_the_same_command_goes_on_and_makes_what_it_would_have_made(
+    name: str, world: Path, warm_cache: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("MPODATA_CACHE", str(warm_cache))
+    (tmp_path / "stopped").mkdir()
+    (tmp_path / "whole").mkdir()
+    stopped, whole = (Ground(COMMANDS[name], world, tmp_path / place) for place in ("stopped", "whole"))
+    with stopped.ctrl_c():
+        assert run(stopped.command, stopped.given, *stopped.more) == 130
+    assert "Finishing the block in flight" in capsys.readouterr().err
+    with closing(sqlite3.connect(tmp_path / "stopped" / "journal.sqlite")) as journal:
+        assert journal.execute("SELECT count(*) FROM results").fetchone()[0]  # the block in flight was kept
+    assert run(stopped.command, stopped.given, *stopped.more) == 0
+    assert run(whole.command, whole.given, "--journal", str(tmp_path / "whole" / "journal.sqlite")) == 0
+    rows = [
+        {path.relative_to(ground.out): path.read_bytes() for path in ground.out.rglob("*") if path.suffix in ROWS}
+        for ground in (stopped, whole)
+    ]
+    assert rows[0]
+    assert rows[0] == rows[1]
 
 
 # Commands that read a version, an evaluation or a table, or look whether their models are there, before they look at

@@ -36,6 +36,18 @@ def test_a_second_run_computes_nothing(tmp_path: Path) -> None:
     assert calls == ["a"]
 
 
+def test_a_run_that_finds_everything_recorded_can_be_stopped_too(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.through("t", {}, ["a"], doubled([]))
+
+        def stop() -> None:
+            raise KeyboardInterrupt
+
+        journal.after_block = stop
+        with pytest.raises(KeyboardInterrupt):
+            journal.through("t", {}, ["a"], doubled([]))
+
+
 def test_another_task_or_specification_is_another_result(tmp_path: Path) -> None:
     calls: list[str] = []
     with Journal(tmp_path / "j.sqlite") as journal:
