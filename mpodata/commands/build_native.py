@@ -15,9 +15,8 @@ from mpodata.refusals import DETECTORS
 from mpodata.refusals.guards import Guard
 from mpodata.refusals.prompt_guards import check_judges_prompts
 from mpodata.registry import construct
-from mpodata.runtime.flags import listed, number, parts, whole
+from mpodata.runtime.flags import by_part, listed, number, parts, setting, whole
 from mpodata.runtime.journal import Journal
-from mpodata.runtime.yaml_text import parse_yaml
 from mpodata.versions.reference import is_version_folder
 
 HELP = "Build refusal pairs natively in each language from slots of (category, style), as RefusEU does."
@@ -45,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--engine", default="transformers", help=f"of the three models: {', '.join(ENGINES)}")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+        "--set", type=setting, action="append", default=[], metavar="KEY=VALUE", dest="settings",
         help="generator.OPTION=VALUE, refuser., rejected., or a guard's: polyguard.engine=openai; generator.engine too",
     )  # fmt: skip
     parser.add_argument("--test-share", type=number(0, 1), default=0.1, help="of the (category, style) groups (0.1)")
@@ -63,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--guards takes two different guards, as llama-guard-3,polyguard.")
     for name in guards:
         check_judges_prompts(name)
-    options = _options(args.settings, (*MODELS, *guards))
+    options = by_part(args.settings, (*MODELS, *guards))
     if not Path(args.slots).is_file():
         raise ConfigError(f"There is no file {args.slots}: give a table of slots.")
     if is_version_folder(str(args.out)):
@@ -85,20 +84,6 @@ def run(args: argparse.Namespace) -> int:
     place = shlex.quote(str(args.out))
     print(f"Next: mpodata audit {place} --html audit.html --examples 20   |   mpodata publish {place} --to NAME")
     return 0
-
-
-def _options(settings: list[str], names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    options: dict[str, dict[str, Any]] = {name: {} for name in names}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        part, dot, option = key.partition(".")
-        if not (equals and dot and part in names):
-            raise ConfigError(f"--set takes PART.OPTION=VALUE with PART of {', '.join(names)}: {setting!r}.")
-        try:
-            options[part][option] = parse_yaml(text)
-        except ValueError as error:
-            raise ConfigError(f"--set {key}: the value is no YAML: {error}.") from error
-    return options
 
 
 def _engine(model: str, engine: str, options: dict[str, Any]) -> Engine:

@@ -30,6 +30,8 @@ class Sampling:
 # How an answer ended: complete; cut at a limit of tokens; withheld by the provider's content filter; never given.
 Finish = Literal["stop", "length", "blocked", "error"]
 
+ENGINE_ERROR: Final = "engine-error"  # the drop of an answer that was not given: the next run asks again
+
 # What providers call an answer that their filter withheld.
 BLOCKED: Final = frozenset({
     "content_filter", "content_filtered", "safety", "prohibited_content", "blocklist", "recitation", "refusal", "spii",
@@ -44,6 +46,13 @@ class Answer:
     text: str
     finish: Finish  # only "stop" may become a training answer
     tokens: int = 0  # new tokens, those of reasoning included
+
+    @property
+    def fault(self) -> str | None:
+        """Why it cannot be a training answer, as drops are named; None for a whole one."""
+        if self.finish != "stop":
+            return {"error": ENGINE_ERROR, "blocked": "blocked"}.get(self.finish, "unfinished")
+        return None if self.text.strip() else "empty-answer"
 
 
 class Engine(Protocol):

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from mpodata.engines import Answer, Engine, Sampling
+from mpodata.engines import ENGINE_ERROR, Engine, Sampling
 from mpodata.engines.journaled import journaled_answers
-from mpodata.errors import DataError
+from mpodata.errors import DataError, RemoteError
 from mpodata.languages.identification import other_languages
 from mpodata.licences import model_licence
 from mpodata.native.instructions import INSTRUCTIONS, generator_prompt, refuser_prompt
@@ -82,11 +82,13 @@ def build_native(
     """Build the version folder `out`; every answer is journaled, so the same command goes on after a kill.
 
     Raises DataError where a language has no slots or is left without a pair, VersionError where `out` cannot be
-    written: what can be known is said before anything is generated.
+    written: what can be known is said before anything is generated. Raises RemoteError, and writes nothing, where an
+    engine did not answer.
     """
     slots = {code: read_slots(wanted.slots, code) for code in wanted.languages}
     with VersionWriter(out, parallel=False) as writer:
         made = [_made(wanted, code, slots[code], journal, say) for code in wanted.languages]
+        _check_answered(made)
         held_out = _test_groups(wanted, slots[wanted.languages[0]])
         for rows in made:
             for split in ("train", "test"):
@@ -118,7 +120,7 @@ def _written(wanted: NativeBuild, code: str, slots: Sequence[Slot], journal: Jou
     for slot, answers in zip(slots, journaled_answers(wanted.generator, asked, sampling, journal), strict=True):
         for answer in answers:
             text = answer.text.strip()
-            reason = _unusable(answer) or ("generator-refused" if is_refusal(text, code) else None)
+            reason = answer.fault or ("generator-refused" if is_refusal(text, code) else None)
             if reason is None and prompt_group(text) in seen:
                 reason = "duplicate"
             if reason is not None:
@@ -145,10 +147,8 @@ def _answer(wanted: NativeBuild, rows: _Language, journal: Journal) -> None:
     reasons: list[str | None] = []
     for prompt, (refusal,), (harmful,) in zip(rows.prompts, chosen, rejected, strict=True):
         prompt.chosen, prompt.rejected = refusal.text.strip(), harmful.text.strip()
-        chosen_fault, rejected_fault = _unusable(refusal), _unusable(harmful)
-        reasons.append(
-            f"chosen-{chosen_fault}" if chosen_fault else f"rejected-{rejected_fault}" if rejected_fault else None
-        )
+        faults = {"chosen": refusal.fault, "rejected": harmful.fault}
+        reasons.append(next((f"{side}-{fault}" for side, fault in faults.items() if fault), None))
     rows.keep(reasons)
 
 
@@ -177,10 +177,15 @@ def _filter_pairs(wanted: NativeBuild, rows: _Language) -> None:
     rows.keep(reasons)
 
 
-def _unusable(answer: Answer) -> str | None:
-    if answer.finish == "stop":
-        return None if answer.text.strip() else "empty"
-    return {"error": "service", "blocked": "blocked"}.get(answer.finish, "truncated")
+def _check_answered(made: Sequence[_Language]) -> None:
+    """Raise RemoteError where answers were not given: the version would lack rows that the same command can have."""
+    lost = {rows.code: sum(n for reason, n in rows.dropped.items() if reason.endswith(ENGINE_ERROR)) for rows in made}
+    if any(lost.values()):
+        counts = ", ".join(f"{count} in {code}" for code, count in lost.items() if count)
+        raise RemoteError(
+            f"An engine did not answer ({counts}); nothing was written. Run the same command again: it asks for these "
+            "alone."
+        )
 
 
 def _test_groups(wanted: NativeBuild, slots: Sequence[Slot]) -> frozenset[str]:

@@ -14,10 +14,10 @@ from mpodata.errors import RecipeError, RemoteError
 from mpodata.pipeline.results import Lost
 from mpodata.pipeline.scratch import KeptFile
 from mpodata.pipeline.select import Selection, select
-from mpodata.pipeline.stages import ASK_AGAIN
 from mpodata.pipeline.workspace import Workspace
 from mpodata.recipe import Recipe
 from mpodata.records import Dropped, SourceRow
+from mpodata.versions.manifest import RETRIED_DROPS
 
 SURPLUS = "beyond-pairs"  # why a whole pair is left out: there were enough before it
 
@@ -82,7 +82,7 @@ def draw_pairs(recipe: Recipe, make: Make, folder: Path) -> Draw:
     wanted = samples = recipe.pairs
     while True:
         order, whole, lost = _round(recipe, samples, make, folder / f"draw-{samples}")
-        down = [reason for reason in lost.values() if reason in ASK_AGAIN]
+        down = [reason for reason in lost.values() if reason in RETRIED_DROPS]
         if down:
             raise RemoteError(
                 f"{len(down)} rows were lost because a service or an engine did not answer. Run the same command "

@@ -11,11 +11,10 @@ from mpodata.errors import VersionError
 from mpodata.hub import redacted
 from mpodata.languages import language
 from mpodata.pipeline.results import Kept
-from mpodata.pipeline.stages import ASK_AGAIN
 from mpodata.recipe import Recipe
 from mpodata.records import content_id
 from mpodata.runtime.files import hash_file
-from mpodata.versions.manifest import MANIFEST, BuildFacts, Config, Manifest, read_manifest
+from mpodata.versions.manifest import MANIFEST, RETRIED_DROPS, BuildFacts, Config, Manifest, read_manifest
 from mpodata.versions.schema import Row, read_groups, read_rows
 
 COMPARED: Final = ("recipe", "source", "policy", "sampling", "translators", "detector", "checks")
@@ -63,7 +62,7 @@ def _without_rules(value: Any) -> Any:
 def unanswered(dropped: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     """Config or stage -> rows lost to a service or an engine that was down: the same command asks for them again."""
     counts = {
-        stage: sum(count for reason, count in reasons.items() if reason in ASK_AGAIN)
+        stage: sum(count for reason, count in reasons.items() if reason in RETRIED_DROPS)
         for stage, reasons in dropped.items()
     }
     return {stage: count for stage, count in sorted(counts.items()) if count}

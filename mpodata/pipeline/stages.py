@@ -21,8 +21,6 @@ from mpodata.selection.answers import same_answers
 from mpodata.sources.rows import prompt_group
 from mpodata.versions.schema import Row
 
-ASK_AGAIN = ("engine-error", "service")  # drops that the next run of the same command may heal
-
 
 def choose(rows: Sequence[SourceRow], components: Components) -> list[Kept | Lost]:
     """The dominant side of every row: the first candidate answer that is what the row needs, or why there is none.
@@ -83,10 +81,8 @@ def _verdicts(components: Components, prompts: Sequence[str], answers: Sequence[
 def _unfit(answer: Answer, code: str, verdict: Verdict, row: SourceRow, recipe: Recipe) -> str | None:
     """Why a candidate cannot be the chosen answer."""
     wanted = "refusal" if row.kind == "harmful" else "compliance"
-    if answer.finish != "stop":
-        return {"error": "engine-error", "blocked": "blocked"}.get(answer.finish, "unfinished")
-    if not answer.text.strip():
-        return "empty-answer"
+    if answer.fault is not None:
+        return answer.fault
     if code not in (recipe.dominant, UNDETERMINED):
         return "answer-in-another-language"
     if verdict.unsafe:

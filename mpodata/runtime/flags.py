@@ -7,9 +7,10 @@ import argparse
 import math
 import re
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
-from mpodata.errors import ConfigError
+from mpodata.errors import ConfigError, UnknownName
 from mpodata.runtime.yaml_text import parse_yaml
 
 
@@ -85,6 +86,21 @@ def setting(text: str) -> str:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"must hold valid YAML behind {name}= ({error})") from None
     return text
+
+
+def by_part(settings: Iterable[str], names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """PART.OPTION=VALUE entries (see `setting`) as part -> option -> value; PART.options.OPTION is read as well.
+
+    Every one of `names` is in the result. Raises UnknownName for a part that is none of them.
+    """
+    options: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for text in settings:
+        name, _, value = text.partition("=")
+        part, _, option = name.replace(".options.", ".", 1).rpartition(".")
+        if part not in options:
+            raise UnknownName("part of --set:", part, names)
+        options[part][option] = parse_yaml(value)
+    return options
 
 
 def places(entries: Iterable[str], example: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.display.terminal import printable
+from mpodata.engines import ENGINE_ERROR
 from mpodata.errors import UnknownName, VersionError
 from mpodata.languages import language
 from mpodata.licences import derived_licence, licensed_parts
@@ -36,7 +37,7 @@ MANIFEST, CARD, CHANGELOG = "manifest.json", "README.md", "CHANGELOG.md"
 SPLITS = ("train", "validation", "test")
 
 LARGEST_MANIFEST = 64 * 2**20  # bytes; a manifest of 1,000 configs has about 1 MB
-RETRIED_DROPS = ("engine-error", "service")  # reasons that the next run of the same build may heal
+RETRIED_DROPS = (ENGINE_ERROR, "service")  # reasons that the next run of the same build may heal
 
 _TRANSLATOR = re.compile(r"(?!.*\.\.)[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9_-])?")
 # Names that Windows gives to devices, whatever follows the first dot: no folder there can be called so.

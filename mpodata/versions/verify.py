@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from mpodata.display import notebook
 from mpodata.errors import VersionError
-from mpodata.runtime import notebook
 from mpodata.runtime.files import file_inside, hash_file
 from mpodata.versions.card import configs_metadata, parse_front_matter
 from mpodata.versions.dominant import strangers

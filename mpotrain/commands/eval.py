@@ -4,7 +4,7 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from mpodata.engines import ENGINES, Engine, Sampling
 from mpodata.errors import ConfigError
 from mpodata.hub import redact_command
 from mpodata.registry import construct
-from mpodata.runtime.flags import listed, named, number, parts, places, whole
+from mpodata.runtime.flags import by_part, listed, named, number, parts, places, setting, whole
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.whole_files import check_folder_writable
-from mpodata.runtime.yaml_text import parse_yaml
 from mpotrain.commands import require_training
 from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
 from mpotrain.evaluation.evaluate import EvaluationSuite, Extras, Settings, evaluate, prepare_suite
@@ -80,7 +79,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--temperature", type=number(0, 2), default=0.0, help="0 is greedy (default)")
     parser.add_argument("--seed", type=int, help=f"of sampled answers: with --temperature above 0 (default: {SEED})")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", dest="settings",
+        "--set", type=setting, action="append", default=[], metavar="KEY=VALUE", dest="settings",
         help="an option of the engine, the judges or one judge: engine.device=cpu, judge.base_url=http://host/v1",
     )  # fmt: skip
     parser.add_argument(
@@ -118,7 +117,7 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
     out = _out(args)
     check_folder_writable(out)
     suite_asked, utility_tasks = _asked(args, evaluated)
-    options = _options(args.settings)
+    options = by_part(args.settings, ("engine", SHARED, *JUDGES))
     asked = _what_is_asked(args, evaluated)
     refuse_another(out, asked)
     with Journal(cache_folder() / "evaluation.sqlite") as journal:
@@ -165,7 +164,7 @@ def _what_is_asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> dict[
     asked |= {name: asked[name] or "" for name in ("benchmarks", "utility")}
     asked["baseline_answers"] = str(args.baseline_answers.resolve()) if args.baseline_answers else None
     asked["both_orders"] = args.both_orders or None  # evaluations of earlier releases do not hold it
-    asked["settings"] = [redact_command(setting) for setting in args.settings]
+    asked["settings"] = [redact_command(text) for text in args.settings]
     model = str(args.run.resolve()) if args.run else evaluated.model
     return {"model": model, "revision": evaluated.revision, **asked, "baseline": args.baseline}
 
@@ -254,24 +253,6 @@ def _asked(args: argparse.Namespace, evaluated: EvaluatedModel) -> tuple[Evaluat
     )
     utility = UtilityTasks(tasks, files, wanted, args.limit, args.shots, args.baseline_answers, args.both_orders)
     return replace(suite_asked, warnings=(*suite_asked.warnings, *utility.left_out())), utility
-
-
-def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """`engine.device=cpu` as {"engine": {"device": "cpu"}}; other parts are judges."""
-    by_part: dict[str, dict[str, Any]] = {"engine": {}}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        part, dot, option = key.replace(".options.", ".", 1).rpartition(".")  # as a recipe's engine.options.dtype
-        if not (equals and dot and (part in ("engine", SHARED) or part in JUDGES)):
-            raise ConfigError(
-                f"--set takes engine.OPTION=VALUE, judge.OPTION=VALUE or a judge's own, "
-                f"polyguard.OPTION=VALUE: {setting!r}."
-            )
-        try:
-            by_part.setdefault(part, {})[option] = parse_yaml(text)
-        except ValueError as error:
-            raise ConfigError(f"--set {part}.{option}: the value is no YAML: {error}.") from error
-    return by_part
 
 
 def _progress(title: str) -> Callable[[str, int], Callable[[int], None]]:

@@ -229,7 +229,7 @@ _BUILD_NATIVE: Final = {
     "no network": says("user/model"),
     "base install": says("pip install 'mpodata[transformers]'"),
     "pickle weights": says("holds its weights as a pickle"),
-    "invalid YAML": says("is no YAML"),
+    "invalid YAML": says("must hold valid YAML"),
     "Ctrl-C": says("stopped. Run the same command again", code=130),
 }
 _STEPS: Final = na("its steps are commands of the table, started one by one")

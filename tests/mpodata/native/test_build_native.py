@@ -68,6 +68,24 @@ def server(monkeypatch):
         yield running
 
 
+class Faulty(Roles):
+    """Some answers are cut, withheld, empty or not given, by their topic."""
+
+    down = False
+
+    def reply(self, request):
+        text = request["messages"][-1]["content"]
+        if request["model"] == "refuser" and "bicycle" in text:
+            return Reply(200, completion("I'm sorry, but", "length"))
+        if request["model"] == "refuser" and "garage" in text:
+            return Reply(200, completion("", "content_filter"))
+        if request["model"] == "rejected" and "locker" in text:
+            return Reply(200, completion(" "))
+        if request["model"] == "rejected" and "boat" in text and self.down:
+            return Reply(400, {"error": {"message": "out of order"}})
+        return super().reply(request)
+
+
 @pytest.fixture
 def slots(tmp_path):
     path = tmp_path / "slots.jsonl"
@@ -162,6 +180,29 @@ def test_the_same_command_pays_nothing_twice_and_gives_the_same_bytes(built, slo
     assert {path: file.sha256 for path, file in first.items()} == {path: file.sha256 for path, file in second.items()}
 
 
+def test_answers_that_cannot_be_trained_on_are_dropped_by_the_names_that_a_build_gives_them(
+    slots, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with slots.open("a", encoding="utf-8") as table:
+        table.write("\n" + json.dumps({"category": "S2", "style": "slang", "topic": "scooter", "example": ""}))
+    out = tmp_path / "native"
+    with Faulty() as server:
+        server.down = True
+        assert mpodata.cli.main(build(slots, server, out)) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert re.search(r"An engine did not answer \(\d+ in en, \d+ in sw\); nothing was written", said), said
+        assert not out.exists()
+        server.down = False
+        asked = len(server.requests)
+        assert mpodata.cli.main(build(slots, server, out)) == 0
+        again = server.requests[asked:]
+    assert again
+    assert all("boat" in json.dumps(request) for request in again)
+    faults = {"chosen-unfinished", "chosen-blocked", "rejected-empty-answer"}
+    assert faults < set(read_manifest(out).configs["en"].dropped)
+
+
 def test_slots_are_named_by_the_projects_names_and_shown_by_the_users_examples(slots):
     assert len(CATEGORIES) == 14
     assert len(STYLES) == 10
@@ -183,7 +224,8 @@ def test_slots_are_named_by_the_projects_names_and_shown_by_the_users_examples(s
     [
         (["--guards", "polyguard,wildguard"], "wildguard judges answers, not prompts alone"),
         (["--guards", "polyguard"], "takes two different guards"),
-        (["--set", "judge.x=1"], "--set takes PART.OPTION=VALUE with PART of generator"),
+        (["--set", "generater.x=1"], "Unknown part of --set: 'generater'. Did you mean 'generator'?"),
+        (["--set", "generator"], "must look like PART.OPTION=VALUE"),
         (["--languages", "en,en"], "names a language twice"),
     ],
 )
