@@ -12,7 +12,7 @@ import yaml
 
 from mpodata.engines import ENGINES, Sampling
 from mpodata.errors import RecipeError, UnknownName
-from mpodata.languages import language
+from mpodata.languages import code_of, language
 from mpodata.refusals import DETECTORS
 from mpodata.registry import check_name
 from mpodata.runtime.yaml_text import parse_yaml
@@ -128,6 +128,7 @@ def read_recipe(
     result: Recipe = _convert(values, Recipe, "", places)
     if "seed" not in (values.get("sampling") or {}):  # one seed for all, unless the answers have one of their own
         result = replace(result, sampling=replace(result.sampling, seed=result.seed))
+    result = replace(result, dominant=code_of(result.dominant), languages=tuple(map(code_of, result.languages)))
     _check(result, places)
     return result
 
@@ -135,6 +136,8 @@ def read_recipe(
 def recorded_recipe(values: Mapping[str, Any]) -> Recipe:
     """The recipe that a manifest holds (`Recipe.as_dict`); raises RecipeError for one that cannot be right."""
     result: Recipe = _convert(dict(values), Recipe, "", {})
+    for code in (result.dominant, *result.languages):
+        language(code)
     _check(result, {})
     return result
 
@@ -256,8 +259,6 @@ def _at(dotted: str, places: Mapping[str, str]) -> str:
 
 def _check(recipe: Recipe, places: Mapping[str, str]) -> None:
     """What types cannot say."""
-    for code in (recipe.dominant, *recipe.languages):
-        language(code)
     if recipe.dominant in recipe.languages:
         raise RecipeError(
             f"languages holds the dominant language {recipe.dominant!r}{_at('languages', places)}. Leave it out."

@@ -8,7 +8,7 @@ from pathlib import Path
 from mpodata.audit.export import SUFFIXES, write_rows
 from mpodata.audit.preferences import FORMATS
 from mpodata.errors import ConfigError
-from mpodata.runtime.flags import whole
+from mpodata.runtime.flags import language_code, whole
 from mpodata.runtime.whole_files import check_writable, write_text
 
 HELP = "Run the quality checks over any multilingual preference data; counts by language and reason."
@@ -19,7 +19,9 @@ SERIAL_ROWS = 1_000  # rows checked in this process before others are started, w
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="FILE|REF", help="a file, a Hub dataset id, or a version: user/name@v1.2.0")
     parser.add_argument("--format", choices=sorted(FORMATS), help="default: told from the columns")
-    parser.add_argument("--dominant", help="language the others are compared with (default: what the data says)")
+    parser.add_argument(
+        "--dominant", type=language_code, help="language the others are compared with (default: what the data says)"
+    )
     parser.add_argument("--split", help="of a Hub dataset or a version")
     parser.add_argument("--config", help="of a Hub dataset")
     parser.add_argument("--revision", help="of a Hub dataset")
@@ -43,13 +45,10 @@ def run(args: argparse.Namespace) -> int:
     from mpodata.audit.findings import audit
     from mpodata.audit.page import render, report
     from mpodata.audit.preferences import preferences
-    from mpodata.languages import language
     from mpodata.refusals.rules import RuleDetector
     from mpodata.runtime.processes import ProcessMapper, usual_workers
     from mpodata.selection.decontamination import evaluation_sets
 
-    if args.dominant is not None:
-        language(args.dominant)
     for option, path in (("--html", args.html), ("--rows", args.rows)):
         if path is not None and not path.resolve().parent.is_dir():
             raise ConfigError(f"{option} {path}: the folder {path.resolve().parent} does not exist. Make it first.")

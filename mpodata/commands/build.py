@@ -13,7 +13,7 @@ from mpodata.errors import ConfigError, RemoteError
 from mpodata.pipeline.build import MakeRunner, build
 from mpodata.pipeline.existing import unanswered
 from mpodata.recipe import REFUSAL_PROMPT, Recipe, read_recipe
-from mpodata.runtime.flags import listed, listed_or_none, number, parts, whole
+from mpodata.runtime.flags import language_code, language_codes_or_none, listed, number, parts, whole
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.processes import usual_workers
 from mpodata.runtime.progress import Bars
@@ -72,10 +72,10 @@ def recipe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--translator", help="google, nllb-3.3b, madlad-3b, selftrans, lidr, mapo, icr, ...")
     parser.add_argument(
         "--languages",
-        type=listed_or_none,
-        help="target languages, ISO codes: zh,ja,ko,ar,bn,sw ('' for none: the dominant side alone)",
+        type=language_codes_or_none,
+        help="target languages, codes or English names: zh,ja,ko,ar,bn,sw ('' for none: the dominant side alone)",
     )
-    parser.add_argument("--dominant", help="the language the model is safe in (default en)")
+    parser.add_argument("--dominant", type=language_code, help="the language the model is safe in (default en)")
     parser.add_argument("--samples", type=int, help="harmful prompts to take (default: all)")
     parser.add_argument(
         "--pairs",

@@ -9,13 +9,12 @@ from typing import Any
 from mpodata.commands.build import finishing_blocks, open_journal
 from mpodata.engines import ENGINES, Engine
 from mpodata.errors import ConfigError, VersionExists
-from mpodata.languages import language
 from mpodata.native.build import NativeBuild, build_native
 from mpodata.refusals import DETECTORS
 from mpodata.refusals.guards import Guard
 from mpodata.refusals.prompt_guards import check_judges_prompts
 from mpodata.registry import construct
-from mpodata.runtime.flags import by_part, listed, number, parts, setting, whole
+from mpodata.runtime.flags import by_part, language_codes, listed, number, parts, setting, whole
 from mpodata.runtime.journal import Journal
 from mpodata.versions.reference import is_version_folder
 
@@ -29,7 +28,7 @@ MODELS = ("generator", "refuser", "rejected")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("slots", metavar="SLOTS", help="a table of your own: category, style, topic, example, language")
-    parser.add_argument("--languages", required=True, type=listed, metavar="A,B", help="ISO codes")
+    parser.add_argument("--languages", required=True, type=language_codes, metavar="A,B", help="codes or English names")
     parser.add_argument("--per-slot", type=whole(1), default=10, help="prompts of a slot and language (default: 10)")
     parser.add_argument("--generator", required=True, metavar="MODEL", help="who writes the prompts")
     parser.add_argument(
@@ -54,7 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    codes = tuple(language(code).code for code in parts(args.languages))
+    codes = tuple(parts(args.languages))
     if len(set(codes)) < len(codes):
         raise ConfigError("--languages names a language twice.")
     guards = parts(args.guards)

@@ -9,7 +9,7 @@ from mpodata.commands.build import finishing_blocks, open_journal
 from mpodata.errors import ConfigError, UnknownName
 from mpodata.hub import is_hub_id
 from mpodata.pipeline.original_pairs import OriginalPairs
-from mpodata.runtime.flags import listed, parts
+from mpodata.runtime.flags import language_codes, parts
 from mpodata.runtime.whole_files import check_writable, write_text
 from mpodata.versions.load import load
 
@@ -20,7 +20,7 @@ EXAMPLE = "mpodata original-pairs ./mapo-refusals --out mapo-pairs.jsonl"
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reference", metavar="REF", help="a version's folder, built with --translator mapo or lidr")
     parser.add_argument("--translator", help="which, where the version has several")
-    parser.add_argument("--languages", type=listed, metavar="A,B", help="target languages (default: all)")
+    parser.add_argument("--languages", type=language_codes, metavar="A,B", help="target languages (default: all)")
     parser.add_argument("--split", default="train", help="which rows (default: train)")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.jsonl", help="prompt, chosen, rejected, ...")
     parser.add_argument("--journal", type=Path, help="the build's (default: $MPODATA_CACHE/journal.sqlite)")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mpodata.display.terminal import printable
-from mpodata.runtime.flags import listed, parts, whole
+from mpodata.runtime.flags import language_codes, parts, whole
 
 HELP = "Open a local page on which a native reader accepts, corrects or drops a version's rows, the worst first."
 EXAMPLE = (
@@ -21,7 +21,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reference", metavar="REF", help="a version; #translator leaves the other translators out")
     parser.add_argument("--reader", required=True, metavar="NAME", help="who reads: the name of the file of decisions")
     parser.add_argument(
-        "--languages", type=listed, metavar="CODE,...", help="what this reader reads (default: every target language)"
+        "--languages",
+        type=language_codes,
+        metavar="CODE,...",
+        help="what this reader reads (default: every target language)",
     )
     parser.add_argument(
         "--reviews", type=Path, metavar="DIR", help="folder of the readers' files (default: NAME-reviews, here)"

@@ -11,11 +11,10 @@ from mpodata.benchmarks.version import check_place, write_version
 from mpodata.benchmarks.xstest import read_xstest
 from mpodata.commands.build import finishing_blocks, open_journal
 from mpodata.errors import ConfigError, RemoteError
-from mpodata.languages import language
 from mpodata.pipeline.components import Components
 from mpodata.recipe import read_recipe
 from mpodata.registry import resolve
-from mpodata.runtime.flags import listed, parts
+from mpodata.runtime.flags import language_codes, parts
 from mpodata.runtime.journal import Journal
 from mpodata.translators import TRANSLATORS
 from mpodata.translators.document import DocumentTranslator
@@ -34,7 +33,13 @@ EXAMPLE = (
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="XSTest's table: id, prompt, type, label, focus, note")
     parser.add_argument("--translator", required=True, help="google, nllb-3.3b, madlad-3b, llm, ...")
-    parser.add_argument("--languages", required=True, type=listed, metavar="A,B", help="target languages, ISO codes")
+    parser.add_argument(
+        "--languages",
+        required=True,
+        type=language_codes,
+        metavar="A,B",
+        help="target languages, codes or English names",
+    )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="ROOT/NAME", help="the benchmark; its versions are folders in it"
     )
@@ -48,9 +53,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     codes = parts(args.languages)
-    for code in codes:
-        if language(code).code == ORIGINAL:
-            raise ConfigError("--languages names en, XSTest's own language, which every version holds: leave it out.")
+    if ORIGINAL in codes:
+        raise ConfigError("--languages names en, XSTest's own language, which every version holds: leave it out.")
     _check_heeded(args)
     check_place(args.out)
     table = read_xstest(args.file)

@@ -1,5 +1,5 @@
 """Languages: one table of codes and names, labels, identification, and text of any script."""
 
-from mpodata.languages.table import Language, language, languages
+from mpodata.languages.table import Language, code_of, language, languages
 
-__all__ = ["Language", "language", "languages"]
+__all__ = ["Language", "code_of", "language", "languages"]

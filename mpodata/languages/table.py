@@ -48,3 +48,13 @@ def language(code: str) -> Language:
         return languages()[code]
     by_name = names().get(code.casefold().replace("_", "-"))
     raise UnknownName("language", code, [by_name] if by_name else languages())
+
+
+def code_of(given: str) -> str:
+    """The code of what a person calls a language in a flag or a recipe: its code, or its English name in any case.
+
+    Raises UnknownName for anything else, with the code where `given` is another label of a language ("swa", "zh-CN").
+    """
+    wanted = given.strip()
+    named = (row.code for row in languages().values() if row.name.casefold() == wanted.casefold())
+    return next(named, None) or language(wanted).code

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from mpodata.errors import ConfigError, UnknownName
+from mpodata.languages import code_of
 from mpodata.runtime.yaml_text import parse_yaml
 
 
@@ -55,9 +56,19 @@ def listed(text: str) -> str:
     return text
 
 
-def listed_or_none(text: str) -> str:
-    """A comma-separated list, or the empty text where none is wanted."""
-    return text and listed(text)
+def language_code(text: str) -> str:
+    """A language by its code or its English name, as its code; raises UnknownName."""
+    return code_of(named(text))
+
+
+def language_codes(text: str) -> str:
+    """A comma-separated list of languages with at least one, by code or English name, as codes; raises UnknownName."""
+    return ",".join(code_of(part) for part in parts(listed(text)))
+
+
+def language_codes_or_none(text: str) -> str:
+    """As language_codes, or the empty text where none is wanted."""
+    return text and language_codes(text)
 
 
 def named(text: str) -> str:

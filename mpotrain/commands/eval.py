@@ -15,7 +15,7 @@ from mpodata.engines import ENGINES, Engine, Sampling
 from mpodata.errors import ConfigError
 from mpodata.hub import redact_command
 from mpodata.registry import construct
-from mpodata.runtime.flags import by_part, listed, named, number, parts, places, setting, whole
+from mpodata.runtime.flags import by_part, language_codes, listed, named, number, parts, places, setting, whole
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.whole_files import check_folder_writable
 from mpotrain.commands import require_training
@@ -55,7 +55,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help=f"comma-separated tasks that show what alignment costs, each with --data TASK=FOLDER: {', '.join(TASKS)}",
     )  # fmt: skip
     parser.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a file is")
-    parser.add_argument("--languages", type=listed, help="comma-separated codes (default: all that a benchmark has)")
+    parser.add_argument(
+        "--languages", type=language_codes, help="comma-separated codes (default: all that a benchmark has)"
+    )
     parser.add_argument("--limit", type=whole(1), help="at most N prompts per language and kind, the same in every run")
     parser.add_argument(
         "--shots", type=whole(0), help="examples before each M-MMLU or Global MMLU question (default: 5)"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.errors import ConfigError
-from mpodata.runtime.flags import listed, named, number, whole
+from mpodata.runtime.flags import language_codes, named, number, whole
 from mpodata.runtime.whole_files import check_writable
 from mpotrain.commands import DTYPES, require_training
 
@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="model to measure: a folder, a run's folder, a Hub id")
     parser.add_argument("--base", help="model to compare with in DPO's form (default: the one a run started from)")
     parser.add_argument("--translator", help="whose translations; needed where a version has several")
-    parser.add_argument("--languages", type=listed, help="target languages: zh,sw (default: all)")
+    parser.add_argument("--languages", type=language_codes, help="target languages: zh,sw (default: all)")
     parser.add_argument(
         "--split", help="which rows: train, test, all (default: test, or train where the version has no test rows)"
     )

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from mpodata.runtime.flags import listed, whole
+from mpodata.runtime.flags import language_codes, whole
 from mpotrain.commands import require_training
 
 HELP = "Show training rows as tokens: what is given, what is trained, what was cut or dropped."
@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help="dataset version (NAME@v1.2.0 or a folder), or a table's file")
     parser.add_argument("--model", required=True, help="whose tokenizer and chat template")
     parser.add_argument("--translator", help="whose translations; needed where a version has several")
-    parser.add_argument("--languages", type=listed, help="target languages: zh,sw (default: all)")
+    parser.add_argument("--languages", type=language_codes, help="target languages: zh,sw (default: all)")
     parser.add_argument("--rows", type=whole(1), default=1, help="rows to show per language (default: 1)")
     parser.add_argument("--max-length", type=whole(2), default=2048, help="longest prompt + answer in tokens")
     parser.add_argument("--show-text", action="store_true", help="show the texts, which may be harmful")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.errors import ConfigError
-from mpodata.runtime.flags import listed, named
+from mpodata.runtime.flags import language_code, language_codes, named
 from mpodata.runtime.whole_files import check_writable
 from mpotrain.commands import DTYPES, require_training
 
@@ -23,9 +23,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="a table with columns prompt, safe, unsafe, language (or their usual other names), or a dataset version",
     )  # fmt: skip
     parser.add_argument("--model", action="append", required=True, help="model or run's folder; repeat to compare")
-    parser.add_argument("--languages", type=listed, help="only these: en,sw (default: all)")
+    parser.add_argument("--languages", type=language_codes, help="only these: en,sw (default: all)")
     parser.add_argument(
-        "--language", type=named, default="en", help="of rows whose table has no language column (default: en)"
+        "--language", type=language_code, default="en", help="of rows whose table has no language column (default: en)"
     )
     parser.add_argument("--split", choices=("train", "test", "all"), help="of a version (default: test, else train)")
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights (default: float32)")

@@ -9,7 +9,7 @@ from mpodata.errors import ConfigError
 from mpodata.languages import languages
 from mpodata.registry import resolve
 from mpodata.runtime.files import take_aside
-from mpodata.runtime.flags import listed, parts, places, whole
+from mpodata.runtime.flags import language_codes, parts, places, whole
 from mpotrain.evaluation.benchmarks import BENCHMARKS
 from mpotrain.evaluation.evaluate import prepare_suite
 from mpotrain.evaluation.packs import PACKS
@@ -26,7 +26,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--benchmarks", required=True, help=f"comma-separated names or paths of tables; names: {', '.join(BENCHMARKS)}"
     )
     parser.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a benchmark's file is")
-    parser.add_argument("--languages", type=listed, help="comma-separated codes (default: all that a benchmark has)")
+    parser.add_argument(
+        "--languages", type=language_codes, help="comma-separated codes (default: all that a benchmark has)"
+    )
     parser.add_argument("--limit", type=whole(1), help="at most N prompts per language and kind, as in `mpotrain eval`")
     parser.add_argument("--max-tokens", type=whole(1), default=256, help="longest answer in tokens (default: 256)")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder that does not exist yet")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpodata.errors import ConfigError
-from mpodata.languages import language
+from mpodata.languages import code_of
 from mpotrain.mixes import CODE_SWITCH, MIXES, PARALLEL
 
 
@@ -42,11 +42,11 @@ class DataConfig:
 
 
 def language_list(text: str | Sequence[str] | None) -> list[str] | None:
-    """`zh,sw` (flag) or a list (YAML) as language codes; None where nothing was said."""
+    """`zh,sw` (flag) or a list (YAML), codes or English names, as codes; None where nothing was said."""
     if text is None:
         return None
     names = text.split(",") if isinstance(text, str) else [str(name) for name in text]
-    codes = [language(name.strip()).code for name in names if name.strip()]
+    codes = [code_of(name) for name in names if name.strip()]
     if not codes:
         raise ConfigError("--languages names no language: leave it out for all of the version.")
     for code, count in Counter(codes).items():
@@ -70,4 +70,4 @@ def weights(text: str | Mapping[str, float] | None) -> dict[str, float]:
         raise ConfigError(f"language_weights must look like sw=2,bn=1.5, got {text!r}.") from error
     if any(weight < 0 for _, weight in numbers):
         raise ConfigError(f"language_weights must not be negative, got {text!r}.")
-    return {language(name).code: weight for name, weight in numbers}
+    return {code_of(name): weight for name, weight in numbers}

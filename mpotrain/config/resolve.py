@@ -7,6 +7,7 @@ from typing import Any
 from trl import ModelConfig
 
 from mpodata.errors import ConfigError, UnknownName
+from mpodata.languages import code_of
 from mpotrain.config.data_options import DataConfig, language_list, weights
 from mpotrain.config.method_options import AUTO, RETENTIONS, HyperConfig, MethodConfig, find_loss
 from mpotrain.config.presets import load_preset
@@ -85,6 +86,8 @@ def resolve(
         check_values(part)
     language_list(data.languages)
     weights(data.language_weights)
+    if data.dominant_language is not None:
+        data.dominant_language = code_of(data.dominant_language)
     loss = find_loss(method.method)
     given = {name: value for name, value in hyper.items() if value is not None}
     for name in given:

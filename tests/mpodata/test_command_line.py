@@ -4,13 +4,19 @@ import argparse
 import json
 import shlex
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import mpodata.cli
 import mpotrain.cli
-from mpodata.runtime.flags import listed, listed_or_none, named, number, whole
+from mpodata.errors import RecipeError, UnknownName
+from mpodata.languages import languages
+from mpodata.recipe import read_recipe
+from mpodata.runtime.flags import language_code, language_codes, language_codes_or_none, listed, named, number, whole
+from mpotrain.config import language_list, weights
 from tests.mpodata.readable_version import write_readable
 
 Capture = pytest.CaptureFixture[str]
@@ -75,7 +81,8 @@ def test_the_next_command_can_be_pasted_whatever_the_folder_is_called(
 @pytest.mark.parametrize(
     ("read", "text", "value"),
     [(whole(1), "7", 7), (whole(0, 9), "9", 9), (number(0), "0", 0.0), (number(0, above=True), "1e-3", 0.001),
-     (listed, "sw, zh", "sw, zh"), (listed_or_none, "", ""), (named, "mine", "mine")],
+     (listed, "sw, zh", "sw, zh"), (language_codes_or_none, "", ""),
+     (language_code, "swahili", "sw"), (language_codes, "Chinese, sw,BENGALI", "zh,sw,bn"), (named, "mine", "mine")],
 )  # fmt: skip
 def test_a_value_within_bounds_is_taken(read: Callable[[str], object], text: str, value: object) -> None:
     assert read(text) == value
@@ -93,13 +100,52 @@ def test_a_value_within_bounds_is_taken(read: Callable[[str], object], text: str
         (number(0, above=True), "0", "must be greater than 0, got 0"),
         (number(0), "much", "must be a number, got 'much'"),
         (listed, " , ", "names nothing"),
-        (listed_or_none, ",", "names nothing"),
+        (language_codes_or_none, ",", "names nothing"),
         (named, " ", "is empty"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused(read: Callable[[str], object], text: str, told: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=told):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [("swa", "Known: sw"), ("zh-CN", "Known: zh"), ("Klingon", "Unknown language 'Klingon'")]
+)
+def test_other_labels_of_a_language_are_refused_with_its_code(given: str, told: str) -> None:
+    with pytest.raises(UnknownName, match=told):
+        language_codes(f"en,{given}")
+
+
+@pytest.mark.parametrize("program", [mpodata.cli, mpotrain.cli])
+def test_every_flag_that_takes_languages_takes_their_english_names(program: ModuleType) -> None:
+    readers = (language_code, language_codes, language_codes_or_none)
+    for name in program.COMMANDS:
+        parser = argparse.ArgumentParser()
+        package = program.__name__.removesuffix(".cli")
+        import_module(f"{package}.commands.{name.replace('-', '_')}").arguments(parser)
+        for action in parser._actions:
+            if {"--languages", "--language", "--dominant"} & set(action.option_strings):
+                assert action.type in readers, (name, action.option_strings)
+
+
+def test_a_recipe_and_a_configuration_of_training_take_english_names(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("dominant: English\nlanguages: [Chinese, sw]\n", encoding="utf-8")
+    recipe = read_recipe(path)
+    assert (recipe.dominant, recipe.languages) == ("en", ("zh", "sw"))
+    assert language_list("Chinese,sw") == ["zh", "sw"]
+    assert weights("Swahili=2") == {"sw": 2.0}
+    with pytest.raises(RecipeError, match="names a language twice"):
+        read_recipe(path, ["languages=[zh, Chinese]"])
+
+
+def test_no_name_stands_for_two_languages() -> None:
+    labels: dict[str, set[str]] = {}
+    for row in languages().values():
+        for label in {row.code, row.name, row.native, row.flores, row.google, *row.also.split("|")} - {""}:
+            labels.setdefault(label.casefold(), set()).add(row.code)
+    assert {label: codes for label, codes in labels.items() if len(codes) > 1} == {}
 
 
 @pytest.mark.parametrize(
