@@ -1,7 +1,8 @@
 """What `--dataset` names: a dataset version, or a table of preferences that is made into one.
 
 A table (CSV, TSV, JSON, JSONL, Parquet, xlsx) has prompt, chosen and rejected as text or as TRL's messages, perhaps a
-`language` column, and an `id` that rows of one pair share in several languages. It becomes a version in the cache,
+`language` column, and an `id` that rows of one pair share in several languages; a folder that `datasets.save_to_disk`
+wrote is a table too. It becomes a version in the cache,
 named after its content, so that a run on it is bound to its rows as any other run is.
 """
 
@@ -9,13 +10,18 @@ import fcntl
 import json
 import logging
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
+
+import pyarrow.parquet as pq
+from datasets import load_from_disk
 
 from mpodata.audit.preferences import Entry, preferences
 from mpodata.errors import DataError, UnknownName
@@ -23,28 +29,38 @@ from mpodata.languages.identification import UNDETERMINED
 from mpodata.readers.formats import FORMATS
 from mpodata.readers.upstream import Upstream
 from mpodata.records import COUNTERWEIGHT, FIELDS, Dropped, Pair, Side, content_id
+from mpodata.runtime.files import file_inside
 from mpodata.runtime.journal import cache_folder
 from mpodata.versions.load import EVERY_SPLIT, LoadedVersion, load
 from mpodata.versions.manifest import BuildFacts, read_manifest
 from mpodata.versions.reference import is_version_folder
 from mpodata.versions.schema import Row
 from mpodata.versions.write import VersionWriter
+from mpotrain.runs import read_json
 
 READING: Final = 1  # of the rules in this file; bump when the same table would become other rows
 GIVEN: Final = "table"  # the translator that the configs of a table's other languages are named after
+SAVED: Final = "state.json"  # what a folder of `datasets.save_to_disk` holds beside its Arrow files
+SAVED_SPLITS: Final = "dataset_dict.json"  # of a folder of such folders
 CLEAR_SHARE: Final = 0.8  # share of rows in one language from which a table without a language column is in it
 
 logger = logging.getLogger(__name__)
 
 
 def open_dataset(reference: str | Path) -> LoadedVersion:
-    """The version behind a reference, or the one that a table's file is made into, which is said in one line.
+    """The version behind a reference, or the one that a table is made into, which is said in one line.
 
-    Raises DataError for a table that cannot be trained on, VersionError for a reference that names no version.
+    A table is a file or a folder of `datasets.save_to_disk`. Raises DataError for one that cannot be trained on,
+    VersionError for a reference that names no version.
     """
     path = Path(str(reference)).expanduser()
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    if path.is_file():
+    if (path / SAVED_SPLITS).is_file():
+        splits = sorted(child.name for child in path.iterdir() if (child / SAVED).is_file())
+        raise DataError(
+            f"{reference} holds the splits {', '.join(splits)}: name one, {path / (splits or ['train'])[0]}."
+        )
+    if path.is_file() or (path / SAVED).is_file():
         folder = _made(path)
         return replace(load(folder), name=str(reference))
     if suffix in FORMATS and not path.exists():
@@ -108,7 +124,7 @@ class _Table:
 
 def _made(path: Path) -> Path:
     """The folder of the version that a table becomes, made now if it is not there yet."""
-    digest = sha256(f"{READING}\n".encode() + path.read_bytes()).hexdigest()[:16]
+    digest = _digest(path, f"{READING}\n".encode())[:16]
     folder = cache_folder() / "tables" / f"{content_id(path.name)[:8]}-{digest}"
     with _alone(folder):
         if not is_version_folder(str(folder)):
@@ -137,8 +153,57 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _digest(path: Path, before: bytes = b"") -> str:
+    """The sha256 of `before` and the rows of a table: its file, or the Arrow files of its folder in order."""
+    digest = sha256(before)
+    for part in _arrow_files(path) if path.is_dir() else [path]:
+        digest.update(part.read_bytes())
+    return digest.hexdigest()
+
+
+def _arrow_files(folder: Path) -> list[Path]:
+    """What a saved folder says its rows are in; files that an earlier save left there are not among them."""
+    state = read_json(folder / SAVED)
+    try:
+        return [file_inside(folder, str(part["filename"])) for part in state["_data_files"]]
+    except (KeyError, TypeError) as error:
+        raise _damaged(folder, f"{SAVED} names no files") from error
+    except FileNotFoundError as error:
+        raise _damaged(folder, f"{Path(error.filename).name} is missing") from error
+
+
+def _damaged(folder: Path, why: str) -> DataError:
+    return DataError(f"{folder} is not a whole folder of datasets.save_to_disk: {why}. Save it again.")
+
+
+@contextmanager
+def _as_file(path: Path) -> Iterator[Path]:
+    """The table as a file; a saved folder is written as one for the time of the block."""
+    if path.is_file():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="mpotrain-") as aside:
+        file = Path(aside) / f"{path.name}.parquet"
+        try:
+            batches = load_from_disk(str(path)).with_format("arrow").iter(batch_size=1024)
+            first = next(batches)
+            with pq.ParquetWriter(file, first.schema) as writer:
+                for batch in chain([first], batches):
+                    writer.write_table(batch)
+        except StopIteration as error:
+            raise DataError(f"{path} has no row.") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _damaged(path, str(error).partition("\n")[0]) from error
+        yield file
+
+
 def _write(path: Path, folder: Path) -> None:
-    read = preferences(str(path))
+    with _as_file(path) as file:
+        _write_version(path, file, folder)
+
+
+def _write_version(path: Path, file: Path, folder: Path) -> None:
+    read = preferences(str(file))
     entries = list(read.entries())
     paired = any(isinstance(entry, Entry) and entry.dominant is not None for entry in entries)
     table = _read(entries, read.dominant if paired else None)
@@ -211,7 +276,8 @@ def _language_of_all(entries: Sequence[Entry | Dropped]) -> str | None:
 
 def _facts(path: Path, dominant: str, table: _Table) -> BuildFacts:
     """What made the version; nothing of this machine or of library versions, so that equal tables are equal data."""
-    source: dict[str, Any] = {"name": "table", **Upstream(str(path)).provenance(), "licence": None}
+    made_from = {"path": path.name, "sha256": _digest(path)} if path.is_dir() else Upstream(str(path)).provenance()
+    source: dict[str, Any] = {"name": "table", **made_from, "licence": None}
     return BuildFacts(
         dominant=dominant,
         recipe={"source": {"name": "table", "path": path.name}},

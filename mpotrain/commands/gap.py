@@ -18,7 +18,7 @@ EXAMPLE = (
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags."""
-    parser.add_argument("--dataset", required=True, help="dataset version (NAME@v1.2.0 or a folder), or a table's file")
+    parser.add_argument("--dataset", required=True, help="dataset version (NAME@v1.2.0 or a folder), or a table")
     parser.add_argument("--model", required=True, help="model to measure: a folder, a run's folder, a Hub id")
     parser.add_argument("--base", help="model to compare with in DPO's form (default: the one a run started from)")
     parser.add_argument("--translator", help="whose translations; needed where a version has several")

@@ -13,7 +13,7 @@ EXAMPLE = "mpotrain preview --dataset user/refusals@v1.0.0#nllb-3.3b --model Qwe
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The command's flags."""
-    parser.add_argument("--dataset", required=True, help="dataset version (NAME@v1.2.0 or a folder), or a table's file")
+    parser.add_argument("--dataset", required=True, help="dataset version (NAME@v1.2.0 or a folder), or a table")
     parser.add_argument("--model", required=True, help="whose tokenizer and chat template")
     parser.add_argument("--translator", help="whose translations; needed where a version has several")
     parser.add_argument("--languages", type=language_codes, help="target languages: zh,sw (default: all)")

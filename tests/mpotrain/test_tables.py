@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -100,6 +101,31 @@ def test_mpo_trains_on_a_table_says_so_in_one_line_and_goes_on_from_the_same_row
     assert main(["gap", "--dataset", str(table), "--model", str(model)]) == 0
     assert main(["preview", "--dataset", str(table), "--model", str(model)]) == 0
     assert mpodata_main(["verify", str(open_dataset(table).folder)]) == 0
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("form", [dict, as_turns])
+def test_a_folder_that_datasets_saved_is_read_as_its_rows_in_a_file(form: Any, tmp_path: Path) -> None:
+    table = [form(row) for row in rows("en", "sw")]
+    saved = tmp_path / "saved"
+    datasets.Dataset.from_list(table).save_to_disk(saved, num_shards=2)
+    from_folder, from_file = open_dataset(saved), open_dataset(write(tmp_path / "t.jsonl", table))
+    assert list(from_folder.pairs("train")) == list(from_file.pairs("train"))
+    assert open_dataset(saved).commit == from_folder.commit
+    datasets.Dataset.from_list(table[:-1]).save_to_disk(saved)
+    assert open_dataset(saved).commit != from_folder.commit
+    for damage in (lambda file: file.write_bytes(b"not Arrow"), Path.unlink):
+        damage(saved / "data-00000-of-00001.arrow")
+        with pytest.raises(DataError, match=r"is not a whole folder of datasets\.save_to_disk"):
+            open_dataset(saved)
+
+
+def test_of_saved_splits_one_is_named(tmp_path: Path) -> None:
+    part = datasets.Dataset.from_list(rows("en"))
+    datasets.DatasetDict({"train": part, "test": part}).save_to_disk(tmp_path / "saved")
+    with pytest.raises(DataError, match=r"holds the splits test, train: name one, .*/saved/test"):
+        open_dataset(tmp_path / "saved")
+    assert open_dataset(tmp_path / "saved" / "train").manifest.configs["en"].rows == 6
 
 
 @pytest.mark.parametrize("languages", [("en",), ("sw",), ("en", "sw")])
