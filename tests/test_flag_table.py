@@ -107,6 +107,7 @@ MPODATA: dict[str, Cases] = {
         "--public": SWITCH,
         "--no-gated": SWITCH,
         "--replace": SWITCH,
+        "--commercial-only": SWITCH,
         "--json": SWITCH,
     },
     "versions": {"name": ("{out}/name", "name", "Write user/name or ./name"), "--json": SWITCH},

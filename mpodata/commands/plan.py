@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
     cpu_hours = made.cpu_hours(cores(), policy, translator)
     if args.json:
         times = {"gpu_hours": hours, "wall_hours": hours / args.gpus, "cpu_hours": cpu_hours}
-        print(json.dumps({**asdict(made), **times, "cost": made.cost}, indent=2))
+        commercial = {"commercial": commercial_use(made.parts.values()), "against_commercial": obstacles(made.parts)}
+        print(json.dumps({**asdict(made), **times, "cost": made.cost, **commercial}, indent=2))
         return 0
     _show(made)
     if made.policy_billions is None and args.policy_billions is None and made.answers is not None:
@@ -90,6 +91,7 @@ def _show(made: Plan) -> None:
     allowed = commercial_use(made.parts.values())
     verdict = "yes, by the licences of all parts" if allowed else "cannot be said" if allowed is None else "no"
     print(f"commercial  {verdict}{': ' if against else ''}{against}")
+    print(f"            mpodata publish --commercial-only would {'refuse it' if against else 'publish it'}")
 
 
 def _work(work: StageCost) -> str:

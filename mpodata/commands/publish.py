@@ -26,6 +26,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--replace", action="store_true", help="drop configs that DIR does not have (else they are kept)"
     )
+    parser.add_argument(
+        "--commercial-only", action="store_true",
+        help="refuse a version with a part whose licence forbids commercial use or does not say",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -37,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
         public=args.public,
         gated=args.gated,
         replace_all=args.replace,
+        commercial_only=args.commercial_only,
         say=lambda step: print(printable(f"  {step} ..."), file=sys.stderr),
     )
     if args.json:

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from mpodata.display.notebook import table
 from mpodata.errors import VersionError, VersionExists
+from mpodata.licences import obstacles
 from mpodata.runtime.remote import RetryPolicy, Unanswered
 from mpodata.versions.load import manifest_at
-from mpodata.versions.manifest import Manifest, Release, read_manifest
+from mpodata.versions.manifest import Manifest, Release, licences_of, read_manifest
 from mpodata.versions.reference import is_version_folder, parse_reference
 from mpodata.versions.release import NextRelease, RemoteState, next_release
 from mpodata.versions.semver import SemVer
@@ -60,6 +61,7 @@ def publish(
     public: bool = False,
     gated: bool = True,
     replace_all: bool = False,
+    commercial_only: bool = False,
     store: Store | None = None,
     patience: RetryPolicy | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -68,7 +70,8 @@ def publish(
 
     Args: version: used instead of the smallest allowed one, never smaller. public: create the dataset public, and
     accept a public one, for harmful completions too. gated: make readers ask where completions are harmful.
-    replace_all: drop configs that the folder does not have (else they are kept). say: told each step, for progress.
+    replace_all: drop configs that the folder does not have (else they are kept). commercial_only: refuse a version with
+    a part whose licence forbids commercial use or does not say. say: told each step, for progress.
 
     Raises VersionError where the version cannot be published, RemoteError where the Hub does not answer. Rerunning
     after any failure, kill included, continues.
@@ -82,18 +85,29 @@ def publish(
             raise VersionError(
                 f"{path} has no rows in {', '.join(empty)}: a service was down when it was built. Build it again."
             )
+    if commercial_only:
+        check_commercial(local, str(path))
     say("checking the folder")
     check_folder(path, local)
     check_complete(path, local)
     store = store or dataset_store(to)
     say(f"publishing to {store.name} in {store.place}{_folder_hint(store)}")
-    publisher = _Publisher(store, patience or RetryPolicy(), say)
+    publisher = _Publisher(store, patience or RetryPolicy(), say, commercial_only)
     return publisher.publish(path, local, wanted, replace_all=replace_all, public=public, gated=gated)
 
 
 def _folder_hint(store: Store) -> str:
     """What to write instead where a Hub id could have been meant as a folder."""
     return f" (write ./{store.name} for the folder of that name)" if store.place == "the Hub" else ""
+
+
+def check_commercial(manifest: Manifest, where: str) -> None:
+    """Raise VersionError where a part of a version forbids commercial use, or may by a licence nobody can judge."""
+    if against := obstacles(licences_of(manifest.builds)):
+        raise VersionError(
+            f"{where} is not for commercial use alone: {'; '.join(against)}. Make it without these parts, or leave "
+            "--commercial-only out."
+        )
 
 
 def dataset_store(to: str) -> Store:
@@ -113,6 +127,7 @@ class _Publisher:
     store: Store
     patience: RetryPolicy
     say: Callable[[str], None]
+    commercial_only: bool
 
     def publish(
         self, folder: Path, local: Manifest, wanted: SemVer | None, *, replace_all: bool, public: bool, gated: bool
@@ -126,6 +141,8 @@ class _Publisher:
             if ready is None:
                 assert look.manifest is not None
                 return self._found(look.manifest.history[-1], notes)
+            if self.commercial_only:  # what the dataset holds already counts too
+                check_commercial(ready.manifest, self.store.name)
             harmful = ready.manifest.holds_harmful_completions()
             done = self.store.prepare(Access(harmful=harmful, private=not public, gated=gated and harmful))
             notes += done

@@ -91,9 +91,13 @@ def test_every_price_has_a_source_and_a_day() -> None:
 def test_the_plan_calls_nothing_commercial_that_a_part_forbids(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert "commercial  yes" in planned(capsys)
+    free = planned(capsys)
+    assert "commercial  yes" in free
+    assert "mpodata publish --commercial-only would publish it" in free
+    assert json.loads(planned(capsys, "--json"))["commercial"] is True
     said = planned(capsys, "--translator", "google-cloud")
     assert "commercial  cannot be said: translator is other, which nobody can judge by its name" in said
+    assert "mpodata publish --commercial-only would refuse it" in said
     table = tmp_path / "prompts.jsonl"
     table.write_text('{"prompt": "How do I copy homework?", "rejected": "Sit behind somebody who is good at it."}\n')
     source = ["--source", str(table), "--set", "source.options.licence=cc-by-nc-4.0", "--languages", "sw"]

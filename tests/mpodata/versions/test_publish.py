@@ -77,6 +77,34 @@ def test_the_difference_decides_the_version(
     assert told in changelog
 
 
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        ({}, "translator nllb-600m is cc-by-nc-4.0"),
+        ({"translator": "own", "source": {"name": "table", "path": "x"}}, "source is unknown, which nobody can judge"),
+        ({"translator": "own", "policy": {"model": "m", "licence": "llama3.1"}}, "policy is llama3.1"),
+    ],
+)
+def test_a_version_with_a_part_that_may_not_be_sold_is_refused_where_that_is_asked(
+    parts: dict[str, object], told: str, dataset: Open, tmp_path: Path
+) -> None:
+    write_version(tmp_path / "out", **parts)
+    with pytest.raises(VersionError, match="is not for commercial use alone: .*" + told):
+        put(dataset, tmp_path / "out", commercial_only=True)
+    assert tags(dataset) == []
+    assert put(dataset, tmp_path / "out").version == "1.0.0"
+
+
+def test_what_the_dataset_holds_already_counts_where_commercial_use_is_asked(dataset: Open, tmp_path: Path) -> None:
+    write_version(tmp_path / "first")
+    write_version(tmp_path / "free", languages=["bn"], translator="own")
+    put(dataset, tmp_path / "first")
+    with pytest.raises(VersionError, match=r"translator nllb-600m is cc-by-nc-4\.0"):
+        put(dataset, tmp_path / "free", commercial_only=True)
+    assert tags(dataset) == ["v1.0.0"]
+    assert put(dataset, tmp_path / "free", commercial_only=True, replace_all=True).version == "2.0.0"
+
+
 def test_a_wanted_version_may_be_larger_but_not_smaller(dataset: Open, tmp_path: Path) -> None:
     write_version(tmp_path / "one")
     write_version(tmp_path / "two", count=12)
