@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ import mpodata.cli
 import mpotrain.cli
 from mpodata.engines.checkpoints import located
 from mpodata.runtime.files import hash_file
+from mpodata.runtime.journal import FIRST_BLOCK
 from mpodata.versions.manifest import read_manifest
 from mpotrain.training import iterate as iterate_module
 from tests.mpodata.readable_version import write_readable
@@ -144,15 +147,39 @@ def test_what_no_round_can_use_is_refused_before_anything_is_built(tmp_path, in_
     assert in_this_process == []
 
 
+# Read by every Python process of an iteration: each input that is computed, and so paid for, is a line of $PAID.
+WRITES_DOWN_WHAT_IS_PAID = """
+import os
+from mpodata.runtime import journal
+
+through = journal.Journal.through
+
+def written_down(self, task, spec, inputs, compute, **options):
+    def paid(part):
+        keys = [journal.result_key(task, spec, value).hex() for value in part]
+        with open(os.environ["PAID"], "a") as lines:
+            lines.write("".join(f"{task} {key}\\n" for key in keys))
+        return compute(part)
+    return through(self, task, spec, inputs, paid, **options)
+
+journal.Journal.through = written_down
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["lidr", "icr"])
 def test_a_killed_iteration_ends_in_the_same_bytes_and_pays_nothing_twice(tmp_path, recipe, another_reference):
     translator = LIDR if recipe == "lidr" else ICR.format(reference=another_reference)
+    (tmp_path / "sitecustomize.py").write_text(WRITES_DOWN_WHAT_IS_PAID, encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), str(Path(mpodata.__file__).parents[1])])
 
     def start(out, cache):
-        environment = {**os.environ, "MPODATA_CACHE": str(cache)}
+        environment = {**os.environ, "MPODATA_CACHE": str(cache), "PYTHONPATH": path, "PAID": f"{cache}.paid"}
         words = [sys.executable, "-m", "mpotrain.cli", *command(out, translator, "--reference", "start")]
         return subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL)
+
+    def paid(number):
+        return Counter((tmp_path / f"cache-{number}.paid").read_text().splitlines())
 
     out = tmp_path / "out"  # one place for both: a trained policy is named by its folder
     whole = start(out, tmp_path / "cache-1")
@@ -167,5 +194,10 @@ def test_a_killed_iteration_ends_in_the_same_bytes_and_pays_nothing_twice(tmp_pa
         process.send_signal(signal.SIGKILL)
         process.wait()
         time.sleep(1.0)  # the step in flight ends with it
+        assert max(paid(2).values()) == 1  # what was done before the first kill was not done again
     assert start(out, tmp_path / "cache-2").wait() == 0
     assert files_of(out) == expected
+    once, killed = paid(1), paid(2)
+    assert max(once.values()) == 1
+    assert killed.keys() == once.keys()
+    assert killed.total() - once.total() <= FIRST_BLOCK  # the block that was in flight when the second build was killed
