@@ -250,7 +250,7 @@ def _rate_table(
     for code in [*codes, *([TARGETS] if comparison.base and len(codes) > 1 else [])]:
         line = [View(name_of(code))]
         for index in asked:
-            change = _change(comparison, index, benchmark, kind, name, code)
+            change = change_of(comparison, index, benchmark, kind, name, code)
             cell = next((cell for cell in rows[index] if cell.language == code), None)
             value = cell.rates.get(name) if cell else None  # an earlier release did not measure all
             if code == TARGETS:
@@ -325,7 +325,8 @@ def change_view(change: Change | None, better: str) -> View:
     return View(f"{words.points(change.change).removesuffix(' points')}{mark}", words.p_value(change.adjusted), tone)
 
 
-def _change(comparison: Comparison, index: int, benchmark: str, kind: Kind, rate: str, code: str) -> Change | None:
+def change_of(comparison: Comparison, index: int, benchmark: str, kind: Kind, rate: str, code: str) -> Change | None:
+    """How a rate of the model at `index` of `shown` moved from the base model's; None for the base, or without one."""
     if not comparison.base or index == 0:
         return None
     rows = find(comparison.changes[index - 1], benchmark=benchmark, rate=rate, kind=kind, language=code)
@@ -333,7 +334,7 @@ def _change(comparison: Comparison, index: int, benchmark: str, kind: Kind, rate
 
 
 def _target_value(comparison: Comparison, index: int, benchmark: str, kind: Kind, rate: str) -> Interval | None:
-    change = _change(comparison, max(index, 1), benchmark, kind, rate, TARGETS)
+    change = change_of(comparison, max(index, 1), benchmark, kind, rate, TARGETS)
     return None if change is None else change.after if index else change.before
 
 

@@ -25,6 +25,7 @@ from mpotrain.evaluation.report.comparison import (
 from mpotrain.evaluation.report.examples import examples
 from mpotrain.evaluation.report.figures import gap_against_rate, measured_pairs, reward_gaps, state_clouds, tradeoff
 from mpotrain.evaluation.report.overview import corrected_tables, price_tables, reliability_table, standing_table
+from mpotrain.evaluation.report.transfer import transfer_tables
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -64,6 +65,7 @@ def page(comparison: Comparison, published: Sequence[str] = ()) -> dict[str, Any
         "pairs": measured_pairs(comparison),
         "tables": [
             *corrected_tables(comparison),
+            *transfer_tables(comparison),
             *price_tables(comparison),
             *([utility] if (utility := utility_table(comparison)) else []),
             *_correlations(comparison),
@@ -172,18 +174,21 @@ def _agreement(comparison: Comparison) -> ReportTable | None:
 def _runs(comparison: Comparison) -> list[dict[str, Any]]:
     """How each model shown was made and asked."""
     return [
-        {
-            "title": title,
-            "signature": evaluation.results["signature"],
-            "model": evaluation.results["model"],
-            "data": (evaluation.results["run"] or {}).get("data") or {},
-            "method": (evaluation.results["run"] or {}).get("method"),
-            "hyper": (evaluation.results["run"] or {}).get("hyper_parameters") or {},
-            "command": evaluation.results["command"],
-            "judges": evaluation.results["judges"],
-        }
+        {"title": title, **_training(evaluation.results["run"] or {})}
+        | {name: evaluation.results[name] for name in ("signature", "model", "command", "judges")}
         for title, evaluation in zip(comparison.titles(), comparison.shown, strict=True)
     ]
+
+
+def _training(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run.json says of how a model was trained; it may say less, as other programs' do."""
+    data, hyper = run.get("data"), run.get("hyper_parameters")
+    told = data if isinstance(data, Mapping) and data.get("reference") else None
+    return {
+        "data": told and {name: told.get(name) for name in ("reference", "version", "commit")},
+        "method": run.get("method"),
+        "hyper": hyper if isinstance(hyper, Mapping) else {},
+    }
 
 
 def _environment(*, autoescape: bool) -> jinja2.Environment:

@@ -224,13 +224,13 @@ def worsened(rows: Sequence[Change], dominant: str, titles: Mapping[str, str]) -
 
 def provenance(results: Mapping[str, Any]) -> Statement:
     """Which data and which judge stand behind the numbers."""
-    data = (results.get("run") or {}).get("data") or {}
+    data = (results.get("run") or {}).get("data")
     method = (results.get("run") or {}).get("method")
     judges = [judge["name"] for judge in results["judges"]]
     judged = f"Answers were judged by {judges[0]}"
     if len(judges) > 1:
         judged += f" (agreement measured with {_listed(judges[1:])})"
-    if not data:
+    if not isinstance(data, Mapping) or not data:
         return Statement(f"{judged}. No training run is recorded for this model.")
     commit = f", commit {str(data['commit'])[:12]}" if data.get("commit") else ""
     pairs = f", {data['trained_rows']} pairs" if data.get("trained_rows") else ""

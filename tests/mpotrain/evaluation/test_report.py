@@ -209,6 +209,15 @@ def test_runs_of_one_name_are_told_apart(tmp_path):
     assert gather(paths).titles() == ["same [a]", "same [b]"]
 
 
+@pytest.mark.parametrize(
+    "run", [{"data": {"reference": "someone/pairs"}}, {"data": []}, {"data": "pairs", "hyper_parameters": [1]}]
+)
+def test_a_run_that_says_less_of_itself_is_shown_all_the_same(run, tmp_path):
+    made = evaluation(tmp_path / "e", "small", answers(BEFORE, "harmful", first), run=run)
+    page, _, _ = write_report(gather([made]), tmp_path / "report.html")
+    assert ("someone/pairs" in page.read_text(encoding="utf-8")) is ("reference" in run["data"])
+
+
 def test_a_training_run_is_found_by_its_own_folder(tmp_path):
     evaluation(tmp_path / "run" / "eval", "small", answers(BEFORE, "harmful", first))
     assert gather([tmp_path / "run"]).titles() == ["small"]
