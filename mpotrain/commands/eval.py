@@ -15,11 +15,11 @@ from mpodata.engines import ENGINES, Engine, Sampling
 from mpodata.errors import ConfigError
 from mpodata.hub import redact_command
 from mpodata.registry import construct
-from mpodata.runtime.flags import by_part, language_codes, listed, named, number, parts, places, setting, whole
+from mpodata.runtime.flags import by_part, listed, named, number, parts, places, setting, whole
 from mpodata.runtime.journal import Journal, cache_folder
 from mpodata.runtime.whole_files import check_folder_writable
 from mpotrain.commands import require_training
-from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET
+from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET, benchmark_languages
 from mpotrain.evaluation.evaluate import EvaluationSuite, Extras, Settings, evaluate, prepare_suite
 from mpotrain.evaluation.folder import COMPARED, STATES, UTILITY, refuse_another, write_lines
 from mpotrain.evaluation.heeded import SEED, check_heeded
@@ -56,7 +56,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a file is")
     parser.add_argument(
-        "--languages", type=language_codes, help="comma-separated codes (default: all that a benchmark has)"
+        "--languages", type=benchmark_languages, help="comma-separated codes (default: all that a benchmark has)"
     )
     parser.add_argument("--limit", type=whole(1), help="at most N prompts per language and kind, the same in every run")
     parser.add_argument(

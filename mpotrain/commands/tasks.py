@@ -9,8 +9,8 @@ from mpodata.errors import ConfigError
 from mpodata.languages import languages
 from mpodata.registry import resolve
 from mpodata.runtime.files import take_aside
-from mpodata.runtime.flags import language_codes, parts, places, whole
-from mpotrain.evaluation.benchmarks import BENCHMARKS
+from mpodata.runtime.flags import parts, places, whole
+from mpotrain.evaluation.benchmarks import BENCHMARKS, benchmark_languages
 from mpotrain.evaluation.evaluate import prepare_suite
 from mpotrain.evaluation.packs import PACKS
 
@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", action="append", default=[], metavar="NAME=PATH", help="where a benchmark's file is")
     parser.add_argument(
-        "--languages", type=language_codes, help="comma-separated codes (default: all that a benchmark has)"
+        "--languages", type=benchmark_languages, help="comma-separated codes (default: all that a benchmark has)"
     )
     parser.add_argument("--limit", type=whole(1), help="at most N prompts per language and kind, as in `mpotrain eval`")
     parser.add_argument("--max-tokens", type=whole(1), default=256, help="longest answer in tokens (default: 256)")

@@ -17,6 +17,7 @@ from mpodata.languages import languages
 from mpodata.recipe import read_recipe
 from mpodata.runtime.flags import language_code, language_codes, language_codes_or_none, listed, named, number, whole
 from mpotrain.config import language_list, weights
+from mpotrain.evaluation.benchmarks import benchmark_languages
 from tests.mpodata.readable_version import write_readable
 
 Capture = pytest.CaptureFixture[str]
@@ -119,7 +120,7 @@ def test_other_labels_of_a_language_are_refused_with_its_code(given: str, told: 
 
 @pytest.mark.parametrize("program", [mpodata.cli, mpotrain.cli])
 def test_every_flag_that_takes_languages_takes_their_english_names(program: ModuleType) -> None:
-    readers = (language_code, language_codes, language_codes_or_none)
+    readers = (language_code, language_codes, language_codes_or_none, benchmark_languages)
     for name in program.COMMANDS:
         parser = argparse.ArgumentParser()
         package = program.__name__.removesuffix(".cli")
@@ -127,6 +128,12 @@ def test_every_flag_that_takes_languages_takes_their_english_names(program: Modu
         for action in parser._actions:
             if {"--languages", "--language", "--dominant"} & set(action.option_strings):
                 assert action.type in readers, (name, action.option_strings)
+
+
+def test_benchmarks_take_prompts_that_mix_languages_too() -> None:
+    assert benchmark_languages("mul, Swahili") == "mul,sw"
+    with pytest.raises(UnknownName, match="Unknown language 'mull'"):
+        benchmark_languages("mull")
 
 
 def test_a_recipe_and_a_configuration_of_training_take_english_names(tmp_path: Path) -> None:
