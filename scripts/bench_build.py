@@ -26,6 +26,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bench.machine import processor
+
 from mpodata.records import Dropped
 from mpodata.runtime.journal import Journal
 from mpodata.runtime.processes import usual_workers
@@ -185,11 +187,6 @@ def main() -> int:
     if len(costs) > 1:
         print(f"\nCPU a row at {args.pairs[-1]:,} pairs over that at {args.pairs[0]:,}: {costs[-1] / costs[0]:.2f}")
     return 0
-
-
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from typing import Any
 
 import torch
 import transformers
+from bench.machine import processor
 from bench.training_rows import Row, batches_of, read_rows
 from bench.training_steps import CANDIDATES, build, make, shape
 from transformers import LlamaForCausalLM
@@ -260,7 +261,7 @@ def main() -> None:
         profile(rows, args.pairs[0], args)
         return
     environment = {
-        "cpu": platform.processor() or platform.machine(), "threads": torch.get_num_threads(),
+        "cpu": processor(), "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if args.gpu else None, "dtype": args.dtype,
         "python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__,
         "rows": len(rows), "data": args.data.name if args.data else "synthetic",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.machine import processor
+
 from mpodata.runtime.cores import cores
 from mpodata.translators.checks import faults
 from mpodata.translators.nllb import Nllb
@@ -58,7 +60,7 @@ def environment() -> dict[str, Any]:
     import transformers
 
     return {
-        "cpu": _cpu_name(),
+        "cpu": processor(),
         "cores": cores(),
         "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
@@ -66,14 +68,6 @@ def environment() -> dict[str, Any]:
         "transformers": transformers.__version__,
         "torch": torch.__version__,
     }
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def sentences(data: Path) -> dict[str, str]:
