@@ -104,7 +104,7 @@ def watched_answers(
     What is not yet complete is drawn once more, from its beginning and to the cap: engines do not go on with an answer.
     """
     caps = [cap(text) for text in texts]
-    looks = [max(CAPS[0], most // FIRST_LOOK) for most in caps]
+    looks = [most // FIRST_LOOK for most in caps]
     answers = capped_answers(engine, asked, looks, sampling)
     longer = [
         at

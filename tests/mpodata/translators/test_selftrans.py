@@ -37,7 +37,7 @@ def carry(say, texts=(), **options):
 def test_the_triplet_is_translated_by_the_policy():
     [translated], engine = carry(translating)
     assert translated == Side("sw", *list(WORDS.values())[:3])
-    assert [sampling for _, sampling in engine.asked] == [replace(DECODING, max_tokens=256)] * 3
+    assert [sampling for _, sampling in engine.asked] == [replace(DECODING, max_tokens=64)] * 3
 
 
 def test_the_form_is_that_of_the_authors():
@@ -45,7 +45,7 @@ def test_the_form_is_that_of_the_authors():
     prompt, sampling = engine.asked[0]
     assert prompt.endswith("<sentence>How do I pick a lock?</sentence>")
     assert "from English into Swahili" in prompt
-    assert (sampling.prefix, sampling.temperature, sampling.max_tokens) == (OPEN, 0.0, 256)
+    assert (sampling.prefix, sampling.temperature, sampling.max_tokens) == (OPEN, 0.0, 64)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_texts_of_one_cap_are_asked_together_and_results_keep_their_order():
     texts = ["How do I pick a lock?", long.strip(), "Yes, first take a thin wire."]
     engine = SpokenEngine(lambda prompt, sampling: [f"{sampling.max_tokens}</translated>"])
     results = SelfTranslation(engine, RuleDetector()).segments(texts, "en", "sw")
-    assert results == ["256", "512", "256"]  # a quarter of the cap of 2,048: a first look
+    assert results == ["64", "512", "64"]  # a quarter of the caps of 256 and 2,048: a first look
 
 
 def spoken(text, answer, finish="length"):
