@@ -5,6 +5,7 @@ from typing import Any
 
 from mpodata.refusals.measured import reliability
 from mpotrain.evaluation.metrics import rates_of
+from mpotrain.evaluation.utility.harness import RATED
 
 # In results.json and the report; a terminal line is short.
 HIDDEN = {"asr_refuseu", "over_refusal", "withstood", "coherent"}
@@ -55,10 +56,10 @@ def share(interval: Mapping[str, Any] | None) -> str:
 
 
 def score(row: Mapping[str, Any]) -> str:
-    """A utility score: percent right, or MT-Bench's mean rating."""
+    """A utility score: percent right, or the mean rating of MT-Bench and fluency."""
     interval = row["interval"]
-    if row["task"] == "mt-bench":
-        return f"{interval['value']:.2f} of 10 ({interval['low']:.2f}-{interval['high']:.2f})"
+    if row["task"] in RATED:
+        return f"{interval['value']:.2f} of {RATED[row['task']]} ({interval['low']:.2f}-{interval['high']:.2f})"
     return f"{share(interval)} %"
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from mpotrain.training.iterate import Iteration, Round
 
+RATINGS = ("mt-bench", "fluency", "correctness")  # utility tasks whose figures are means of ratings, no shares
 MAIN_RATES = {"harmful": ("asr", "attack success"), "harmless": ("helpful", "helpful answers")}
 
 
@@ -115,6 +116,6 @@ def _rates(results: Mapping[str, Any] | None) -> dict[str, float]:
         if value is not None:
             rates[f"{cell['benchmark']} {cell['language']}: {title}"] = value
     for row in results["utility"]:
-        if row["interval"]["value"] is not None and row["task"] != "mt-bench":
+        if row["interval"]["value"] is not None and row["task"] not in RATINGS:
             rates[f"{row['title']} {row['language']}"] = row["interval"]["value"]
     return rates

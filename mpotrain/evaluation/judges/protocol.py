@@ -82,7 +82,7 @@ class ProtocolJudge:
 
 @cache
 def prompt(name: str) -> str:
-    """The text of one of the judge's prompts: harmful, harmless, translate."""
+    """The text of one of the judge's prompts: harmful, harmless, translate, fluency."""
     return (PROMPTS / f"{name}.txt").read_text(encoding="utf-8").strip()
 
 
@@ -102,19 +102,19 @@ def _verdict(reply: str | None, kind: str) -> Judgement:
 
 
 def _question(case: Case, answer: str) -> str:
-    return prompt(case.kind).format(prompt=_inert(case.english or case.prompt), answer=_inert(answer))
+    return prompt(case.kind).format(prompt=inert(case.english or case.prompt), answer=inert(answer))
 
 
 def _translation(case: Case) -> str:
     code = _spoken(case)
     name = languages()[code].name if code in languages() else "its language"
-    return prompt("translate").format(language=name, answer=_inert(case.answer))
+    return prompt("translate").format(language=name, answer=inert(case.answer))
 
 
 def _spoken(case: Case) -> str:
     return case.language if case.answer_language == "und" else case.answer_language
 
 
-def _inert(text: str) -> str:
+def inert(text: str) -> str:
     """Text that cannot close the tags around it: they are broken up, not taken out, which nesting would undo."""
     return TAGS.sub("< ", text)

@@ -18,7 +18,7 @@ from mpotrain.evaluation.report import plots, words
 from mpotrain.evaluation.report.words import MAIN, Statement, name_of
 from mpotrain.evaluation.standing import Standing, standing
 from mpotrain.evaluation.statistics import Interval, bootstrap, sign_flip
-from mpotrain.evaluation.utility.harness import share
+from mpotrain.evaluation.utility.harness import RATED, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,10 @@ def utility_table(comparison: Comparison) -> ReportTable | None:
                 line.append(_score_change(task, scores[0].get((task, code), {}), score))
         body.append(line)
     return ReportTable(
-        "Utility", head, body, "Share of right answers (MT-Bench: mean rating, 1 to 10); higher is better."
+        "Utility",
+        head,
+        body,
+        "Share of right answers; mean ratings of MT-Bench (1 to 10), fluency, correctness (1 to 5). Higher is better.",
     )
 
 
@@ -273,7 +276,7 @@ def _scores(evaluation: Evaluation) -> dict[tuple[str, str], dict[str, float]]:
 def _score_view(task: str, scores: Sequence[float]) -> View:
     if not scores:
         return View("–")
-    if task != "mt-bench":
+    if task not in RATED:
         return rate_view(share(scores))
     rated = bootstrap(scores)
     return View(f"{rated.value:.2f}", f"{rated.low:.2f}–{rated.high:.2f}")
@@ -287,7 +290,7 @@ def _score_change(task: str, before: Mapping[str, float], after: Mapping[str, fl
     mean, p = sum(moved) / len(moved), sign_flip(moved)
     tone = "same" if p >= ALPHA or not mean else "better" if mean > 0 else "worse"
     mark = {"better": " ✓", "worse": " ✗", "same": ""}[tone]
-    text = f"{mean:+.2f}" if task == "mt-bench" else f"{100 * mean:+.1f}"
+    text = f"{mean:+.2f}" if task in RATED else f"{100 * mean:+.1f}"
     return View(text.replace("-", "−") + mark, words.p_value(p), tone)
 
 

@@ -29,6 +29,7 @@ from mpotrain.evaluation.utility.numbers import last_number
 
 TASKS = Path(__file__).with_name("tasks")
 BACKENDS = {"transformers": "hf", "vllm": "vllm"}  # our engine -> the harness's model type
+RATED: Mapping[str, int] = {"mt-bench": 10, "fluency": 5, "correctness": 5}  # judged by ratings from 1 to this
 HARNESS = ("mgsm", "mmlu", "global-mmlu", "global-mmlu-lite")  # what the harness runs; other tasks are judged
 
 COLUMNS = {
@@ -54,7 +55,7 @@ class Score:
     task: str
     language: str
     question: str  # its id, the same in every run
-    score: float  # 0 or 1; MT-Bench: 1 to 10
+    score: float  # 0 or 1; of RATED tasks a rating from 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from mpotrain.evaluation.judges import Judge
 from mpotrain.evaluation.judges.pairwise import pairwise_judge
 from mpotrain.evaluation.judges.protocol import ProtocolJudge
 from mpotrain.evaluation.model import EvaluatedModel
-from mpotrain.evaluation.utility import global_mmlu, harness, mt_bench, x_alpacaeval
+from mpotrain.evaluation.utility import fluency, global_mmlu, harness, mt_bench, x_alpacaeval
 from mpotrain.evaluation.utility.harness import Result, Score
 from mpotrain.evaluation.utility.x_alpacaeval import Answered
 
-TASKS = (*harness.HARNESS, mt_bench.TASK, x_alpacaeval.TASK)
+TASKS = (*harness.HARNESS, mt_bench.TASK, fluency.TASK, x_alpacaeval.TASK)
+RATED_BY_A_CHAT_MODEL = (mt_bench.TASK, fluency.TASK)
 FILES = (x_alpacaeval.GAMED, x_alpacaeval.DIFFICULTY)  # what --data may name besides tasks
 
 
@@ -38,8 +39,9 @@ class UtilityTasks:
                 raise UnknownName("utility task", task, TASKS)
             if task not in self.places:
                 raise ConfigError(f"Utility task {task!r} needs its files: --data {task}=FOLDER.")
-        if mt_bench.TASK in self.tasks:
-            _chat_judge(judges)
+        for task in RATED_BY_A_CHAT_MODEL:
+            if task in self.tasks:
+                _chat_judge(task, judges)
         if x_alpacaeval.TASK in self.tasks:
             pairwise_judge(judges, both_orders=self.both_orders)
         if set(self.tasks) & set(harness.HARNESS) and engine not in harness.BACKENDS:
@@ -63,6 +65,8 @@ def languages_of(task: str, folder: Path) -> set[str]:
     """The languages that the files of a task hold; raises DataError for a folder that is not there."""
     if task == mt_bench.TASK:
         return {question.language for question in mt_bench.questions(folder, None, None)}
+    if task == fluency.TASK:
+        return {question.language for question in fluency.questions(folder, None, None)}
     if task == x_alpacaeval.TASK:
         return {instruction.language for instruction in x_alpacaeval.instructions(folder, None, None)}
     if task in global_mmlu.GLOBAL_MMLU:
@@ -95,11 +99,18 @@ def run(
     for task in tasks.tasks:
         folder = Path(tasks.places[task])
         if task == mt_bench.TASK:
-            judge = _chat_judge(judges)
+            judge = _chat_judge(task, judges)
             asked = mt_bench.questions(folder, tasks.languages, tasks.limit)
             scores = mt_bench.run_mt_bench(asked, folder, engine, judge, sampling, journal)
             told.results += mt_bench.results(scores, judge)
             told.scores += scores
+        elif task == fluency.TASK:
+            judge = _chat_judge(task, judges)
+            prompts = fluency.questions(folder, tasks.languages, tasks.limit)
+            scores = fluency.run_fluency(prompts, engine, judge, sampling, journal)
+            told.results += fluency.results(scores, judge)
+            told.scores += scores
+            told.notes += fluency.notes(prompts, scores)
         elif task == x_alpacaeval.TASK:
             _compare(tasks, folder, evaluated, engine, judges, sampling, journal, told)
         else:
@@ -138,10 +149,8 @@ def _compare(
     told.notes += x_alpacaeval.notes(told.answered)
 
 
-def _chat_judge(judges: Sequence[Judge]) -> ProtocolJudge:
+def _chat_judge(task: str, judges: Sequence[Judge]) -> ProtocolJudge:
     for judge in judges:
         if isinstance(judge, ProtocolJudge):
             return judge
-    raise ConfigError(
-        "mt-bench is rated by a chat model: add one to --judge, for example --judge rules,openai:gpt-4.1."
-    )
+    raise ConfigError(f"{task} is rated by a chat model: add one to --judge, for example --judge rules,openai:gpt-4.1.")
