@@ -11,7 +11,7 @@ from mpodata.engines import BLOCKED, Answer, Finish, Sampling
 from mpodata.engines.reasoning import answer_of
 from mpodata.errors import DataError
 from mpodata.languages.text import storable
-from mpodata.readers.conversation import answer_text, prompt_text
+from mpodata.readers.conversation import answer_text, prompt_text, turns
 from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, Message, content_id
 
@@ -31,10 +31,11 @@ class ReplayEngine:
     """Answers read from a file (JSON, JSONL, CSV, TSV, Parquet) or a Hub dataset, found by the prompt's text.
 
     A row has a prompt and an answer, or a list of answers; rows with the same prompt are its candidates in file order.
-    `finish` (or `finish_reason`, `stop_reason`) says how an answer ended; without it an answer counts as complete.
-    A prompt without
-    enough recorded answers gets `error` answers, which are dropped by name and never journaled. Sampling settings
-    other than `candidates` are not looked at. The index lies on disk, so a million answers take little memory.
+    `finish` (or `finish_reason`, `stop_reason`) says how an answer ended; without it an answer counts as complete. A
+    row whose prompt is a conversation that ends in an assistant turn, as a guard is shown, answers that exchange. A
+    prompt without enough recorded answers gets `error` answers, which are dropped by name and never journaled.
+    Sampling settings other than `candidates` are not looked at. The index lies on disk, so a million answers take
+    little memory.
     """
 
     block = 1024
@@ -63,10 +64,10 @@ class ReplayEngine:
 
     def _recorded(self, conversation: Sequence[Message], candidates: int) -> list[Answer]:
         assert self._index is not None
-        recorded = self._index.execute(
-            "SELECT answer, finish FROM answers WHERE prompt = ? ORDER BY place LIMIT ?",
-            (_key(conversation), candidates),
-        ).fetchall()
+        query = "SELECT answer, finish FROM answers WHERE prompt = ? ORDER BY answered, place LIMIT ?"
+        recorded: list[tuple[str, str]] = []
+        for key in _keys([(message["role"], message["content"]) for message in conversation]):
+            recorded = recorded or self._index.execute(query, (key, candidates)).fetchall()
         answers = [answer_of(text, finish) for text, finish in recorded]
         return answers + [MISSING] * (candidates - len(answers))
 
@@ -76,28 +77,33 @@ class ReplayEngine:
         weakref.finalize(self, _closed, index, folder)
         index.execute("PRAGMA journal_mode=OFF")
         index.execute("PRAGMA synchronous=OFF")
-        index.execute("CREATE TABLE answers (prompt TEXT, place INTEGER PRIMARY KEY, answer TEXT, finish TEXT)")
+        # answered: 1 where the recorded conversation went on with an assistant turn, which is not in the key
+        index.execute(
+            "CREATE TABLE answers (prompt TEXT, answered INTEGER, place INTEGER PRIMARY KEY, answer TEXT, finish TEXT)"
+        )
         index.execute("BEGIN")
-        index.executemany("INSERT INTO answers (prompt, answer, finish) VALUES (?, ?, ?)", self._entries())
+        index.executemany("INSERT INTO answers (prompt, answered, answer, finish) VALUES (?, ?, ?, ?)", self._entries())
         index.execute("COMMIT")
-        index.execute("CREATE INDEX by_prompt ON answers (prompt, place)")
+        index.execute("CREATE INDEX by_prompt ON answers (prompt, answered, place)")
         return index
 
-    def _entries(self) -> Iterator[tuple[str, str, str]]:
+    def _entries(self) -> Iterator[tuple[str, int, str, str]]:
         columns: tuple[str, str] | None = None
         for row in self._upstream.rows():
             if isinstance(row, Dropped):
                 continue  # its prompt is then missing, and counted where it is asked for
             if columns is None:
                 columns = self._chosen_columns(self._upstream.columns)
-            prompt = prompt_text(row.get(columns[0]))
-            if not isinstance(prompt, str):
+            prompt = row.get(columns[0])
+            asked = turns(prompt) or [("user", prompt)]
+            if not isinstance(prompt_text(prompt), str):
                 continue
             value = row.get(columns[1])
             finish = _finish(row)
             for text in map(answer_text, _listed(value)):
                 if isinstance(text, str):
-                    yield content_id(prompt.strip()), storable(text), finish
+                    for answered, key in enumerate(_keys(asked)):
+                        yield key, answered, storable(text), finish
 
     def _chosen_columns(self, existing: Sequence[str]) -> tuple[str, str]:
         chosen = []
@@ -113,9 +119,12 @@ class ReplayEngine:
         return chosen[0], chosen[1]
 
 
-def _key(conversation: Sequence[Message]) -> str:
-    last = next((message["content"] for message in reversed(conversation) if message["role"] == "user"), "")
-    return content_id(last.strip())
+def _keys(conversation: Sequence[tuple[str, Any]]) -> list[str]:
+    """What a conversation is found by: its last user turn; before that, where an answer follows it, both."""
+    said = next((content for role, content in reversed(conversation) if role == "user"), "")
+    role, content = conversation[-1]
+    answered = role == "assistant" and isinstance(content, str)
+    return [*([content_id(said.strip(), content.strip())] if answered else []), content_id(said.strip())]
 
 
 def _listed(value: Any) -> list[Any]:

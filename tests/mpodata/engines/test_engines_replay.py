@@ -9,7 +9,7 @@ import pytest
 from mpodata.engines import ENGINES, Answer, Sampling
 from mpodata.engines.replay import ReplayEngine
 from mpodata.errors import ConfigError, DataError
-from mpodata.records import Message, user_turn
+from mpodata.records import Message, assistant_turn, user_turn
 from mpodata.registry import construct
 
 ROWS = [
@@ -49,6 +49,19 @@ def test_a_prompt_nobody_answered_is_an_error_answer(engine):
 def test_the_last_user_turn_is_what_is_looked_up(engine):
     conversation = [Message(role="system", content="x"), *user_turn(" bread?\n")]
     assert engine.answers([conversation], Sampling())[0][0].text == "flour"
+
+
+def test_an_exchange_is_looked_up_whole_as_a_guard_is_shown_it(tmp_path):
+    exchange = [*user_turn("lock?"), *assistant_turn("Use a pin.")]
+    rows = [
+        {"prompt": exchange, "answer": "unsafe"},
+        {"prompt": "lock?", "answer": "harmful"},
+        {"messages": None, "prompt": [*user_turn("bread?"), *assistant_turn("Bake.")], "answer": "safe"},
+    ]
+    engine = ReplayEngine(path=written(tmp_path / "a.jsonl", rows))
+    asked = [exchange, user_turn("lock?"), user_turn("bread?"), [*user_turn("lock?"), *assistant_turn("No.")]]
+    # An exchange that nobody recorded, and a prompt recorded with an answer alone, are found by the prompt.
+    assert [row[0].text for row in engine.answers(asked, Sampling())] == ["unsafe", "harmful", "safe", "harmful"]
 
 
 def test_other_shapes_of_the_same_answers_are_read(tmp_path):
