@@ -62,8 +62,18 @@ def language_code(text: str) -> str:
 
 
 def language_codes(text: str) -> str:
-    """A comma-separated list of languages with at least one, by code or English name, as codes; raises UnknownName."""
-    return ",".join(code_of(part) for part in parts(listed(text)))
+    """A comma-separated list of languages with at least one, by code or English name, as codes; raises UnknownName.
+
+    A list of codes alone comes back as it was written: what was made before is bound to it.
+    """
+    return replaced_parts(text, code_of)
+
+
+def replaced_parts(text: str, replace: Callable[[str], str]) -> str:
+    """A comma-separated list with at least one entry, each replaced; as it was written where none changes."""
+    entries = parts(listed(text))
+    replaced = [replace(entry) for entry in entries]
+    return text if replaced == entries else ",".join(replaced)
 
 
 def language_codes_or_none(text: str) -> str:

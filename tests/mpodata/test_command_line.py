@@ -83,7 +83,8 @@ def test_the_next_command_can_be_pasted_whatever_the_folder_is_called(
     ("read", "text", "value"),
     [(whole(1), "7", 7), (whole(0, 9), "9", 9), (number(0), "0", 0.0), (number(0, above=True), "1e-3", 0.001),
      (listed, "sw, zh", "sw, zh"), (language_codes_or_none, "", ""),
-     (language_code, "swahili", "sw"), (language_codes, "Chinese, sw,BENGALI", "zh,sw,bn"), (named, "mine", "mine")],
+     (language_code, "swahili", "sw"), (language_codes, "Chinese, sw,BENGALI", "zh,sw,bn"),
+     (language_codes, "zh, sw", "zh, sw"), (named, "mine", "mine")],
 )  # fmt: skip
 def test_a_value_within_bounds_is_taken(read: Callable[[str], object], text: str, value: object) -> None:
     assert read(text) == value

@@ -6,7 +6,7 @@ from pathlib import Path
 from mpodata.errors import UnknownName
 from mpodata.pocket import held_out_path
 from mpodata.records import Kind
-from mpodata.runtime.flags import language_code, listed, parts
+from mpodata.runtime.flags import language_code, replaced_parts
 
 CODE_SWITCHED = "mul"  # ISO 639-2's "multiple languages": prompts that mix them
 
@@ -57,7 +57,7 @@ class Benchmark:
 
 def benchmark_languages(text: str) -> str:
     """The flag --languages of what asks benchmarks: languages as codes, and `mul` for prompts that mix them."""
-    return ",".join(part if part == CODE_SWITCHED else language_code(part) for part in parts(listed(text)))
+    return replaced_parts(text, lambda part: part if part == CODE_SWITCHED else language_code(part))
 
 
 ORGANISMS = "Model organisms: tiny models in a closed domain of harmless and mildly harmful requests."
