@@ -108,6 +108,7 @@ def _made(
     _answer(wanted, rows, journal)
     _filter_pairs(wanted, rows)
     if not rows.prompts:
+        _check_answered([rows])
         raise DataError(f"No pair is left in {code}: {_counts(rows.dropped)}. Ask for more prompts a slot.")
     return rows
 

@@ -100,6 +100,12 @@ def test_recorded_answers_of_all_five_make_native_pairs(recorded, tmp_path, caps
         assert rows == {(prompt, REFUSALS[code], HELP[code]) for prompt in asked}
 
 
+def test_an_engine_that_answers_nothing_is_named_as_the_reason(recorded, tmp_path, capsys):
+    (tmp_path / "rejected.jsonl").write_text('{"prompt": "another", "answer": "x"}\n', encoding="utf-8")
+    assert mpodata.cli.main(build(recorded, tmp_path / "native")) == 2
+    assert "An engine did not answer (3 in en); nothing was written" in capsys.readouterr().err
+
+
 def test_a_prompt_without_a_recorded_answer_writes_no_version(recorded, tmp_path, capsys):
     assert mpodata.cli.main(build(recorded, tmp_path / "native")) == 2
     assert "An engine did not answer (1 in en); nothing was written" in capsys.readouterr().err
