@@ -65,7 +65,7 @@ class ReplayEngine:
     def _recorded(self, conversation: Sequence[Message], candidates: int) -> list[Answer]:
         assert self._index is not None
         query = "SELECT answer, finish FROM answers WHERE prompt = ? ORDER BY answered, place LIMIT ?"
-        recorded: list[tuple[str, str]] = []
+        recorded: list[tuple[str, Finish]] = []
         for key in _keys([(message["role"], message["content"]) for message in conversation]):
             recorded = recorded or self._index.execute(query, (key, candidates)).fetchall()
         answers = [answer_of(text, finish) for text, finish in recorded]
