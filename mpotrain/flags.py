@@ -4,9 +4,8 @@ import math
 import os
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -17,11 +16,10 @@ from trl import TrlParser
 from mpodata.errors import ConfigError, MissingPackage, UnknownName
 from mpodata.runtime.flags import sentence_of
 from mpodata.runtime.yaml_text import parse_yaml
+from mpotrain.flag_names import RENAMED, unknown_flag
 from mpotrain.mixes import CODE_SWITCH, PARALLEL, find_mix
 from mpotrain.objective.losses import Loss
 
-# What the documentation says -> what TRL says, or what this project says.
-RENAMED = {"model": "model_name_or_path", "out": "output_dir", "rows_per_language": "pairs_per_language"}
 TRACKERS = {"tensorboard": "train", "wandb": "trackers", "trackio": "trackers"}  # package -> our extra that has it
 
 
@@ -74,14 +72,14 @@ class Flags(TrlParser):  # type: ignore[misc]
         for argument in arguments:
             name = argument.partition("=")[0]
             if name.startswith("--") and name not in self._option_string_actions:
-                raise _unknown(f"flag {name}", name, self._option_string_actions)
+                raise unknown_flag(f"flag {name}", name, self._option_string_actions)
 
     def set_checked_defaults(self, values: Mapping[str, Any], source: str) -> None:
         """Take `values` from `source` as defaults; raises ConfigError for a name that is no flag."""
         names = {action.dest for action in self._actions}
         for name in values:
             if name not in names:
-                raise _unknown(f"setting {name!r} in {source}", name, names)
+                raise unknown_flag(f"setting {name!r} in {source}", name, names)
         self.set_defaults_with_config(**values)
 
 
@@ -216,9 +214,3 @@ def _kind(annotation: Any) -> type | None:
         options = typing.get_args(annotation)
     plain = [option for option in options if option is not type(None)]
     return plain[0] if len(plain) == 1 and plain[0] in (bool, int, float) else None
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> ConfigError:
-    close = get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    hint = f" Did you mean {close[0]}?" if close else ""
-    return ConfigError(f"Unknown {what}.{hint} `mpotrain train --help-all` lists every flag.")

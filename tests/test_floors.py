@@ -29,7 +29,7 @@ FLOORS = (
     "mpodata.review",
     "mpodata.commands mpodata.api mpodata",
     "mpodata.cli",
-    "mpotrain.launch mpotrain.runs",
+    "mpotrain.launch mpotrain.runs mpotrain.flag_names",
     "mpotrain.model",
     "mpotrain.data mpotrain.mixes mpotrain.policy mpotrain.tables",
     "mpotrain.objective",

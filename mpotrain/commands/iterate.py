@@ -54,6 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run what is missing of the rounds, and write the report."""
+    train.split_flags(args.rest)
     require_training("iterate")
     from mpotrain.training.folder import locked
     from mpotrain.training.iterate import Iteration, check, iterate
@@ -111,8 +112,6 @@ def _check_training(flags: tuple[str, ...]) -> None:
     """Every flag of training is read before anything is built; raises ConfigError, UnknownName."""
     from mpotrain.config import parse
 
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    train.arguments(parser)
-    launching, rest = parser.parse_known_args(list(flags))
+    launching, rest = train.split_flags(flags)
     parse([*rest, "--dataset", "name@v1.0.0", "--model", "pocket-chat", "--output_dir", "x", "--use_cpu", "true"],
           launching.preset)  # fmt: skip

@@ -36,6 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train what is missing, then print the ranking."""
+    train.split_flags(args.rest)
     require_training("sweep")
     if not args.metric.startswith(("eval_", "train_")):
         raise ConfigError(f"--metric {args.metric} names no measure of a run: eval_loss, eval_rewards/accuracies, ...")
@@ -51,9 +52,7 @@ def run(args: argparse.Namespace) -> int:
         *(["--preset", args.preset] if args.preset else []),
         *args.rest,
     ]
-    launching = argparse.ArgumentParser(add_help=False)
-    train.arguments(launching)  # --launch and its kind are no flags of a run
-    _, flags = launching.parse_known_args(given)
+    _, flags = train.split_flags(given)
     check_points(args.out, plan, flags, args.preset)
     if args.dry_run:
         print("\n".join(point.name for point in plan))

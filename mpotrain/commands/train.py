@@ -2,11 +2,14 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from typing import Any
 
+from mpodata.cli import CommandParser
 from mpodata.errors import ConfigError
 from mpodata.runtime.flags import whole
 from mpotrain.commands import require_training
+from mpotrain.flag_names import check_flag_names
 
 HELP = "Train a model on a dataset version, with MPO or one of its baselines."
 EXAMPLE = (
@@ -57,6 +60,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train here, or start the processes that do; the first one prints the summary."""
+    check_launch_flags(args)
+    check_flag_names(args.rest)
     require_training("train", deepspeed=_uses_deepspeed(args))
     from mpodata.runtime.progress import Bars
     from mpotrain import launch
@@ -67,10 +72,6 @@ def run(args: argparse.Namespace) -> int:
     if args.help_all:
         print(flags_help())
         return 0
-    if not args.launch:
-        for flag, given in (("--nproc", args.nproc), ("--nnodes", args.nnodes != 1), ("--rdzv", args.rdzv)):
-            if given:
-                raise ConfigError(f"{flag} says how processes are started: add --launch, or leave it out.")
     if args.launch:
         preset = ["--preset", args.preset] if args.preset else []
         line = launch.command(args.launch, args.nproc, [*preset, *args.rest], nodes=args.nnodes, rendezvous=args.rdzv)
@@ -83,6 +84,22 @@ def run(args: argparse.Namespace) -> int:
     if first:
         print(summary(record))
     return 0
+
+
+def split_flags(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """What says how `mpotrain train` is launched, and the flags of the run; raises ConfigError for names of no flag."""
+    parser = CommandParser(add_help=False)
+    arguments(parser)
+    launching, flags = parser.parse_known_args(words)
+    check_flag_names(flags)
+    return launching, flags
+
+
+def check_launch_flags(args: argparse.Namespace) -> None:
+    """Raises ConfigError for what says how processes are started where none are."""
+    for flag, given in (("--nproc", args.nproc), ("--nnodes", args.nnodes != 1), ("--rdzv", args.rdzv)):
+        if given and not args.launch:
+            raise ConfigError(f"{flag} says how processes are started: add --launch, or leave it out.")
 
 
 def _uses_deepspeed(args: argparse.Namespace) -> bool:
