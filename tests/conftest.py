@@ -15,7 +15,18 @@ os.environ.setdefault(
     "HF_HUB_OFFLINE", "1"
 )  # tests that speak to the loopback Hub run the clients in processes of their own
 
+WIDE = ("module", "class", "package")  # scopes of fixtures that several tests of one file share
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a fixture of their file run in one process, which makes it once; the others run anywhere."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            fixtures = [made[-1] for made in item._fixtureinfo.name2fixturedefs.values() if made]
+            if any(fixture.scope in WIDE for fixture in fixtures):
+                item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(autouse=True)
