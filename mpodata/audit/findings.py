@@ -56,7 +56,7 @@ def audit(
     for block in _blocks(data.entries(), result):
         among = {data.dominant} | {entry.side.language for entry in block} & set(languages())
         checks = mapper(partial(check_entries, among=frozenset(among), translated=translated), block)
-        about_refusals = _refusal_findings(block, detector, result) if detector else [[] for _ in block]
+        about_refusals = _refusal_findings(block, detector, result, mapper) if detector else [[] for _ in block]
         for entry, row, judged in zip(block, checks, about_refusals, strict=True):
             lexicon = lexicons.get(entry.side.language)
             findings = [
@@ -109,15 +109,15 @@ def _contaminated(entry: Entry, evaluations: Decontamination | None) -> Iterator
         yield Finding("contaminated", "prompt")
 
 
-def _refusal_findings(block: Sequence[Entry], detector: Detector, result: Audit) -> list[list[Finding]]:
+def _refusal_findings(block: Sequence[Entry], detector: Detector, result: Audit, mapper: Mapper) -> list[list[Finding]]:
     """Does each chosen refuse and each rejected not? Counterweight rows the other way round; of other harmless rows the
     chosen answer must not refuse; rows whose kind is not known are not judged.
     """
     findings: list[list[Finding]] = [[] for _ in block]
     for name in ("chosen", "rejected"):
-        verdicts = detector.verdicts(
-            [Exchange(entry.side.language, entry.side.prompt, getattr(entry.side, name)) for entry in block]
-        )
+        exchanges = [Exchange(entry.side.language, entry.side.prompt, getattr(entry.side, name)) for entry in block]
+        rules = isinstance(detector, RuleDetector)  # a function of its arguments alone; a model answers here
+        verdicts = mapper(detector.verdicts, exchanges) if rules else detector.verdicts(exchanges)
         for entry, verdict, about_row in zip(block, verdicts, findings, strict=True):
             if name in entry.absent:
                 continue

@@ -14,6 +14,7 @@ from mpodata.runtime.whole_files import check_writable, write_text
 HELP = "Run the quality checks over any multilingual preference data; counts by language and reason."
 EXAMPLE = "mpodata audit preferences.jsonl --against multijail.csv --html audit.html"
 SERIAL_ROWS = 1_000  # rows checked in this process before others are started, which takes seconds
+PASSES = 3  # over each row: its checks, the chosen answer, the rejected one
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         config=args.config,
         revision=args.revision,
     )
-    with ProcessMapper(args.workers or usual_workers(), alone=SERIAL_ROWS) as mapper:
+    with ProcessMapper(args.workers or usual_workers(), alone=PASSES * SERIAL_ROWS) as mapper:
         result = audit(
             data,
             detector=None if args.no_refusals else RuleDetector(),

@@ -165,12 +165,11 @@ def _leading(counts: Counter[str]) -> tuple[str, int]:
 
 
 def _script_counts(text: str) -> Counter[str]:
-    counts: Counter[str] = Counter()
+    counts: dict[str | None, int] = {}
     for character, number in Counter(text).items():
-        script = _script(character)
-        if script:
-            counts[script] += number
-    return counts
+        script = _SCRIPT[character]
+        counts[script] = counts.get(script, 0) + number
+    return Counter({script: number for script, number in counts.items() if script})
 
 
 @cache
@@ -179,7 +178,17 @@ def known_languages() -> frozenset[str]:
     return frozenset(languages())
 
 
-@cache
+class _Scripts(dict[str, str | None]):
+    """Letter -> its script, worked out when it is first met."""
+
+    def __missing__(self, character: str) -> str | None:
+        self[character] = _script(character)
+        return self[character]
+
+
+_SCRIPT: Final = _Scripts()
+
+
 def _script(character: str) -> str | None:
     """The script of a letter; None for digits, marks, punctuation and symbols. Combining signs are no letters."""
     if not character.isalpha() or character == "ー":

@@ -8,7 +8,7 @@ from typing import Final
 _PLAIN: Final = r"\d+(?:[.,٫]\d+)?"
 _GROUPED: Final = r"\d{1,3}(?P<mark>[.,٬’'\u00a0\u202f ])\d{3}(?:(?P=mark)\d{3})*(?!\d)(?:(?!(?P=mark))[.,٫]\d+)?"
 _INDIAN: Final = r"\d{1,2}(?:[,٬]\d{2})+[,٬]\d{3}(?!\d)(?:[.٫]\d+)?"
-NUMBER: Final = re.compile(rf"(?<!\d)(?:{_INDIAN}|{_GROUPED}|{_PLAIN})")
+NUMBER: Final = re.compile(rf"(?=\d)(?<!\d)(?:{_INDIAN}|{_GROUPED}|{_PLAIN})")  # (?=\d): fails fast elsewhere
 RUN: Final = re.compile(r"\d+")
 _LISTED: Final = re.compile(r"\d+(?:,\d+){2,}")  # 1,2,3 and 10,20,30: several numbers
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 _INVISIBLE: Final = re.compile(  # soft hyphen, tatweel, joiners, direction marks, variation selectors, byte-order mark
@@ -17,6 +17,8 @@ _BETWEEN_NUMBERS: Final = re.compile(r"(?<=\d)\s*([-−*×/÷⁄])\s*(?=\d)")
 _ONE_SIGN: Final = {"−": "-", "×": "*", "÷": "/", "⁄": "/"}  # "5 − 3" is "5 - 3", and a half is 1/2
 _SKIN_TONES: Final = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 
+
+RECENT: Final = 4096  # texts remembered: duplicates, copies and evaluation sets ask for the same
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
@@ -33,6 +35,7 @@ def storable(text: str) -> str:
     return without_surrogates(text.replace("\x00", ""))
 
 
+@lru_cache(maxsize=RECENT)
 def normalised(text: str) -> str:
     """`text` as duplicates compare it.
 

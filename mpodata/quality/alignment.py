@@ -8,12 +8,13 @@ them. One short sentence proves little; three decide nearly always.
 """
 
 import csv
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
 from mpodata.languages import languages
 from mpodata.quality.cues import MARKS, cross_lingual_cues, sentences, sounds_of
+from mpodata.quality.measures import RECENT
 from mpodata.quality.thresholds import Thresholds
 from mpodata.quality.words import has_words, word_evidence
 
@@ -40,6 +41,7 @@ FEATURES: Final = (
 )
 
 
+@lru_cache(maxsize=RECENT)  # asked about a file's fields, by the check and by the audit
 def alignment_evidence(dominant: str, target: str, limits: Thresholds) -> float:
     """The evidence that `target` translates `dominant`, in nats; below 0 speaks against, 0 where nothing is said.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from mpodata.languages.numbers import ascii_digits, numbers
+from mpodata.languages.numbers import RUN, ascii_digits, numbers
 from mpodata.quality.measures import RECENT, size
 from mpodata.quality.words import vowel_signs
 
@@ -86,20 +86,15 @@ def sentences(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=RECENT)
 def cross_lingual_cues(text: str) -> CrossLingualCues:
     """The anchors of one sentence."""
-    words = _WORD.findall(text if text.isascii() else vowel_signs().sub("", text))
-    spoken = [(word, c) for word in words if len(c := consonants(word)) >= MIN_CONSONANTS]
+    words = [_word_cues(word) for word in _WORD.findall(text if text.isascii() else vowel_signs().sub("", text))]
     found = "".join(_MARK.findall(text))
     return CrossLingualCues(
         size=size(text),
         numbers=numbers_of(text),
-        names=tuple(c for word, c in spoken if word[0].isupper()),
-        sounds=tuple(c for _, c in spoken),
-        latin=frozenset(word.lower() for word in _LATIN.findall(text)),
-        prefixes=frozenset(
-            plain[:PREFIX]
-            for word in words
-            if _may_be_latin(word) and len(plain := _plain(word)) >= PREFIX + 1 and plain.isascii()
-        ),
+        names=tuple([word.consonants for word in words if word.is_name]),
+        sounds=tuple([word.consonants for word in words if word.consonants]),
+        latin=frozenset(map(str.lower, _LATIN.findall(text))),
+        prefixes=frozenset([word.prefix for word in words if word.prefix]),
         marks=tuple(sum(found.count(mark) for mark in marks) for marks in MARKS.values()) if found else _NO_MARKS,
     )
 
@@ -109,7 +104,25 @@ def sounds_of(found: CrossLingualCues, language: str) -> str:
     return ("" if language in ("th", "km", "my", "lo") else " ").join(found.sounds)
 
 
+@dataclass(frozen=True, slots=True)
+class _WordCues:
+    """What one word offers."""
+
+    consonants: str  # "" where there are fewer than MIN_CONSONANTS
+    is_name: bool  # capitalised, with enough consonants
+    prefix: str  # first letters of a longer Latin word without accents, or ""
+
+
 @lru_cache(maxsize=1 << 16)
+def _word_cues(word: str) -> _WordCues:
+    heard = consonants(word)
+    if len(heard) < MIN_CONSONANTS:
+        heard = ""
+    plain = _plain(word) if _may_be_latin(word) else ""
+    prefix = plain[:PREFIX] if len(plain) > PREFIX and plain.isascii() else ""
+    return _WordCues(heard, bool(heard) and word[0].isupper(), prefix)
+
+
 def consonants(word: str) -> str:
     """The consonant classes of a word in order, doubles once."""
     classes = _read(word).translate(_SOUNDS).translate(_CLASSES)
@@ -156,7 +169,6 @@ def _may_be_latin(word: str) -> bool:
     return word[0] < "\u0370" or "\u1e00" <= word[0] < "\u2c00"
 
 
-@lru_cache(maxsize=1 << 16)
 def _plain(word: str) -> str:
     """The word in lower case without its accents."""
     if word.isascii():
@@ -166,6 +178,8 @@ def _plain(word: str) -> str:
 
 def numbers_of(text: str) -> frozenset[str]:
     """The numbers of a text by their digits, 0-9 and without separators: "১,২৩,৪৫৬" is "123456", "1.5万" "15000"."""
+    if not RUN.search(text):
+        return frozenset()
     written = numbers(_MYRIAD.sub(_expanded, text) if _MYRIAD.search(text) else text)
     return frozenset(ascii_digits(number).lstrip("0") or "0" for number in written)
 

@@ -136,4 +136,4 @@ def _presence(side: Sequence[frozenset[str]], vocabulary: dict[str, int]) -> Flo
 
 
 def _known(text: str, vocabulary: dict[str, int]) -> list[int]:
-    return sorted(vocabulary[word] for word in words(text) if word in vocabulary)
+    return sorted(map(vocabulary.__getitem__, vocabulary.keys() & words(text)))

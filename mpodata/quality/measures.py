@@ -15,6 +15,8 @@ from mpodata.records import FIELDS, Quality, Side
 GRAM: Final = (5, 12)
 SPACELESS_GRAM: Final = (3, 6)
 GRAM_SHARE: Final = 8  # a run is an eighth of the text, within these bounds
+LONG: Final = 200  # runs from which hashes are faster than strings
+HASH_BASE: Final = 0x9E3779B97F4A7C15  # odd, bits evenly set
 
 RECENT: Final = 4096  # texts whose measures are remembered: several checks of one row ask for the same
 
@@ -105,7 +107,19 @@ def repetition(text: str) -> float:
     total = len(text) - length + 1
     if total <= 0:
         return 0.0
-    return 1 - len({text[start : start + length] for start in range(total)}) / total
+    distinct = _distinct_runs(text, length) if total > LONG else len({text[at : at + length] for at in range(total)})
+    return 1 - distinct / total
+
+
+def _distinct_runs(text: str, length: int) -> int:
+    """How many different runs of `length` characters a long text has, by 64-bit polynomial hashes."""
+    import numpy as np
+
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
+    hashes = np.zeros(len(codes) - length + 1, dtype=np.uint64)
+    for offset in range(length):  # modulo 2**64: numbers of an array wrap around
+        hashes = hashes * np.uint64(HASH_BASE) + codes[offset : offset + len(hashes)]
+    return len(np.unique(hashes))
 
 
 def lines(text: str) -> int:

@@ -53,10 +53,8 @@ class WordTable:
             return 0.0
         length = len(target) / self.sentence_words
         total = 0.0
-        for stem in english:
-            partners = self.partners.get(stem)
-            if partners is None:
-                continue
+        for stem in self.partners.keys() & english:
+            partners = self.partners[stem]
             chance = 1 - (1 - partners.by_chance) ** length
             likely = partners.in_translations + (1 - partners.in_translations) * chance
             if partners.words.isdisjoint(target):

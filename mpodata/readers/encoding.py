@@ -28,7 +28,6 @@ _BYTE_ORDER_MARKS: Final = {
 }
 _ISO_2022_JP: Final = b"\x1b$B"  # what it writes before its first kanji; no other text holds it
 _INVALID: Final = re.compile("[\udc80-\udcff]")
-_BEYOND_ASCII: Final = re.compile("[^\x00-\x7f]")
 
 
 def known_encoding(name: str) -> str:
@@ -93,7 +92,7 @@ class _Utf8Counts:
         if text.isascii():
             return
         invalid = len(_INVALID.findall(text))
-        self.valid += len(_BEYOND_ASCII.findall(text)) - invalid
+        self.valid += len(text) - len(text.encode("ascii", "ignore")) - invalid
         self.invalid += invalid
         if invalid:
             self.faulty_lines += sum(map(holds_invalid_bytes, text.split("\n")))

@@ -6,6 +6,8 @@ A phrase table is a hundred alternatives, and most answers hold none of their wo
 
 import re
 from collections.abc import Iterable
+from functools import cached_property, lru_cache
+from operator import add
 from typing import Any, Final
 
 from mpodata.errors import DataError
@@ -61,16 +63,23 @@ def _rarity(group: frozenset[str]) -> tuple[int, int]:
 
 
 class Phrase:
-    """One compiled pattern and the literals that a text must hold for it to be tried."""
-
-    __slots__ = ("literals", "pattern")
+    """One pattern, compiled when it is first tried, and the literals that a text must hold for it to be tried."""
 
     def __init__(self, pattern: str) -> None:
         self.literals = required_literals(pattern)
-        self.pattern = re.compile(pattern)
+        self._source = pattern
+        self._beginnings = [frozenset(literal[:2] for literal in group) for group in self.literals]
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self._source)
 
     def possible(self, text: str) -> bool:
         """False where the pattern cannot match anywhere in `text`."""
+        pairs = _pairs(text)
+        for beginnings in self._beginnings:
+            if beginnings.isdisjoint(pairs):
+                return False
         for group in self.literals:
             for literal in group:  # a plain loop: a generator costs as much as the look itself
                 if literal in text:
@@ -78,3 +87,9 @@ class Phrase:
             else:
                 return False
         return True
+
+
+@lru_cache(maxsize=4)  # a table's hundred phrases ask for the same text, one after the other
+def _pairs(text: str) -> frozenset[str]:
+    """Every character of a text and every two neighbours: looking in this set is cheaper than looking in the text."""
+    return frozenset(text).union(map(add, text, text[1:]))

@@ -22,7 +22,7 @@ import csv
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from mpodata.errors import DataError
@@ -112,6 +112,7 @@ def _patterns(code: str) -> dict[str, list[str]]:
     return patterns
 
 
+@lru_cache(maxsize=64)  # an answer's opening is asked for several times, one after the other
 def normalised(text: str, code: str) -> str:
     """`text` with one form for what is written in many: width, case, apostrophes, diacritics, spaces, Markdown."""
     text = APOSTROPHES.sub("'", text)

@@ -53,7 +53,7 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, re.Pattern):
         return [value.pattern, value.flags]
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and not hasattr(value, "__missing__"):  # those fill up with what they are asked
         return sorted(([_plain(key), _plain(item)] for key, item in value.items()), key=json.dumps)
     if isinstance(value, set | frozenset):
         return sorted((_plain(item) for item in value), key=json.dumps)
