@@ -167,12 +167,19 @@ def without_last_marks(text: str) -> str:
     return text[:end]
 
 
-@cache
 def endings(language: str) -> Mapping[str, float]:
     """Last letters of sentences -> log-odds that they stand inside of one; empty for languages not measured."""
+    return _endings().get(language, {})
+
+
+@cache
+def _endings() -> Mapping[str, Mapping[str, float]]:
     with ENDINGS.open(encoding="utf-8", newline="") as lines:
         rows = csv.reader((line for line in lines if not line.startswith("#")), delimiter="\t", quoting=csv.QUOTE_NONE)
-        return {ending: float(odds) for code, ending, odds in rows if code == language}
+        table: dict[str, dict[str, float]] = {}
+        for code, ending, odds in rows:
+            table.setdefault(code, {})[ending] = float(odds)
+    return table
 
 
 def _ends(text: str, limits: Thresholds) -> bool:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from functools import cache, lru_cache
+from itertools import chain
 from typing import Final
 
 from mpodata.languages.identification import UNDETERMINED, identify, known_languages, without_noise
@@ -89,13 +90,13 @@ def size(text: str) -> int:
 @cache
 def _combining() -> re.Pattern[str]:
     """Every combining mark of the basic plane, as one character class."""
-    return character_class(lambda c: unicodedata.combining(c) != 0)
+    return character_class(unicodedata.combining)
 
 
-def character_class(belongs: Callable[[str], bool]) -> re.Pattern[str]:
+def character_class(belongs: Callable[[str], object]) -> re.Pattern[str]:
     """A pattern for the characters of the basic plane that belong; a class is far faster than asking each."""
-    points = [code for code in range(0x80, 0x10000) if not 0xD800 <= code < 0xE000 and belongs(chr(code))]
-    return re.compile("[" + "".join(f"\\u{code:04x}" for code in points) + "]")
+    points = chain(range(0x80, 0xD800), range(0xE000, 0x10000))
+    return re.compile("[" + "".join(filter(belongs, map(chr, points))) + "]")
 
 
 @lru_cache(maxsize=RECENT)

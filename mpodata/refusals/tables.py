@@ -38,7 +38,7 @@ OPENING = 420  # characters in which a refusal must begin; a third of it in dens
 APOSTROPHES = re.compile("[’‘ʼʻ`´＇‛′]")
 LETTERS = str.maketrans({"ł": "l", "đ": "d", "ø": "o", "ı": "i"})  # Latin letters that Unicode does not decompose
 ARABIC = {"ٱ": "ا", "ى": "ي", "ـ": "", "ی": "ي", "ک": "ك"}  # hamzas fall off with the other combining marks
-COMBINING = re.compile(f"[{''.join(chr(c) for c in range(0x300, 0x10000) if unicodedata.combining(chr(c)))}]")
+COMBINING = re.compile(f"[{''.join(filter(unicodedata.combining, map(chr, range(0x300, 0x10000))))}]")
 MARKDOWN = re.compile(r"[*_#>`~]+")
 
 

@@ -87,7 +87,10 @@ def _tables_of_half(folder: Path, half: int) -> Iterator[None]:
 
 
 def _forget() -> None:
-    for cached in (words.word_table, words._joining, completeness.endings, completeness._weights, alignment._weights):
+    for cached in (
+        words.word_table, words._joining, completeness._endings, completeness._weights, alignment._weights,
+        alignment.alignment_evidence,
+    ):  # fmt: skip
         cached.cache_clear()
 
 
@@ -164,6 +167,7 @@ def _write_weights(module: ModuleType, weights: Mapping[str, Floats], meaning: s
         lines.append("\t".join([name, *map(str, values)]))
     module.TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
     module._weights.cache_clear()
+    alignment.alignment_evidence.cache_clear()
 
 
 def _write_thresholds(limits: Mapping[str, Thresholds]) -> None:

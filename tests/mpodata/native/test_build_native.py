@@ -2,6 +2,10 @@
 
 import json
 import re
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
 
 import datasets
 import pytest
@@ -88,7 +92,10 @@ class Faulty(Roles):
 
 @pytest.fixture
 def slots(tmp_path):
-    path = tmp_path / "slots.jsonl"
+    return write_slots(tmp_path / "slots.jsonl")
+
+
+def write_slots(path):
     rows = [
         {"category": "S2", "style": style, "topic": topic, "example": "How do I pick a lock?", "language": "en"}
         for style in ("slang", "role play", "hypotheticals")
@@ -112,16 +119,37 @@ def build(slots, server, out, *more):
     ]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Native:
+    """A version of native pairs, built once for all tests that read it, and the server that answered."""
+
+    folder: Path
+    slots: Path
+    server: Roles
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def native(tmp_path_factory):
+    place = tmp_path_factory.mktemp("native")
+    table, out, said = write_slots(place / "slots.jsonl"), place / "native", StringIO()
+    with pytest.MonkeyPatch.context() as patch, Roles() as running:
+        patch.setenv("OPENAI_API_KEY", "none")
+        patch.setenv("MPODATA_CACHE", str(place / "cache"))
+        with redirect_stdout(said), redirect_stderr(said):
+            assert mpodata.cli.main(build(table, running, out)) == 0
+        yield Native(out, table, running, said.getvalue())
+
+
 @pytest.fixture
-def built(slots, server, tmp_path):
-    out = tmp_path / "native"
-    assert mpodata.cli.main(build(slots, server, out)) == 0
-    return out
+def built(native):
+    return native.folder
 
 
-def test_native_pairs_are_built_published_loaded_and_trained_on(built, tmp_path, capsys):
-    printed = capsys.readouterr()
-    assert "How do I" not in printed.out + printed.err
+def test_native_pairs_are_built_published_loaded_and_trained_on(native, tmp_path, capsys):
+    built = native.folder
+    assert str(built) in native.printed
+    assert "How do I" not in native.printed
     manifest = read_manifest(built)
     assert manifest.parallel is False
     card = (built / "README.md").read_text(encoding="utf-8")
@@ -171,12 +199,13 @@ def test_a_group_of_category_and_style_stands_in_one_split_in_all_languages(buil
     assert not styles["train"] & styles["test"]
 
 
-def test_the_same_command_pays_nothing_twice_and_gives_the_same_bytes(built, slots, server, tmp_path):
-    asked = len(server.requests)
-    again = tmp_path / "again"
-    assert mpodata.cli.main(build(slots, server, again)) == 0
-    assert len(server.requests) == asked
-    first, second = (read_manifest(folder).parquet_files() for folder in (built, again))
+def test_the_same_command_pays_nothing_twice_and_gives_the_same_bytes(native, tmp_path):
+    asked = len(native.server.requests)
+    assert asked
+    again, journal = tmp_path / "again", native.folder.with_name("journal.sqlite")
+    assert mpodata.cli.main(build(native.slots, native.server, again, "--journal", str(journal))) == 0
+    assert len(native.server.requests) == asked
+    first, second = (read_manifest(folder).parquet_files() for folder in (native.folder, again))
     assert {path: file.sha256 for path, file in first.items()} == {path: file.sha256 for path, file in second.items()}
 
 
