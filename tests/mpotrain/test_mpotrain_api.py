@@ -63,8 +63,7 @@ def test_a_model_is_trained_measured_and_reported_from_python(version: Path, tmp
     assert [page.suffix for page in pages] == [".html", ".md", ".json"]
 
 
-@pytest.mark.parametrize("words", [["eval", "--help"], ["gap", "--help"]])
-def test_help_needs_no_torch(words: list[str]) -> None:
+def test_a_package_that_is_missing_is_said_with_what_installs_it() -> None:
     hide = (
         "import sys\nclass Hide:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
@@ -72,8 +71,6 @@ def test_help_needs_no_torch(words: list[str]) -> None:
         "sys.meta_path.insert(0, Hide())\n"
         "from mpotrain.cli import main\n"
     )
-    done = subprocess.run([sys.executable, "-c", f"{hide}main({words!r})"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
     missing = ["gap", "--dataset", "x", "--model", "pocket-chat"]
     done = subprocess.run([sys.executable, "-c", f"{hide}sys.exit(main({missing!r}))"], capture_output=True, text=True)
     assert done.returncode == 2, done.stderr
