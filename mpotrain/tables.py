@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.parquet as pq
-from datasets import load_from_disk
 
 from mpodata.audit.preferences import Entry, preferences
 from mpodata.errors import DataError, UnknownName
@@ -182,6 +181,8 @@ def _as_file(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
         return
+    from datasets import load_from_disk
+
     with tempfile.TemporaryDirectory(prefix="mpotrain-") as aside:
         file = Path(aside) / f"{path.name}.parquet"
         try:
