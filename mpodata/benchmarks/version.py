@@ -108,7 +108,7 @@ def check_place(out: Path) -> None:
         raise VersionError(f"{out} is a file: name a folder ROOT/NAME, the benchmark's versions go into it.")
     if (out / MANIFEST).exists() or (FolderStore(out).tags() and open_benchmark(str(out)) is None):
         raise VersionError(f"{out} holds a dataset, or one version: name a folder ROOT/NAME for the benchmark.")
-    check_folder_writable(out)
+    check_folder_writable(FolderStore(out).folder)  # a link to nowhere is made, as every folder registry's
 
 
 def write_version(

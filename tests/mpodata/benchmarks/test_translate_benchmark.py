@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mpodata.benchmarks.translate import LanguageFile
-from mpodata.benchmarks.version import open_benchmark, write_version
+from mpodata.benchmarks.version import check_place, open_benchmark, write_version
 from mpodata.benchmarks.xstest import read_xstest
 from mpodata.cli import main
 from mpodata.errors import DataError, VersionError
@@ -191,6 +191,15 @@ def test_a_changed_file_is_refused_and_a_dataset_version_is_no_benchmark(transla
         version.files()
     write_readable(tmp_path / "dataset")
     assert open_benchmark(str(tmp_path / "dataset")) is None
+
+
+def test_a_place_is_known_to_be_usable_before_anything_is_translated(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    check_place(tmp_path / "link")  # made, as every folder registry's
+    with pytest.raises(NotADirectoryError):
+        check_place(tmp_path / "file" / "name")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
 
 
 def test_the_bump_follows_from_what_changed(tmp_path):
