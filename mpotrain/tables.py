@@ -181,7 +181,8 @@ def _as_file(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
         return
-    from datasets import load_from_disk
+
+    from datasets import load_from_disk  # takes seconds, and is for these folders alone
 
     with tempfile.TemporaryDirectory(prefix="mpotrain-") as aside:
         file = Path(aside) / f"{path.name}.parquet"
