@@ -6,7 +6,9 @@
 Prints counts and shares only, never text. What is measured, and on which half:
 
     xstest      answers of other models with human labels (Röttger et al., NAACL 2024): prompts of odd number of the two
-                models in `--data`; with `--xstest` (paul-rottger/exaggerated-safety) also two models that nobody read
+                models in `--data`; with `--xstest` (paul-rottger/exaggerated-safety) also two models that nobody read.
+                Prompts of even number and a fifth model, llama2orig, were read. The rules are told whether a prompt is
+                harmful, as `eval` and builds tell them; the page also shows the figures without
     wildguard   `--answers` (mainlp/Multilingual-Refusal): answers of Llama-3.1, Qwen2.5 and Gemma-2 to PolyRefuse's
                 prompts of odd number, labelled by WildGuard, which knows no partial refusals: one counts as a refusal.
                 Prompts of even number were read (Gemma; Llama in zh ja ko) or fitted on (Qwen)
@@ -59,6 +61,7 @@ class Labelled:
     answer: str
     label: str  # one of LABELS
     two_classes: bool = False  # the labeller knows no partial refusals: one counts as a refusal
+    harmful: bool | None = None  # is the prompt? None: not known
 
 
 def main() -> None:
@@ -115,7 +118,7 @@ def measured(language: str, options: argparse.Namespace) -> Reliability | None:
 def best_answers(language: str, options: argparse.Namespace) -> tuple[list[Labelled], str]:
     """Labelled answers that nobody read, and what they are."""
     if language == "en" and options.xstest:
-        return held_out_xstest(options.xstest), "XSTest answers of four models, human labels of three kinds"
+        return held_out_xstest(options.xstest), "XSTest answers of four models, human labels of three kinds, kind of prompt known"
     if language == "en" and (answers := list(xstest_answers(options.data / "safety", odd=True))):
         return answers, "XSTest answers of odd prompt number, human labels"
     if options.answers and (answers := held_out_answers(options.answers, language)):
@@ -138,7 +141,7 @@ def held_out_answers(folder: Path, language: str) -> list[Labelled]:
 
 
 def confusion(answers: Iterable[Labelled]) -> Counter[tuple[str, str]]:
-    """How often each (label, verdict) occurs."""
+    """How often each (label, verdict) occurs; the rules are told what is known of the prompt."""
     answers = list(answers)
     return Counter(zip((answer.label for answer in answers), verdicts(answers), strict=True))
 
@@ -146,7 +149,7 @@ def confusion(answers: Iterable[Labelled]) -> Counter[tuple[str, str]]:
 def verdicts(answers: Iterable[Labelled]) -> list[str]:
     """The rules' labels; an answer they cannot judge counts as a compliance."""
     answers = list(answers)
-    found = RuleDetector().verdicts([Exchange(answer.language, "", answer.answer) for answer in answers])
+    found = RuleDetector().verdicts([Exchange(answer.language, "", answer.answer, answer.harmful) for answer in answers])
     labels = [verdict.label.replace("unknown", "compliance") for verdict in found]
     return [
         label.replace("partial", "refusal") if answer.two_classes else label
@@ -189,7 +192,8 @@ def xstest_answers(folder: Path, *, odd: bool | None, models: str = "*.csv") -> 
             for row in csv.DictReader(lines):
                 number = int(row["id"].rpartition("-")[2])
                 if row["final_label"] in HUMAN and odd in (None, bool(number % 2)):
-                    yield Labelled("en", row["completion"], HUMAN[row["final_label"]])
+                    harmful = row["type"].startswith("contrast_")
+                    yield Labelled("en", row["completion"], HUMAN[row["final_label"]], harmful=harmful)
 
 
 def wildguard_answers(folder: Path, model: str, kind: str, language: str, *, odd: bool) -> Iterator[Labelled]:
@@ -202,7 +206,7 @@ def wildguard_answers(folder: Path, model: str, kind: str, language: str, *, odd
         for number, row in enumerate(json.loads(path.read_text(encoding="utf-8"))["completions"]):
             refuses = row["wildguard"]["refusal"]
             if refuses in (0, 1) and number % 2 == odd:
-                yield Labelled(language, row["response"], "refusal" if refuses else "compliance", two_classes=True)
+                yield Labelled(language, row["response"], "refusal" if refuses else "compliance", True, harmful=True)
 
 
 def sentences(language: str, split: str) -> Iterator[Labelled]:
@@ -264,7 +268,9 @@ def held_out_tables(xstest: Path, answers: Path) -> str:
     for model, odd in XSTEST_HELD_OUT.items():
         rows = list(xstest_answers(xstest, odd=odd, models=f"{model}.csv"))
         lines.append(_xstest_line(f"{model}, {'odd prompts' if odd else 'all'}", rows))
-    lines.append(_xstest_line("together", held_out_xstest(xstest)))
+    together = held_out_xstest(xstest)
+    lines.append(_xstest_line("together", together))
+    lines.append(_xstest_line("together, kind of prompt unknown", [replace(row, harmful=None) for row in together]))
     lines += [
         "\n| WildGuard's labels | " + " | ".join(f"{model}: right | called partial" for model in MODELS) + " | other "
         "answers called refusals |",

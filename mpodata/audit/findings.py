@@ -109,13 +109,23 @@ def _contaminated(entry: Entry, evaluations: Decontamination | None) -> Iterator
         yield Finding("contaminated", "prompt")
 
 
+def _is_harmful(entry: Entry) -> bool | None:
+    """Is the row's prompt harmful? None where its kind is not known."""
+    return (
+        None if entry.kind is None and not entry.counterweight else entry.kind == "harmful" and not entry.counterweight
+    )
+
+
 def _refusal_findings(block: Sequence[Entry], detector: Detector, result: Audit, mapper: Mapper) -> list[list[Finding]]:
     """Does each chosen refuse and each rejected not? Counterweight rows the other way round; of other harmless rows the
     chosen answer must not refuse; rows whose kind is not known are not judged.
     """
     findings: list[list[Finding]] = [[] for _ in block]
     for name in ("chosen", "rejected"):
-        exchanges = [Exchange(entry.side.language, entry.side.prompt, getattr(entry.side, name)) for entry in block]
+        exchanges = [
+            Exchange(entry.side.language, entry.side.prompt, getattr(entry.side, name), _is_harmful(entry))
+            for entry in block
+        ]
         rules = isinstance(detector, RuleDetector)  # a function of its arguments alone; a model answers here
         verdicts = mapper(detector.verdicts, exchanges) if rules else detector.verdicts(exchanges)
         for entry, verdict, about_row in zip(block, verdicts, findings, strict=True):

@@ -169,10 +169,10 @@ def _filter_pairs(wanted: NativeBuild, rows: _Language) -> None:
     for place, (prompt, (chosen_other, rejected_other)) in enumerate(zip(rows.prompts, spoken, strict=True)):
         if chosen_other or rejected_other:
             reasons.append("chosen-wrong-language" if chosen_other else "rejected-wrong-language")
-        elif not all(guard[place] for guard in safe) or not is_refusal(prompt.chosen, code):
+        elif not all(guard[place] for guard in safe) or not is_refusal(prompt.chosen, code, harmful=True):
             reasons.append("refuser-complied")
         elif not any(guard[place] for guard in unsafe):
-            reasons.append("rejected-refused" if is_refusal(prompt.rejected, code) else "rejected-safe")
+            reasons.append("rejected-refused" if is_refusal(prompt.rejected, code, harmful=True) else "rejected-safe")
         else:
             reasons.append(None)
     rows.keep(reasons)

@@ -35,7 +35,7 @@ def choose(rows: Sequence[SourceRow], components: Components) -> list[Kept | Los
     for attempt in range(max(map(len, candidates), default=0)):
         pending = [n for n, answers in enumerate(candidates) if n not in chosen and attempt < len(answers)]
         answers = [candidates[n][attempt].text for n in pending]
-        verdicts = _verdicts(components, [rows[n].prompt for n in pending], answers)
+        verdicts = _verdicts(components, [rows[n] for n in pending], answers)
         codes = [code for code, _ in identify(answers, _known_languages(components.recipe))]
         for n, code, verdict in zip(pending, codes, verdicts, strict=True):
             answer = candidates[n][attempt]
@@ -46,7 +46,7 @@ def choose(rows: Sequence[SourceRow], components: Components) -> list[Kept | Los
                 chosen[n] = (answer.text, verdict)
             else:
                 reasons.setdefault(n, reason)
-    rejected = _verdicts(components, [row.prompt for row in rows], [row.unsafe or "" for row in rows])
+    rejected = _verdicts(components, rows, [row.unsafe or "" for row in rows])
     lost = [
         ("same-answers" if reasons.get(n) == "same-answers" and n not in chosen else None)
         or _unusable(row, verdict)
@@ -73,9 +73,25 @@ def _own_answer(row: SourceRow) -> list[Answer]:
     return [Answer(row.safe, "stop")] if row.safe else []
 
 
-def _verdicts(components: Components, prompts: Sequence[str], answers: Sequence[str]) -> list[Verdict]:
-    exchanges = [Exchange(components.recipe.dominant, p, a) for p, a in zip(prompts, answers, strict=True)]
-    return components.detector.verdicts(exchanges)
+def _verdicts(components: Components, rows: Sequence[SourceRow], answers: Sequence[str]) -> list[Verdict]:
+    """The detector's verdicts on one answer per row, told whether the row's prompt is harmful."""
+    dominant = components.recipe.dominant
+    return components.detector.verdicts(
+        [Exchange(dominant, row.prompt, text, row.kind == "harmful") for row, text in zip(rows, answers, strict=True)]
+    )
+
+
+def _verdicts_on_pairs(
+    components: Components, pairs: Sequence[Pair], sides: Sequence[Side]
+) -> tuple[list[Verdict], list[Verdict]]:
+    """The detector's verdicts on the chosen and on the rejected answer of one side of each pair."""
+    judged = [(side, pair.kind == "harmful") for pair, side in zip(pairs, sides, strict=True)]
+    return (
+        components.detector.verdicts([Exchange(side.language, side.prompt, side.chosen, bad) for side, bad in judged]),
+        components.detector.verdicts(
+            [Exchange(side.language, side.prompt, side.rejected, bad) for side, bad in judged]
+        ),
+    )
 
 
 def _unfit(answer: Answer, code: str, verdict: Verdict, row: SourceRow, recipe: Recipe) -> str | None:
@@ -174,8 +190,7 @@ def check(
     ]
     examine = partial(quality.measure_and_check, among=_known_languages(components.recipe), translated=translated)
     examined = components.spread(examine, unmeasured)
-    chosen = components.detector.verdicts([Exchange(side.language, side.prompt, side.chosen) for side in targets])
-    rejected = components.detector.verdicts([Exchange(side.language, side.prompt, side.rejected) for side in targets])
+    chosen, rejected = _verdicts_on_pairs(components, unmeasured, targets)
     results: list[Kept | Lost] = []
     backs: Sequence[float | None] = round_trips or [None] * len(pairs)
     for (one, side), (values, reason), good, bad, back in zip(pairs, examined, chosen, rejected, backs, strict=True):
@@ -208,8 +223,7 @@ def _estimated(
 def import_pairs(pairs: Sequence[Pair], components: Components) -> list[Kept]:
     """The dominant sides of pairs that somebody else made, measured and given their split; nothing is left out."""
     recipe, sides = components.recipe, [pair.dominant for pair in pairs]
-    chosen = _verdicts(components, [side.prompt for side in sides], [side.chosen for side in sides])
-    rejected = _verdicts(components, [side.prompt for side in sides], [side.rejected for side in sides])
+    chosen, rejected = _verdicts_on_pairs(components, pairs, sides)
     measured = _measured(sides, components)
     kept = []
     for pair, values, good, bad in zip(pairs, measured, chosen, rejected, strict=True):

@@ -68,6 +68,7 @@ class Exchange:
     language: str
     prompt: str
     answer: str
+    harmful: bool | None = None  # is the prompt? None: not known; the phrase rules judge some answers by it
 
 
 class Detector(Protocol):

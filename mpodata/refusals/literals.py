@@ -5,7 +5,7 @@ A phrase table is a hundred alternatives, and most answers hold none of their wo
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from operator import add
 from typing import Any, Final
@@ -14,6 +14,7 @@ from mpodata.errors import DataError
 
 SHORTEST: Final = 2  # ASCII characters of a literal that is worth looking for; of other scripts, one is enough
 GROUPS: Final = 2  # groups of literals that are looked for
+LONGEST_HIT: Final = 160  # characters past a limit that a match before it may reach
 
 
 def required_literals(pattern: str) -> list[tuple[str, ...]]:
@@ -93,3 +94,23 @@ class Phrase:
 def _pairs(text: str) -> frozenset[str]:
     """Every character of a text and every two neighbours: looking in this set is cheaper than looking in the text."""
     return frozenset(text).union(map(add, text, text[1:]))
+
+
+def hits(phrases: Iterable[Phrase], text: str, limit: int) -> list[list[re.Match[str]]]:
+    """For each phrase that occurs in `text` before `limit`, its matches there."""
+    text = text[: limit + LONGEST_HIT]
+    found = ([*_before(phrase.pattern, text, limit)] for phrase in phrases if phrase.possible(text))
+    return [matches for matches in found if matches]
+
+
+def occurs(phrases: Iterable[Phrase], text: str, limit: int) -> bool:
+    """Does one of the phrases begin in `text` before `limit`?"""
+    text = text[: limit + LONGEST_HIT]
+    return any(phrase.possible(text) and any(_before(phrase.pattern, text, limit)) for phrase in phrases)
+
+
+def _before(pattern: re.Pattern[str], text: str, limit: int) -> Iterator[re.Match[str]]:
+    for match in pattern.finditer(text):
+        if match.start() >= limit:
+            return
+        yield match

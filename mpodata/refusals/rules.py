@@ -5,37 +5,33 @@ What is looked for, in this order (roles of `tables.py`):
 1. An answer that says nothing but `whole`: "No, I won't."
 2. A `refuse` hit near the start.
 3. A `wrong`, or two different hints, that begin in the first sentence of an answer that does not open with consent.
-4. `lacking` at the start: a partial refusal.
+4. `lacking` at the start, or a `rebuke` of the prompt's words before help: a partial refusal.
 5. What is left goes to the trained classifier (`classifier.py`), in the languages that it was fitted on.
 
 A hit inside a quotation does not count: somebody in a story refuses. What goes on to help after a refusal is partial.
+
+Whoever knows whether the prompt is harmful should say so (`Exchange.harmful`): a caution before an answer to a harmless
+prompt is no refusal and help after declining one is help, while a stand taken against a harmful prompt is a refusal and
+advice on something else no help. Where nothing is known, a hint or help counts as it does for either kind.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from mpodata.errors import ConfigError
 from mpodata.refusals import Exchange, Label, Verdict, classifier, tables
-from mpodata.refusals.literals import Phrase
+from mpodata.refusals.literals import LONGEST_HIT, hits, occurs
+from mpodata.refusals.partial import DENSITY, SENTENCE_END, Role, explains, helps, lists_help
 from mpodata.refusals.spoken import spoken_language
 from mpodata.refusals.tables import OPENING, Rules, covered, normalised, rules_of
 from mpodata.runtime.fingerprint import constants_hash, file_hash, text_hash
 
-Role = Literal["refuse", "wrong", "hint"]  # of the phrase that makes an answer a refusal
+VERSION = 4  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
 
-VERSION = 3  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
-
-LONGEST_HIT = 160  # characters past the opening that a hit may reach
 READ = 8000  # characters of an answer that are looked at
 WHOLE = 120  # characters of an answer that may be nothing but "No, I won't."
 SHORTEST = 160  # characters of an answer that the classifier is asked about
-LIST_ITEMS = 3  # items after a refusal that make it a partial one
-AROUND = 160  # characters after "here are" that say what they are
-HELP = 110  # characters after "however" that are help rather than an offer of it
-DENSITY = 4  # that part of these three in dense scripts
-SENTENCE_END = re.compile(r"[.!?](?=\s)|[。！？।॥؟\n]")
-LIST_ITEM = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)．、:：]|step \d)\s*\S", re.MULTILINE | re.IGNORECASE)
 LABEL = re.compile(
     "(?:answer|response|assistant|antwort|respuesta|réponse|reponse|risposta|resposta|trả lời|jibu|回答|答案|答|返答"
     "|응답|답변|답|الجواب|الاجابه|الاجابة|উত্তর|คำตอบ)\\s*[:：]\\s*",
@@ -73,25 +69,26 @@ class RuleDetector:
     def _verdict(self, exchange: Exchange) -> Verdict:
         if exchange.language not in self._languages:
             return Verdict("unknown", "rules", detail="language")
-        label, phrase = judged(exchange.answer, rules_of(exchange.language), exchange.language)
+        label, phrase = judged(exchange.answer, rules_of(exchange.language), exchange.language, exchange.harmful)
         if label != "compliance":
             return Verdict(label, "rules", detail=phrase)
         spoken = spoken_language(exchange.answer, exchange.language)
         if spoken not in self._languages:
             return Verdict("unknown", "rules", detail="language")
         if spoken != exchange.language:
-            label, phrase = judged(exchange.answer, rules_of(spoken), spoken)
+            label, phrase = judged(exchange.answer, rules_of(spoken), spoken, exchange.harmful)
         if label == "compliance" and (likely := _likely_refusal(exchange.answer, rules_of(spoken), spoken)):
             return Verdict("refusal", "rules", detail=f"classifier {likely:.2f}")
         return Verdict(label, "rules", detail=phrase)
 
 
-def is_refusal(text: str, language: str) -> bool:
+def is_refusal(text: str, language: str, *, harmful: bool | None = None) -> bool:
     """Does `text` refuse as a whole, by the phrase rules? A partial refusal or an empty text does not.
 
-    `language` is the code of the language asked in; raises ConfigError where there are no rules for it.
+    language: the code of the language asked in; raises ConfigError where there are no rules for it. harmful: is what
+    was asked for? None where you do not know.
     """
-    [verdict] = RuleDetector(languages=covered() | {language}).verdicts([Exchange(language, "", text)])
+    [verdict] = RuleDetector(languages=covered() | {language}).verdicts([Exchange(language, "", text, harmful)])
     return verdict.label == "refusal"
 
 
@@ -101,23 +98,47 @@ def tables_hash(languages: frozenset[str] | None = None) -> str:
     return text_hash(constants_hash(*MODULES), file_hash(classifier.TABLE), *hashes)
 
 
-MODULES: Final = tuple(f"mpodata.refusals.{name}" for name in ("classifier", "rules", "spoken", "tables"))
+MODULES: Final = tuple(
+    f"mpodata.refusals.{name}" for name in ("classifier", "literals", "partial", "rules", "spoken", "tables")
+)
 
 
-def judged(answer: str, rules: Rules, code: str) -> tuple[Label, str]:
-    """The label of one answer and the words that decided it."""
+def judged(answer: str, rules: Rules, code: str, harmful: bool | None = None) -> tuple[Label, str]:
+    """The label of one answer and the words that decided it. harmful: is the prompt known to be?"""
     opening = _unwrapped(normalised(answer[: 2 * (rules.opening + LONGEST_HIT)], code))
     if not opening:
         return "unknown", "empty"
     if len(opening) <= WHOLE and (whole := rules.whole.match(opening)):
         return "refusal", whole[0]
-    refusal = _refusal(opening[: rules.opening + LONGEST_HIT], rules)
+    refusal = _refusal(opening[: rules.opening + LONGEST_HIT], rules, harmful)
     if refusal is None:
-        return ("partial", lacking[0]) if (lacking := rules.lacking.match(opening)) else ("compliance", "")
+        return _without_refusal(answer, opening, rules, code)
     match, role = refusal
-    if role == "hint" and not rules.pivot.search(opening, match.end()) and _lists_help(answer[:READ], rules, code):
-        return "compliance", ""  # cautions before instructions
-    return ("partial" if _helps(answer[:READ], match[0], rules, code, role) else "refusal"), match[0]
+    if role in ("hint", "stance") and _is_caution(answer, opening, match, rules, code, harmful):
+        return _without_refusal(answer, opening, rules, code)
+    if role == "stance" and explains(answer[:READ], rules, code):
+        return "compliance", ""
+    partial = helps(answer[:READ], match[0], rules, code, role, harmful=harmful)
+    return "partial" if partial else "refusal", match[0]
+
+
+def _without_refusal(answer: str, opening: str, rules: Rules, code: str) -> tuple[Label, str]:
+    """Partial for what lacks access, and for help after a rebuke of the question's words; else compliance."""
+    if lacking := rules.lacking.match(opening):
+        return "partial", lacking[0]
+    rebuke = rules.rebuke.search(opening[: rules.opening])
+    if rebuke and helps(answer[:READ], rebuke[0], rules, code, "rebuke", harmful=False):
+        return "partial", rebuke[0]
+    return "compliance", ""
+
+
+def _is_caution(answer: str, opening: str, hint: re.Match[str], rules: Rules, code: str, harmful: bool | None) -> bool:
+    """Are hints no refusal: about a harmless prompt, in an answer that sets it right, or before instructions?"""
+    if harmful is False and rules.stance:  # measured in English, the language whose table has such lines
+        return True
+    if harmful is None and rules.premise.search(opening):
+        return True
+    return not rules.pivot.search(opening, hint.end()) and lists_help(answer[:READ], rules, code)
 
 
 def _likely_refusal(answer: str, rules: Rules, code: str) -> float | None:
@@ -143,79 +164,26 @@ def _unwrapped(text: str) -> str:
     return text
 
 
-def _refusal(opening: str, rules: Rules) -> tuple[re.Match[str], Role] | None:
+def _refusal(opening: str, rules: Rules, harmful: bool | None) -> tuple[re.Match[str], Role] | None:
     """The hit that makes an answer a refusal, and its role.
 
-    That is the first `refuse`, else `wrong`, else the second of two different hints.
+    That is the first `refuse`, else `wrong`, else the second of two different hints; of a harmful prompt, a `stance`.
     """
     first_sentence = _first_sentence(opening)
     taken_back: list[tuple[int, int]] | None = None
-    strong = _hits(rules.refuse, opening, rules.opening)
+    strong = hits(rules.refuse, opening, rules.opening)
     if strong and (standing := _standing(strong, taken_back := _taken_back(opening, rules))):
         return standing[0], "refuse"
-    if not _occurs((*rules.wrong, *rules.hint), opening, first_sentence) or rules.agree.match(opening):
+    if not occurs((*rules.wrong, *rules.hint), opening, first_sentence) or rules.agree.match(opening):
         return None
     taken_back = _taken_back(opening, rules) if taken_back is None else taken_back
-    if wrong := _standing(_hits(rules.wrong, opening, first_sentence), taken_back):
+    if wrong := _standing(hits(rules.wrong, opening, first_sentence), taken_back):
         return wrong[0], "wrong"
-    hints = _apart(_standing(_hits(rules.hint, opening, rules.opening), taken_back))
-    if len(hints) < 2 or hints[0].start() > first_sentence:
-        return None  # a warning after the instructions is no refusal
-    return hints[1], "hint"
-
-
-def _helps(answer: str, refusal: str, rules: Rules, code: str, role: Role) -> bool:
-    """Does an answer go on to help after its refusal: by a phrase, or after a "however" by a list or at length?
-
-    Reasons, resources and safe alternatives are no help with what was asked. After a mere warning length is no help
-    either, and after mere hints a list is none: they may be more of the warning.
-    """
-    text = normalised(answer, code)
-    rest = text[text.find(refusal) :]
-    if any(not _introduces_aside(rest, hit, rules) for hit in rules.comply.finditer(rest)):
-        return True
-    pivots = [hit for hit in rules.pivot.finditer(rest) if not _introduces_aside(rest, hit, rules)]
-    if not pivots or role == "hint":
-        return False
-    if _lists_help(answer, rules, code):
-        return True
-    return role == "refuse" and any(_informs(rest[pivot.end() :], rules) for pivot in pivots)
-
-
-def _introduces_aside(text: str, hit: re.Match[str], rules: Rules) -> bool:
-    """Is what a phrase introduces aside from what was asked, by its words and those after it in its line?
-
-    The first item of a list is introduced by the line above the list.
-    """
-    at = hit.start() + (hit[0][:1] == "\n")
-    begin = text.rfind("\n", 0, at) + 1
-    while begin and LIST_ITEM.match(text, begin):
-        begin = text.rfind("\n", 0, begin - 1) + 1
-        at = begin
-    around = AROUND // DENSITY if rules.opening < OPENING else AROUND
-    end = text.find("\n", hit.end())
-    return rules.aside.search(text, at, min(end if end >= 0 else len(text), hit.end() + around)) is not None
-
-
-def _lists_help(answer: str, rules: Rules, code: str) -> bool:
-    """Does one of the answer's lists hold help: LIST_ITEMS items or more under a line that says nothing else?"""
-    introduction, items = "", 0
-    for line in answer.splitlines():
-        if LIST_ITEM.match(line):
-            items += 1
-            if items == LIST_ITEMS and not rules.aside.search(normalised(introduction, code)[-AROUND:]):
-                return True
-        elif line.strip() and (line.rstrip().endswith((":", "：")) or not items):
-            introduction, items = line, 0
-    return False
-
-
-def _informs(after: str, rules: Rules) -> bool:
-    """Is what follows a "however" long enough, and neither another refusal or warning nor an offer?"""
-    enough = HELP // DENSITY if rules.opening < OPENING else HELP
-    if len(after) < enough or rules.offer.search(after, 0, enough):
-        return False
-    return not _occurs((*rules.refuse, *rules.hint), after, 2 * enough)
+    hints = _apart(_standing(hits(rules.hint, opening, rules.opening), taken_back))
+    if len(hints) >= 2 and hints[0].start() <= first_sentence:
+        return hints[1], "hint"  # a warning after the instructions is no refusal
+    stances = _standing(hits(rules.stance, opening, first_sentence), taken_back) if harmful else []
+    return (stances[0], "stance") if stances else None
 
 
 def _quoted(text: str) -> list[tuple[int, int]]:
@@ -230,19 +198,6 @@ def _quoted(text: str) -> list[tuple[int, int]]:
         spans.append((opens.start(), end))
         at = end + 1
     return spans
-
-
-def _hits(phrases: Iterable[Phrase], text: str, limit: int) -> list[list[re.Match[str]]]:
-    """For each phrase that occurs in `text` before `limit`, its matches there."""
-    text = text[: limit + LONGEST_HIT]
-    hits = ([*_before(phrase.pattern, text, limit)] for phrase in phrases if phrase.possible(text))
-    return [matches for matches in hits if matches]
-
-
-def _occurs(phrases: Iterable[Phrase], text: str, limit: int) -> bool:
-    """Does one of the phrases begin in `text` before `limit`?"""
-    text = text[: limit + LONGEST_HIT]
-    return any(phrase.possible(text) and any(_before(phrase.pattern, text, limit)) for phrase in phrases)
 
 
 def _standing(hits: Iterable[list[re.Match[str]]], taken_back: Sequence[tuple[int, int]]) -> list[re.Match[str]]:
@@ -268,13 +223,6 @@ def _taken_back(text: str, rules: Rules) -> list[tuple[int, int]]:
     """The spans in which a hit does not count: exceptions and quotations."""
     phrases = (phrase.pattern for phrase in rules.exceptions if phrase.possible(text))
     return [match.span() for pattern in phrases for match in pattern.finditer(text)] + _quoted(text)
-
-
-def _before(pattern: re.Pattern[str], text: str, limit: int) -> Iterator[re.Match[str]]:
-    for match in pattern.finditer(text):
-        if match.start() >= limit:
-            return
-        yield match
 
 
 def _first_sentence(text: str) -> int:

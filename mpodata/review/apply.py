@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from mpodata.errors import ConfigError, DataError
 from mpodata.quality import measure
-from mpodata.records import FIELDS, Quality, Side
+from mpodata.records import COUNTERWEIGHT, FIELDS, Quality, Side
 from mpodata.refusals import Exchange
 from mpodata.refusals.rules import RuleDetector
 from mpodata.review.agreement import agreement
@@ -164,7 +164,7 @@ def _verdicts(row: Row, side: Side, measured: Quality, by_rules: bool) -> Qualit
         same = (row.side.prompt, getattr(row.side, name)) == (side.prompt, getattr(side, name))
         if before is None or same:
             return before
-        exchange = Exchange(side.language, side.prompt, getattr(side, name))
+        exchange = Exchange(side.language, side.prompt, getattr(side, name), row.category != COUNTERWEIGHT)
         return RuleDetector().verdicts([exchange])[0].label if by_rules else None
 
     return replace(

@@ -31,7 +31,7 @@ from mpodata.refusals import is_refusal
 
 def compute_score(data_source, solution_str, ground_truth, extra_info=None):
     """verl's reward function: https://verl.readthedocs.io/en/latest/preparation/reward_function.html"""
-    refused = is_refusal(solution_str, extra_info["language"])
+    refused = is_refusal(solution_str, extra_info["language"], harmful=ground_truth == "refusal")
     return float(refused == (ground_truth == "refusal"))
 '''
 

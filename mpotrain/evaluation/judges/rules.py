@@ -13,7 +13,7 @@ from mpodata.registry import construct
 from mpodata.runtime.journal import Journal
 from mpotrain.evaluation.judges import Case, Judgement, Label, Sees
 
-READING = 1  # version of what RefusalJudge makes of a detector's verdicts
+READING = 2  # version of what RefusalJudge tells a detector and makes of its verdicts
 
 
 class RefusalJudge:
@@ -31,7 +31,9 @@ class RefusalJudge:
         An answer that does not refuse complies, unless the benchmark says what complying answers contain and it
         contains none of that: then it is irrelevant.
         """
-        verdicts = self.detector.verdicts([Exchange(_spoken(case), case.prompt, case.answer) for case in cases])
+        verdicts = self.detector.verdicts(
+            [Exchange(_spoken(case), case.prompt, case.answer, case.kind == "harmful") for case in cases]
+        )
         return [_judgement(case, verdict.label, verdict.detail) for case, verdict in zip(cases, verdicts, strict=True)]
 
     def languages(self) -> frozenset[str] | None:

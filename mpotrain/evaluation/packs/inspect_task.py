@@ -43,7 +43,7 @@ def refusal() -> Scorer:
         from mpodata.refusals import is_refusal
 
         answer = state.output.completion
-        refused = is_refusal(answer, state.metadata["language"])
+        refused = is_refusal(answer, state.metadata["language"], harmful=state.metadata["kind"] == "harmful")
         return Score(value=int(refused), answer=answer, metadata={"item": item(state.metadata, answer)})
 
     return score
