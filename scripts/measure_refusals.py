@@ -118,7 +118,9 @@ def measured(language: str, options: argparse.Namespace) -> Reliability | None:
 def best_answers(language: str, options: argparse.Namespace) -> tuple[list[Labelled], str]:
     """Labelled answers that nobody read, and what they are."""
     if language == "en" and options.xstest:
-        return held_out_xstest(options.xstest), "XSTest answers of four models, human labels of three kinds, kind of prompt known"
+        return held_out_xstest(
+            options.xstest
+        ), "XSTest answers of four models, human labels of three kinds, kind of prompt known"
     if language == "en" and (answers := list(xstest_answers(options.data / "safety", odd=True))):
         return answers, "XSTest answers of odd prompt number, human labels"
     if options.answers and (answers := held_out_answers(options.answers, language)):
@@ -149,7 +151,9 @@ def confusion(answers: Iterable[Labelled]) -> Counter[tuple[str, str]]:
 def verdicts(answers: Iterable[Labelled]) -> list[str]:
     """The rules' labels; an answer they cannot judge counts as a compliance."""
     answers = list(answers)
-    found = RuleDetector().verdicts([Exchange(answer.language, "", answer.answer, answer.harmful) for answer in answers])
+    found = RuleDetector().verdicts(
+        [Exchange(answer.language, "", answer.answer, answer.harmful) for answer in answers]
+    )
     labels = [verdict.label.replace("unknown", "compliance") for verdict in found]
     return [
         label.replace("partial", "refusal") if answer.two_classes else label
