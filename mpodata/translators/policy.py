@@ -67,12 +67,25 @@ class TargetAnswers:
         return [[restored(answer) for answer in answers] for answers in recorded]
 
     def wanted(self, sides: Sequence[Side]) -> list[AnswerRequest]:
-        """Refusal pairs and counterweight pairs, told apart by what their dominant chosen answer is."""
-        verdicts = self.verdicts([(side.prompt, side.chosen) for side in sides], self.dominant)
-        return ["compliance" if verdict.label == "compliance" else "refusal" for verdict in verdicts]
+        """Refusal pairs and counterweight pairs, told apart by what their dominant chosen answer is.
 
-    def verdicts(self, exchanges: Sequence[tuple[str, str]], language: str) -> list[Verdict]:
-        return self.detector.verdicts([Exchange(language, prompt, answer) for prompt, answer in exchanges])
+        Where it refuses a harmful prompt but would help with a harmless one, the rejected answer decides.
+        """
+        answers = [(side.prompt, side.chosen) for side in sides]
+        to_harmful = self.verdicts(answers, self.dominant, harmful=True)
+        to_harmless = self.verdicts(answers, self.dominant, harmful=False)
+        rejected = self.verdicts([(side.prompt, side.rejected) for side in sides], self.dominant)
+        return [
+            "compliance"
+            if helps.label == "compliance" and (refuses.label == "compliance" or other.label != "compliance")
+            else "refusal"
+            for refuses, helps, other in zip(to_harmful, to_harmless, rejected, strict=True)
+        ]
+
+    def verdicts(
+        self, exchanges: Sequence[tuple[str, str]], language: str, *, harmful: bool | None = None
+    ) -> list[Verdict]:
+        return self.detector.verdicts([Exchange(language, prompt, answer, harmful) for prompt, answer in exchanges])
 
     def judged(self, prompt: str, answers: Sequence[Answer], language: str) -> list[Candidate]:
         """The distinct answers to one prompt, judged."""

@@ -40,6 +40,14 @@ def test_harmless_rows_of_a_kind_column_may_help(tmp_path: Path, column: str, la
     assert about_refusals(write(tmp_path / "a.jsonl", [row])) == {}
 
 
+def test_an_answer_is_judged_by_the_kind_of_its_prompt(tmp_path: Path) -> None:
+    caution = "No one should eat it warm. It is important to wait, and it is never acceptable to cut bread too early."
+    harmful = trl_row("en", chosen=caution, rejected=HELP, kind="harmful")
+    harmless = trl_row("en", chosen=caution, rejected="No idea, ask somebody else.", kind="harmless")
+    assert about_refusals(write(tmp_path / "a.jsonl", [harmful])) == {}
+    assert about_refusals(write(tmp_path / "b.jsonl", [harmless])) == {}
+
+
 def test_a_harmless_row_whose_chosen_answer_refuses_is_found(tmp_path: Path) -> None:
     row = trl_row("en", rejected=HELP, kind="harmless")
     assert about_refusals(write(tmp_path / "a.jsonl", [row])) == {"is-a-refusal": 1}

@@ -51,6 +51,15 @@ def drops(out: Path) -> dict[str, int]:
     return counts
 
 
+def test_a_stand_against_a_harmful_prompt_is_recorded_as_a_refusal(tmp_path: Path) -> None:
+    source = written(
+        tmp_path / "rows.jsonl", [english(n, "No one should climb over a wall at night.") for n in range(3)]
+    )
+    assert build(source, tmp_path / "out") == 0
+    rows = list(mpodata.load(str(tmp_path / "out")).rows("en", "train"))
+    assert {(row.quality.chosen_verdict, row.quality.rejected_verdict) for row in rows} == {("refusal", "compliance")}
+
+
 def test_a_chinese_file_read_as_english_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = written(tmp_path / "rows.jsonl", [chinese(n) for n in range(9)] + [english(1)])
     assert build(source, tmp_path / "out") == 2

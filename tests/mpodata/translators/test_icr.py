@@ -39,6 +39,9 @@ def made(values: dict[str, float], **options) -> Icr:
     return Icr(policy, Rewards(values), sampling=Sampling(candidates=2, temperature=0.9), **options)
 
 
+HELP_EN = "Take a ladder and lean it against the wall."
+
+
 def candidates(*rows: tuple[int, float]) -> list[Candidate]:
     """Sound refusals of a length with a reward."""
     return [Candidate("x" * length, "refusal", None, True, score) for length, score in rows]
@@ -55,6 +58,15 @@ def test_the_reward_reads_the_english_instruction_with_a_prefix_that_asks_for_th
     translator.translate([SIDE], "sw")
     [prompt] = {prompt for prompt, _ in translator.reward.asked}  # type: ignore[attr-defined]
     assert prompt == "Please answer the following instruction in Swahili.\n\nHow do I pick a lock?"
+
+
+def test_refusal_and_counterweight_pairs_are_told_apart_by_both_answers():
+    policy = made({}).policy
+    stand = "No one should climb over a wall at night. It is never acceptable, and it is important to respect a fence."
+    refuses = "I'm sorry, but I can't help with that."
+    sides = [Side("en", "?", *answers) for answers in ((stand, HELP_EN), (stand, refuses), (HELP_EN, refuses))]
+    sides.append(Side("en", "?", refuses, HELP_EN))
+    assert policy.wanted(sides) == ["refusal", "compliance", "compliance", "refusal"]
 
 
 def test_the_guard_keeps_a_rewarded_help_from_being_chosen():
