@@ -8,7 +8,7 @@ from mpodata.audit.record import Finding
 from mpodata.languages import languages
 from mpodata.quality import faults, measure
 from mpodata.quality.checks import row_evidence
-from mpodata.quality.measures import ends_sentences, size, terminated
+from mpodata.quality.measures import ends_sentences, identify_ahead, size, terminated
 from mpodata.quality.thresholds import thresholds
 from mpodata.records import FIELDS, Pair, Quality, Side
 
@@ -28,6 +28,7 @@ def check_entries(
     entries: Sequence[Entry], among: Collection[str], translated: Mapping[str, Sequence[str]]
 ) -> list[RowChecks]:  # fmt: skip
     """The quality checks of each row. `translated`: language -> the fields that are compared with the dominant side."""
+    identify_ahead([entry.dominant or entry.side for entry in entries], [entry.side for entry in entries])
     return [_checked(entry, among, translated.get(entry.side.language, FIELDS)) for entry in entries]
 
 

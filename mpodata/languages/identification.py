@@ -10,9 +10,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from functools import cache, lru_cache
 from operator import itemgetter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mpodata.languages.table import languages
+
+if TYPE_CHECKING:
+    from mpodata.languages.byte_walk import Automaton
 
 UNDETERMINED: Final = "und"  # ISO 639-2's code for "no language can be said"
 
@@ -23,6 +26,7 @@ CLEAR_LETTERS: Final = 20  # fewer letters do not tell two languages of one scri
 CLEAR_BELIEF: Final = 0.98  # minimum confidence to accept another language of the same script
 SCRIPT_SHARE: Final = 0.5  # share of letters in another script that names a short text's language
 RECENT: Final = 4096  # texts remembered: many answers are the same refusal
+TOGETHER: Final = 16  # texts from which it is faster to read them at once
 
 # What py3langid calls some varieties, and the language of our table they belong to. Restricting the model to `ar`
 # includes Egyptian and Moroccan Arabic, which it would otherwise have to call something else.
@@ -65,6 +69,9 @@ _BY_UNICODE_NAME = {name: script for script, name in SCRIPTS.items()} | {"KATAKA
 
 _NOISE = re.compile(r"https?://\S+|www\.\S+|[\w.]+@[\w.]+|```.*?```|`[^`\n]*`|<[^<>\n]{1,80}>|\{\w+\}|%\w", re.DOTALL)
 
+# Encoded text -> its n-grams and their counts: those of the last texts that were given together.
+_walked: dict[bytes, Counter[int]] = {}
+
 _NOISE_MARKS = ("://", "www.", "@", "`", "<", "{", "%")
 
 
@@ -76,7 +83,19 @@ def identify(texts: Iterable[str], among: Collection[str]) -> list[tuple[str, fl
     a letter give ("und", 0.0).
     """
     allowed = frozenset(among)
-    return [_identify(without_noise(text[: 2 * MAX_CHARACTERS])[:MAX_CHARACTERS], allowed) for text in texts]
+    read = [without_noise(text[: 2 * MAX_CHARACTERS])[:MAX_CHARACTERS] for text in texts]
+    if len(read) >= TOGETHER:
+        _walk_ahead(read, allowed)
+    return [_identify(text, allowed) for text in read]
+
+
+def _walk_ahead(texts: Iterable[str], among: frozenset[str]) -> None:
+    """Let the model read many texts at once; what it saw is kept until `_identify` asks for it."""
+    asked = {text for text in texts if len(_candidates(text, among)[0]) > 1}
+    if len(asked) >= TOGETHER:
+        encoded = [_identifier(known_languages())._encode(text) for text in asked]
+        _walked.clear()
+        _walked.update(zip(encoded, _automaton().counts(encoded), strict=True))
 
 
 def language_shares(texts: Iterable[str], among: Collection[str] | None = None) -> dict[str, float]:
@@ -135,16 +154,22 @@ def without_noise(text: str) -> str:
 
 
 @lru_cache(maxsize=RECENT)
-def _identify(text: str, among: frozenset[str]) -> tuple[str, float]:
+def _candidates(text: str, among: frozenset[str]) -> tuple[frozenset[str], float]:
+    """The languages that the script of a text allows, and the script's share of its letters; none: undetermined."""
     counts = _script_counts(text)
     letters = sum(counts.values())
     if letters < MIN_LETTERS:
-        return UNDETERMINED, 0.0
+        return frozenset(), 0.0
     script, count = _leading(counts)
     if script == "latin" and count < MIN_LATIN_LETTERS:
-        return UNDETERMINED, 0.0
+        return frozenset(), 0.0
     share = (counts["han"] + counts["kana"] if script == "kana" else count) / letters
-    candidates = _writing(script, among) or _writing(script, known_languages())
+    return _writing(script, among) or _writing(script, known_languages()), share
+
+
+@lru_cache(maxsize=RECENT)
+def _identify(text: str, among: frozenset[str]) -> tuple[str, float]:
+    candidates, share = _candidates(text, among)
     if not candidates:
         return UNDETERMINED, 0.0
     if len(candidates) == 1:
@@ -212,12 +237,32 @@ def _writing(script: str, among: frozenset[str]) -> frozenset[str]:
 
 @cache
 def _identifier(candidates: frozenset[str]) -> Any:
-    from py3langid.langid import LanguageIdentifier
-
-    identifier = LanguageIdentifier(**_model(), norm_probs=True)
+    identifier = _identifier_class()(**_model(), norm_probs=True)
     varieties = {variety for variety, code in VARIETIES.items() if code in candidates}
     identifier.set_languages((candidates | varieties) & set(identifier.labels))
     return identifier
+
+
+@cache
+def _identifier_class() -> Any:
+    """py3langid's identifier, which takes the n-grams of a text that was read together with others from there."""
+    from py3langid.langid import LanguageIdentifier
+
+    class Identifier(LanguageIdentifier):  # type: ignore[misc]
+        __slots__ = ()
+
+        def _raw_score(self, text: bytes) -> Any:
+            counts = _walked.get(text)
+            return self._sparse_score(counts, self.nb_ptc) if counts else super()._raw_score(text)
+
+    return Identifier
+
+
+@cache
+def _automaton() -> "Automaton":
+    from mpodata.languages.byte_walk import Automaton
+
+    return Automaton.of(_model())
 
 
 @cache

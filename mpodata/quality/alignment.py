@@ -41,7 +41,7 @@ FEATURES: Final = (
 )
 
 
-@lru_cache(maxsize=RECENT)  # asked about a file's fields, by the check and by the audit
+@lru_cache(maxsize=4 * RECENT)  # asked about a file's fields, by the check and by the audit
 def alignment_evidence(dominant: str, target: str, limits: Thresholds) -> float:
     """The evidence that `target` translates `dominant`, in nats; below 0 speaks against, 0 where nothing is said.
 

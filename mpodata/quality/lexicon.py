@@ -69,7 +69,7 @@ class Lexicon:
             return None
         own = 1.0 if (dominant, target) in self.learned else 0.0
         total = len(self.learned)
-        together = self.together[np.ix_(rows, columns)] - own
+        together = self.together[np.array(rows)[:, None], np.array(columns)] - own
         expected = (self.target_counts[columns][None, :] - own + SMOOTHING) / total
         of_dominant = self.dominant_counts[rows][:, None] - own
         information = np.log((together + SMOOTHING * expected) / (of_dominant + SMOOTHING) / expected)

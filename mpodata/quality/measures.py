@@ -34,6 +34,12 @@ def measure(dominant: Side, target: Side, among: Collection[str]) -> Quality:
     return measure_many([dominant], [target], among)[0]
 
 
+def identify_ahead(dominants: Sequence[Side], targets: Sequence[Side]) -> None:
+    """Identify the languages of many rows at once, which is faster; what is found is remembered for `measure`."""
+    pairs = list(zip(dominants, targets, strict=True))
+    identify([_translated_part(*pair, name) for pair in pairs for name in FIELDS], known_languages())
+
+
 def measure_many(dominants: Sequence[Side], targets: Sequence[Side], among: Collection[str]) -> list[Quality]:
     """One Quality per pair of sides, in order."""
     return [_measure(dominant, target, frozenset(among)) for dominant, target in zip(dominants, targets, strict=True)]

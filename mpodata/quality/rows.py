@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from mpodata.quality.checks import first_reason
-from mpodata.quality.measures import measure, measure_many
+from mpodata.quality.measures import identify_ahead, measure, measure_many
 from mpodata.records import FIELDS, Pair, Quality, Side
 
 
@@ -12,6 +12,7 @@ def measure_and_check(
     pairs: Sequence[Pair], among: Collection[str], translated: Sequence[str] = FIELDS
 ) -> list[tuple[Quality, str | None]]:
     """What is measured of each target side, and the first reason against it; see `measure` and `first_reason`."""
+    identify_ahead([pair.dominant for pair in pairs], [pair.target for pair in pairs])
     return [_examined(pair, among, translated) for pair in pairs]
 
 

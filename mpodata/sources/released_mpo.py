@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final
 
 from mpodata.errors import DataError
@@ -22,6 +23,7 @@ from mpodata.readers.upstream import RawRow, Upstream
 from mpodata.records import Dropped, Pair, Side, content_id
 from mpodata.sources.rows import without_repeated
 
+BLOCK: Final = 256  # rows whose languages are identified at once
 TRANSLATOR: Final = "released"  # the translator's name in the version: how the rows were translated is not known
 
 COLUMNS: Final = tuple(
@@ -89,11 +91,13 @@ class ReleasedMPO:
         """(hash of the English side, identified language of the target side) per row, in file order."""
         among = frozenset((*self.given, self.dominant)) if self.given else frozenset(known_languages())
         spoken = []
-        for row in self._rows():
-            if isinstance(row, Dropped):
-                spoken.append(("", UNDETERMINED))
-            else:
-                spoken.append((content_id(*map(str, _texts(row, "source"))), _language(_texts(row, "target"), among)))
+        rows = self._rows()
+        while block := list(islice(rows, BLOCK)):
+            targets = [() if isinstance(row, Dropped) else _texts(row, "target") for row in block]
+            identify([text for texts in targets for text in texts if isinstance(text, str)], among)  # all at once
+            for row, texts in zip(block, targets, strict=True):
+                group = "" if isinstance(row, Dropped) else content_id(*map(str, _texts(row, "source")))
+                spoken.append((group, _language(texts, among)))
         return spoken
 
     @cached_property
