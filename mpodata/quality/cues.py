@@ -10,7 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from mpodata.languages.numbers import RUN, ascii_digits, numbers
 from mpodata.quality.measures import RECENT, size
@@ -23,6 +23,7 @@ _SENTENCE: Final = re.compile(r"(?<=[.!?。！？؟।॥…])[\s\"'”’」』
 _MYRIADS: Final = {"万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억": 8}
 _MYRIAD: Final = re.compile(rf"(\d+)(?:\.(\d{{1,3}}))?\s?([{''.join(_MYRIADS)}])")  # 1.5万 is 15,000
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_SIBILANT: Final = re.compile(r"ch|sh|c(?=[eiy])")
 _DOUBLED: Final = re.compile(r"(.)\1+")
 _LATIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9]+")
 _CLASSES: Final = str.maketrans("bfvgcqxlmzjd", "pppkkkkrnsst")  # p b f v; k g c q x; r l; n m; s z j; t d
@@ -104,8 +105,7 @@ def sounds_of(found: CrossLingualCues, language: str) -> str:
     return ("" if language in ("th", "km", "my", "lo") else " ").join(found.sounds)
 
 
-@dataclass(frozen=True, slots=True)
-class _WordCues:
+class _WordCues(NamedTuple):
     """What one word offers."""
 
     consonants: str  # "" where there are fewer than MIN_CONSONANTS
@@ -125,23 +125,25 @@ def _word_cues(word: str) -> _WordCues:
 
 def consonants(word: str) -> str:
     """The consonant classes of a word in order, doubles once."""
-    classes = _read(word).translate(_SOUNDS).translate(_CLASSES)
-    return _DOUBLED.sub(r"\1", classes)
+    classes = _read(word).translate(_SOUNDS)
+    return _DOUBLED.sub(r"\1", classes) if len(classes) > 1 else classes
 
 
 def _read(word: str) -> str:
     """Latin spelling as it sounds, roughly: ch and sh are s, ph is p, soft c is s; other scripts stay."""
     word = word.lower()
     if word.isascii():
-        word = re.sub(r"ch|sh|c(?=[eiy])", "s", word).replace("ph", "p").replace("x", "ks")
+        if "c" in word or "sh" in word:
+            word = _SIBILANT.sub("s", word)
+        word = word.replace("ph", "p").replace("x", "ks")
     return word
 
 
 class _Sounds(dict[int, str]):
-    """Code point -> its consonants, worked out when it is first met."""
+    """Code point -> the classes of its consonants, worked out when it is first met."""
 
     def __missing__(self, code: int) -> str:
-        self[code] = _sound(chr(code))
+        self[code] = _sound(chr(code)).translate(_CLASSES)
         return self[code]
 
 
