@@ -142,7 +142,12 @@ def _is_caution(answer: str, opening: str, hint: re.Match[str], rules: Rules, co
 
 
 def _likely_refusal(answer: str, rules: Rules, code: str) -> float | None:
-    """The classifier's probability that an answer without a refusing phrase refuses, where that is high.
+    """The classifier's probability that an answer without a refusing phrase refuses, where that is high."""
+    return classifier.is_likely_refusal(answer, code) if is_asked(answer, rules, code) else None
+
+
+def is_asked(answer: str, rules: Rules, code: str) -> bool:
+    """Is the classifier asked about an answer without a refusing phrase?
 
     It is not asked about short answers, which the phrases are made for, nor where an idiom was taken back or the answer
     opens with consent: it knows neither.
@@ -150,9 +155,7 @@ def _likely_refusal(answer: str, rules: Rules, code: str) -> float | None:
     opening = _unwrapped(normalised(answer[: 2 * (rules.opening + LONGEST_HIT)], code))
     shortest = SHORTEST // DENSITY if rules.opening < OPENING else SHORTEST
     idiom = any(phrase.possible(opening) and phrase.pattern.search(opening) for phrase in rules.exceptions)
-    if len(opening) < shortest or idiom or rules.agree.match(opening):
-        return None
-    return classifier.is_likely_refusal(answer, code)
+    return len(opening) >= shortest and not idiom and not rules.agree.match(opening)
 
 
 def _unwrapped(text: str) -> str:
