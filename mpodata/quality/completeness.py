@@ -3,14 +3,13 @@
 One logistic regression a language over what a translation that lost its end shows: it is short, breaks off in
 mid-sentence or in mid-quotation or on letters that sentences of this language seldom end on, has fewer sentences, and
 the words, numbers, names and question mark of the original's end are not in it. The weights are in `completeness.tsv`,
-the endings in `endings.tsv`; `scripts/calibrate_quality.py` fits them on real text. Beside it stands one rule for
-texts of several sentences, `ends_early`.
+the endings in `endings.tsv`; `scripts/calibrate_quality.py` fits them on real text.
 """
 
 import csv
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -23,11 +22,12 @@ from mpodata.quality.words import word_table, words
 TABLE: Final = Path(__file__).with_name("completeness.tsv")
 ENDINGS: Final = Path(__file__).with_name("endings.tsv")
 LONGEST_ENDING: Final = 4  # characters, spaces among them
-MOST_WORDS: Final = 8.0
+MOST_DEVIATION: Final = 4.0  # standard deviations of one sentence's length
+MOST_LOST: Final = 10.0  # nats of the words of one third
+MOST_KEPT: Final = 20.0
 USUAL: Final = -0.5  # z of the length from which a text that ends as it should is not looked into
 
-# Of `ends_early`, in standard deviations of a length; chosen on what may be fitted on, where 1 correct answer of six
-# sentences in 2,000 (ar de fr ja sw th vi zh) is called cut.
+# Of `ends_early`, in standard deviations of a length.
 SHORT: Final = -1.5  # the whole text, at most
 FITS: Final = 1.5  # its sentences beside the first ones of the original, in the mean
 BEGINNING: Final = 2.5  # all of them together
@@ -41,6 +41,8 @@ FEATURES: Final = (
     "broken_off_and_short",
     "odd_ending",  # log-odds that its last letters stand inside of a sentence, -4 to 4; 0 where they are not known
     "sentences_lost",  # share of the original's sentences that the translation has not
+    "beginning_fits",  # the fewer sentences have the lengths of the original's first ones: 0 (no) to 2 (exactly)
+    "ends_early",  # ... and all of them together, while the whole is short
     "numbers_lost",  # of the original's second half
     "numbers_kept",
     "names_lost",
@@ -50,11 +52,12 @@ FEATURES: Final = (
     "first_names_lost",  # of its first half: this language spells names another way
     "asks_no_more",  # the original ends with a question mark, the translation does not
     "unbalanced",  # quotes and brackets that are opened and not closed
-    "words_of_end_lost",  # evidence of the table of words that the last third is not there, 0 to 8 nats
-    "words_of_end_kept",
-    "words_of_half_lost",  # ... and the second half
-    "words_of_half_kept",
-    "words_of_start_lost",  # the first half: this translation is free
+    "start_words_lost",  # evidence of words of the original's first third that are not in the translation, 0 to 10 nats
+    "start_words_kept",  # ... and of those that are, 0 to 20 nats
+    "middle_words_lost",  # the same of its second third
+    "middle_words_kept",
+    "end_words_lost",  # ... and of its last: in which third a cut shows depends on the order of a language's words
+    "end_words_kept",
     *(f"{mark}_lost" for mark in MARKS),
 )
 _PAIRS: Final = ("()", "[]", "（）", "「」", "『』", "《》", "“”", "«»")
@@ -77,18 +80,28 @@ def ends_early(dominant: str, target: str, limits: Thresholds) -> bool:
     It has fewer sentences, two or more, and each is as long as a translation of the original's sentence in that place.
     Where a translator joined two sentences, the lengths from there on do not fit.
     """
-    sizes = measures.size(dominant), measures.size(target)
-    if not all(sizes) or limits.z(*sizes) > SHORT:
-        return False
+    return bool(_beginning(dominant, target, limits)[1])
+
+
+def _beginning(dominant: str, target: str, limits: Thresholds) -> tuple[float, float]:
+    """The features `beginning_fits` and `ends_early` of a text that has fewer sentences than its original, two or more.
+
+    The first is 2 less the mean deviation of their lengths, in standard deviations: joined sentences do not fit.
+    """
     originals, translations = sentences(dominant), sentences(target)
     if not 2 <= len(translations) < len(originals):
-        return False
-    lengths = [(measures.size(a), measures.size(b)) for a, b in zip(originals, translations, strict=False)]
-    if not all(a and b for a, b in lengths):
-        return False
-    deviations = [abs(limits.z(a, b)) for a, b in lengths]
-    beginning = sum(a for a, _ in lengths)
-    return sum(deviations) / len(deviations) < FITS and abs(limits.z(beginning, sizes[1])) < BEGINNING
+        return 0.0, 0.0
+    sizes = [(measures.size(a), measures.size(b)) for a, b in zip(originals, translations, strict=False)]
+    deviations = [min(abs(limits.z(a, b)), MOST_DEVIATION) if a and b else MOST_DEVIATION for a, b in sizes]
+    mean = sum(deviations) / len(deviations)
+    whole, beginning, translated = measures.size(dominant), sum(a for a, _ in sizes), measures.size(target)
+    early = (
+        mean < FITS
+        and beginning > 0 < translated
+        and abs(limits.z(beginning, translated)) < BEGINNING
+        and limits.z(whole, translated) <= SHORT
+    )
+    return max(0.0, 2 - mean), float(early)
 
 
 def features(dominant: str, target: str, limits: Thresholds) -> tuple[float, ...] | None:
@@ -117,6 +130,7 @@ def features(dominant: str, target: str, limits: Thresholds) -> tuple[float, ...
         broken_off * short,
         odd_ending(target, endings(limits.language)),
         _sentences_lost(dominant, target),
+        *_beginning(dominant, target, limits),
         min(len(second.numbers - whole.numbers), 3),
         min(len(second.numbers & whole.numbers), 3),
         min(lost, 3),
@@ -131,25 +145,22 @@ def features(dominant: str, target: str, limits: Thresholds) -> tuple[float, ...
     )
 
 
-def _words_of_parts(dominant: str, target: str, limits: Thresholds) -> tuple[float, ...]:
-    """The five features of words that only the last third, the second half or the first half of the original has.
+def _words_of_parts(dominant: str, target: str, limits: Thresholds) -> Iterator[float]:
+    """The six features of words that one third of the original has and the two others have not.
 
     Zeros where the original is not English, or its translation's language has no table.
     """
     table = word_table(limits.language) if limits.dominant == "en" else None
     if table is None:
-        return (0.0,) * 5
+        yield from (0.0,) * 6
+        return
     translated = words(target)
-    third, middle = len(dominant) * 2 // 3, len(dominant) // 2
-    end, half, start = (
-        max(-MOST_WORDS, min(MOST_WORDS, table.evidence(words(part) - words(rest), translated)))
-        for part, rest in (
-            (dominant[third:], dominant[:third]),
-            (dominant[middle:], dominant[:middle]),
-            (dominant[:middle], dominant[middle:]),
-        )
-    )
-    return max(-end, 0.0), max(end, 0.0), max(-half, 0.0), max(half, 0.0), max(-start, 0.0)
+    first, second = len(dominant) // 3, len(dominant) * 2 // 3
+    parts = words(dominant[:first]), words(dominant[first:second]), words(dominant[second:])
+    for part, other, another in (parts, parts[1:] + parts[:1], parts[2:] + parts[:2]):
+        kept, lost = table.kept_and_lost(part - other - another, translated)
+        yield min(lost, MOST_LOST)
+        yield min(kept, MOST_KEPT)
 
 
 def odd_ending(text: str, known: Mapping[str, float]) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 TABLE: Final = Path(__file__).with_name("thresholds.tsv")
+SEVERAL: Final = 3  # sentences
 DEFAULT: Final = "*"  # the row of languages that were not measured: the widest values of those that were
 
 
@@ -26,7 +27,16 @@ class Thresholds:
     repetition: float  # repeated share above the original's
     lines: float  # lines kept, as a share of the original's
     field_evidence: float  # evidence (`alignment.py`) of a field below which it belongs to another row
-    row_evidence: float  # ... and that of all fields of a row together
+    text_evidence: float  # ... where its original has `SEVERAL` sentences or more: free translation averages out
+    row_evidence: float  # ... of all fields of a row together, where they have fewer
+
+    def least_evidence(self, sentences: int) -> float:
+        """The evidence below which a field with an original of so many sentences belongs to another row."""
+        return self.text_evidence if sentences >= SEVERAL else self.field_evidence
+
+    def least_row_evidence(self, sentences: int) -> float:
+        """The summed evidence below which a whole target side with an original of so many sentences does."""
+        return self.text_evidence if sentences >= SEVERAL else self.row_evidence
 
     def z(self, dominant: int, target: int) -> float:
         """How many standard deviations log(target / dominant) is from the usual; sizes in characters, both > 0."""

@@ -45,23 +45,28 @@ class WordTable:
     sentence_words: float  # words of the sentences that `by_chance` was counted on
 
     def evidence(self, english: Collection[str], target: Collection[str]) -> float:
-        """The log-likelihood ratio (translation : other text) of a target text's words, in nats; 0 says nothing.
+        """The log-likelihood ratio (translation : other text) of a target text's words, in nats; 0 says nothing."""
+        kept, lost = self.kept_and_lost(english, target)
+        return kept - lost
+
+    def kept_and_lost(self, english: Collection[str], target: Collection[str]) -> tuple[float, float]:
+        """The evidence of the stems that have a partner in the target text, and of those that have none; both >= 0.
 
         A longer text holds a partner by chance more often: chances are those of a text of its length.
         """
-        if not target:
-            return 0.0
+        kept = lost = 0.0
         length = len(target) / self.sentence_words
-        total = 0.0
+        if not target:
+            return kept, lost
         for stem in self.partners.keys() & english:
             partners = self.partners[stem]
             chance = 1 - (1 - partners.by_chance) ** length
             likely = partners.in_translations + (1 - partners.in_translations) * chance
             if partners.words.isdisjoint(target):
-                total += math.log((1 - likely) / (1 - chance))
+                lost -= math.log((1 - likely) / (1 - chance))
             else:
-                total += math.log(likely / chance)
-        return total
+                kept += math.log(likely / chance)
+        return kept, lost
 
 
 @lru_cache(maxsize=2 * RECENT)

@@ -1,9 +1,10 @@
 """Real parallel text as (English, translation) sentences, in two parts that share no document and no publisher.
 
 Fitting: NTREX documents of eleven publishers, every second block of 20 Tatoeba sentences, NusaX's training file
-(Javanese). Held out, read by the measuring alone: NTREX documents of seven other publishers, the other Tatoeba blocks
-(for Javanese, too), and whole collections that the fit never opens: Alpagasus, UltraFeedback, MultiJail, PolyRefuse,
-MGSM and Alpaca-safe.
+(Javanese), the PubMed, Wikipedia and Wikinews documents of TICO-19. Held out, read by the measuring alone: NTREX
+documents of seven other publishers, the other Tatoeba blocks (for Javanese, too), TICO-19's other documents, and whole
+collections that the fit never opens: the Universal Declaration of Human Rights, Alpagasus, UltraFeedback, MultiJail,
+PolyRefuse, MGSM and Alpaca-safe.
 """
 
 import csv
@@ -12,6 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from calibration.tico import read_tico
+from calibration.udhr import read_udhr
 
 Sentences = list[tuple[str, str]]  # (English, translation)
 
@@ -32,6 +36,10 @@ TATOEBA = {
     "ar": "ara", "bn": "ben", "it": "ita", "ja": "jpn", "jv": "jav", "ko": "kor", "sw": "swh", "th": "tha",
     "vi": "vie", "zh": "cmn",
 }  # fmt: skip
+LICENCES = {  # of what is fitted on
+    "ntrex": "NTREX (CC-BY-SA-4.0)", "tatoeba": "Tatoeba (CC-BY-2.0 FR)", "tico": "TICO-19 (CC0-1.0)",
+    "nusax": "NusaX (CC-BY-SA-4.0)",
+}  # fmt: skip
 LANGUAGES = tuple(sorted({*NTREX, *TATOEBA}))
 
 
@@ -50,7 +58,9 @@ class Folders:
 
     data: Path  # with parallel/, instructions/, safety/, utility/
     ntrex: Path  # NTREX-128 of the full release: newstest2019-ref.*.txt
-    nusax: Path | None  # datasets/mt of NusaX: train.csv
+    nusax: Path | None = None  # datasets/mt of NusaX: train.csv
+    tico: Path | None = None  # data/TM of TICO-19: all.en-*.tmx
+    udhr: Path | None = None  # declaration/ of wooorm/udhr: eng.html
 
     def ntrex_file(self, code: str) -> Path:
         full = self.ntrex / f"newstest2019-ref.{code}.txt"
@@ -59,7 +69,11 @@ class Folders:
 
 def fitting(folders: Folders, language: str) -> list[Corpus]:
     """What may be fitted on; opens no held-out collection."""
-    parts = {"ntrex": _ntrex(folders, language)[0], "tatoeba": _tatoeba(folders, language)[0]}
+    parts = {
+        "ntrex": _ntrex(folders, language)[0],
+        "tatoeba": _tatoeba(folders, language)[0],
+        "tico": _tico(folders, language)[0],
+    }
     if language == "jv":
         parts["nusax"] = _nusax(folders)
     return [Corpus(name, language, sentences) for name, sentences in parts.items() if sentences]
@@ -70,6 +84,8 @@ def held_out(folders: Folders, language: str) -> list[Corpus]:
     parts = {
         "ntrex": _ntrex(folders, language)[1],
         "tatoeba": _tatoeba(folders, language)[1],
+        "tico": _tico(folders, language)[1],
+        "udhr": read_udhr(folders.udhr, language) if folders.udhr else [],
         "alpagasus": _instructions(folders, "alpagasus_id_0_1000", "id", language),
         "ultrafeedback": _instructions(folders, "uf_random_1000", "instruction_id", language),
         "multijail": _multijail(folders, language),
@@ -108,6 +124,10 @@ def _tatoeba(folders: Folders, language: str) -> tuple[Sentences, Sentences]:
     for place, pair in enumerate(_long_enough(pairs)):
         halves[place // BLOCK % 2].append(pair)
     return halves
+
+
+def _tico(folders: Folders, language: str) -> tuple[Sentences, Sentences]:
+    return read_tico(folders.tico, language) if folders.tico else ([], [])
 
 
 def _nusax(folders: Folders) -> Sentences:

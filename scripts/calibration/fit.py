@@ -3,43 +3,60 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
 from scipy.optimize import nnls
+from scipy.stats import beta
 
 from calibration.corpora import Corpus, Sentences
 from calibration.faults import cut
 from calibration.regression import Examples
-from calibration.rows import ANSWERS, answer_rows, sentence_rows
+from calibration.rows import ANSWERS, answer_rows, sentence_rows, separate_rows
 from mpodata.quality import completeness
 from mpodata.quality.alignment import features
 from mpodata.quality.checks import SHORTEST_LENGTH, row_evidence
 from mpodata.quality.completeness import incompleteness
-from mpodata.quality.measures import size
-from mpodata.quality.thresholds import Thresholds
+from mpodata.quality.cues import sentences
+from mpodata.quality.measures import repetition, size
+from mpodata.quality.thresholds import SEVERAL, Thresholds
+from mpodata.records import Pair
 
 LENGTH_BUDGET = 0.0002  # correct fields that each length limit may drop
 SHORTEST_Z, LONGEST_Z = -5.0, 4.5  # no length limit is stricter: other text varies more than the text fitted on
 RAREST_ENDING = 10  # times that an ending was seen
 TELLING_ENDING = 1.0  # smallest log-odds kept
-INCOMPLETE_BUDGET = 0.002  # correct rows of a language that `incomplete` may drop
-SHUFFLED_BUDGET = 0.001  # correct rows that `shuffled` may drop
-FIELD_EVIDENCE, ROW_EVIDENCE = (-6.0, -3.0), (-6.0, -2.0)  # the limits of `shuffled` lie between these
+# Standard deviation of log(length) from one translator or kind of text to the next: half more than between
+# the collections fitted on (.046): news, health and short sentences. The fit reads each text as if in another style.
+STYLE = 0.07
+INCOMPLETE_BUDGET = 0.004  # correct rows of a language that `incomplete` may drop
+SHUFFLED_BUDGET = 0.002  # correct rows that `shuffled` may drop
+LEAST_INCOMPLETE = 4.5  # log-odds, the third quartile of all languages' own: few rows tell a lower limit badly
+TEXT_SHARE = 0.4  # a text is held to no more than this share of a sentence's limit: free translation lowers both
+CONFIDENCE = 0.8  # that no more are dropped than a budget allows
+# The limits of `shuffled` lie between these.
+FIELD_EVIDENCE, TEXT_EVIDENCE, ROW_EVIDENCE = (-6.0, -3.0), (-3.5, -1.0), (-6.0, -2.0)
 KEPT = (2 / 3, 1 / 2)  # of a cut text
 REPETITION, LINES = 0.25, 0.7
-MOST_SENTENCES, MOST_ROWS = 400, 100  # looked at of each half of a collection
+MORE_REPETITION = 0.05  # than any correct answer that was fitted on
+MOST_SENTENCES = 250  # looked at one by one, of each half of a collection
+LENGTH_ROWS = 150  # of ten sentences, of a collection
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """That the sides of one correct row belong together, each with the sentences of the original it is of."""
+
+    fields: list[tuple[int, float]]  # (sentences, nats)
+    row: tuple[int, float]
 
 
 def fit_lengths(corpora: Sequence[Corpus]) -> Thresholds:
-    """ratio, spread and the length limits of one language, from sentences and from answers of three and six."""
-    texts = [
-        (getattr(row.dominant, name), getattr(row.target, name))
-        for corpus in corpora
-        for row in answer_rows(corpus, 400)
-        for name in ANSWERS
-    ]
+    """The lengths and repetitions of one language, from sentences and from answers of three and six."""
+    rows = [row for corpus in corpora for row in answer_rows(corpus, LENGTH_ROWS)]
+    texts = [(getattr(row.dominant, name), getattr(row.target, name)) for row in rows for name in ANSWERS]
+    repeated = max(repetition(b) - repetition(a) for a, b in texts)
     sizes = np.array([(size(a), size(b)) for a, b in texts if size(a) and size(b)], dtype=float)
     logs = np.log(sizes[:, 1] / sizes[:, 0])
     ratio = math.exp(float(np.median(logs)))
@@ -47,8 +64,8 @@ def fit_lengths(corpora: Sequence[Corpus]) -> Thresholds:
     squares = np.minimum(deviations**2, (3 * 1.4826 * np.median(np.abs(deviations))) ** 2)
     (constant, short), _ = nnls(np.stack([np.ones(len(sizes)), 1 / sizes[:, 0]], axis=1), squares)
     limits = Thresholds(
-        corpora[0].language, "en", round(ratio, 4), round(math.sqrt(constant), 4), round(math.sqrt(short), 4),
-        0, 0, 0, REPETITION, LINES, 0, 0,
+        corpora[0].language, "en", round(ratio, 4), round(math.hypot(math.sqrt(constant), STYLE), 4),
+        round(math.sqrt(short), 4), 0, 0, 0, round(max(REPETITION, repeated + MORE_REPETITION), 2), LINES, 0, 0, 0,
     )  # fmt: skip
     z = np.array([limits.z(int(a), int(b)) for a, b in sizes])
     shortest, longest = np.quantile(z, [LENGTH_BUDGET, 1 - LENGTH_BUDGET])
@@ -59,10 +76,15 @@ def fit_lengths(corpora: Sequence[Corpus]) -> Thresholds:
     )
 
 
-def fit_endings(sentences: Sentences) -> dict[str, float]:
+def _in_another_style(limits: Thresholds, draw: np.random.Generator) -> Thresholds:
+    """Limits beside which a text is longer or shorter by another translator's style."""
+    return replace(limits, ratio=limits.ratio * math.exp(STYLE * draw.standard_normal()))
+
+
+def fit_endings(pairs: Sentences) -> dict[str, float]:
     """Endings of one to four characters: the log-odds that they stand inside of a sentence and not at its end."""
     last, inside = Counter[str](), Counter[str]()
-    for _, text in sentences:
+    for _, text in pairs:
         bare = completeness.without_last_marks(text)
         last.update(_suffixes(bare))
         words = bare.split(" ")
@@ -81,66 +103,113 @@ def _suffixes(text: str) -> list[str]:
     return [text[-length:] for length in range(1, min(completeness.LONGEST_ENDING, len(text)) + 1)]
 
 
-def completeness_examples(sentences: Sentences, limits: Thresholds) -> Examples:
-    """Cut texts and whole ones, of one sentence and of three, as the features of `completeness`."""
-    sentences = sentences[:: max(1, len(sentences) // MOST_SENTENCES)]
-    longer = [
-        (" ".join(a), " ".join(b))
-        for a, b in (zip(*sentences[at : at + 3], strict=True) for at in range(0, len(sentences), 3))
-    ]
+def completeness_examples(pairs: Sentences, limits: Thresholds) -> Examples:
+    """Cut texts and whole ones, of one, three and six sentences (on two lines), as the features of `completeness`."""
+    single = _few(pairs)
+    three = _joined(single, 3, " ")
+    draw = np.random.default_rng(0)
     rows, truths = [], []
-    for a, b in (*sentences, *longer):
+    for a, b in (*single, *three, *_joined(three, 2, "\n")):
+        styled = _in_another_style(limits, draw)
         for text, truth in ((b, -1), *((cut(b, kept), 1) for kept in KEPT)):
-            if size(a) >= SHORTEST_LENGTH and (seen := completeness.features(a, text, limits)):
+            if size(a) >= SHORTEST_LENGTH and (seen := completeness.features(a, text, styled)):
                 rows.append(seen)
                 truths.append(truth)
     return Examples(np.array(rows), np.array(truths))
 
 
-def alignment_examples(sentences: Sentences, limits: Thresholds) -> Examples:
+def _few(pairs: Sentences) -> Sentences:
+    """At most MOST_SENTENCES, spread over all."""
+    return pairs[:: math.ceil(len(pairs) / MOST_SENTENCES)]
+
+
+def _joined(texts: Sentences, count: int, between: str) -> Sentences:
+    """Each `count` neighbours as one text and its translation."""
+    groups = (texts[at : at + count] for at in range(0, len(texts), count))
+    return [(between.join(a for a, _ in group), between.join(b for _, b in group)) for group in groups]
+
+
+def alignment_examples(pairs: Sentences, limits: Thresholds) -> Examples:
     """Translations against other sentences of the same collection, as the features of `alignment`."""
-    sentences = sentences[:: max(1, len(sentences) // MOST_SENTENCES)]
+    single = _few(pairs)
     rows, truths = [], []
     draw = np.random.default_rng(0)
-    for place, (a, b) in enumerate(sentences):
-        rows.append(features(a, b, limits))
+    for place, (a, b) in enumerate(single):
+        styled = _in_another_style(limits, draw)
+        rows.append(features(a, b, styled))
         truths.append(1)
-        other = int(draw.integers(len(sentences)))
+        other = int(draw.integers(len(single)))
         if abs(other - place) > 2:
-            rows.append(features(a, sentences[other][1], limits))
+            rows.append(features(a, single[other][1], styled))
             truths.append(-1)
     return Examples(np.array(rows), np.array(truths))
 
 
-def evidence_of_correct(corpora: Sequence[Corpus], limits: Thresholds) -> list[dict[str, float]]:
-    """`row_evidence` of correct rows of one sentence and of ten."""
-    rows = [(row, ANSWERS) for corpus in corpora for row in answer_rows(corpus, MOST_ROWS)]
-    rows += [(row, ANSWERS[:1]) for corpus in corpora for row in sentence_rows(corpus)[:MOST_SENTENCES]]
-    return [row_evidence(row, limits, names) for row, names in rows]
+def evidence_of_correct(corpora: Sequence[Corpus], limits: Thresholds) -> list[Evidence]:
+    """The evidence of correct rows of one sentence and of ten, and of their fields."""
+    draw = np.random.default_rng(1)
+    evidence = []
+    for row, names in _correct_rows(corpora):
+        of_fields = row_evidence(row, _in_another_style(limits, draw), names)
+        sizes = {name: len(sentences(getattr(row.dominant, name))) for name in names}
+        fields = [(size, of_fields[name]) for name, size in sizes.items()]
+        evidence.append(Evidence(fields, (sum(sizes.values()), sum(of_fields.values()))))
+    return evidence
 
 
-def fit_evidence(evidence: Sequence[dict[str, float]], limits: Thresholds) -> Thresholds:
-    """The evidence below which a field or a row is called shuffled: that of few correct ones, less a margin."""
-    fields = float(np.quantile([min(row.values()) for row in evidence], SHUFFLED_BUDGET))
-    rows = float(np.quantile([sum(row.values()) for row in evidence], SHUFFLED_BUDGET))
+def fit_evidence(evidence: Sequence[Evidence], limits: Thresholds) -> Thresholds:
+    """The evidence below which a field or a row is called shuffled: that of few correct ones."""
+    short = [min(values) for one in evidence if (values := [value for size, value in one.fields if size < SEVERAL])]
+    long = [min(values) for one in evidence if (values := [value for size, value in one.fields if size >= SEVERAL])]
+    rows = [value for size, value in (one.row for one in evidence) if size < SEVERAL]
+    field = _least(short, FIELD_EVIDENCE)
     return replace(
         limits,
-        field_evidence=round(float(np.clip(fields, *FIELD_EVIDENCE)), 2),
-        row_evidence=round(float(np.clip(rows, *ROW_EVIDENCE)), 2),
+        field_evidence=field,
+        text_evidence=round(min(_least(long, TEXT_EVIDENCE), TEXT_SHARE * field), 2),
+        row_evidence=_least(rows, ROW_EVIDENCE),
     )
+
+
+def _least(evidence: Sequence[float], bounds: tuple[float, float]) -> float:
+    """A limit that drops few of these, all of them correct."""
+    return round(float(np.clip(-_exceeded_by_few([-value for value in evidence], SHUFFLED_BUDGET), *bounds)), 2)
 
 
 def incompleteness_of_correct(corpora: Sequence[Corpus], limits: Thresholds) -> list[float]:
     """The strongest evidence against a field of each correct row, of one sentence and of ten."""
-    rows = [(row, ANSWERS) for corpus in corpora for row in answer_rows(corpus, MOST_ROWS)]
-    rows += [(row, ANSWERS[:1]) for corpus in corpora for row in sentence_rows(corpus)[:MOST_SENTENCES]]
-    return [
-        max(incompleteness(getattr(row.dominant, name), getattr(row.target, name), limits) for name in names)
-        for row, names in rows
-    ]
+    draw = np.random.default_rng(2)
+    strongest = []
+    for row, names in _correct_rows(corpora):
+        styled = _in_another_style(limits, draw)
+        fields = [(getattr(row.dominant, name), getattr(row.target, name)) for name in names]
+        strongest.append(max(incompleteness(a, b, styled) for a, b in fields if size(a) >= SHORTEST_LENGTH))
+    return strongest
 
 
 def fit_incomplete(evidence: Sequence[float], limits: Thresholds) -> Thresholds:
     """The evidence that few correct rows exceed."""
-    needed = float(np.quantile(evidence, 1 - INCOMPLETE_BUDGET))
-    return replace(limits, incomplete=round(max(needed, 1.5), 2))
+    return replace(limits, incomplete=round(max(_exceeded_by_few(evidence, INCOMPLETE_BUDGET), LEAST_INCOMPLETE), 2))
+
+
+def _correct_rows(corpora: Sequence[Corpus]) -> list[tuple[Pair, tuple[str, ...]]]:
+    """Rows of ten sentences and of one, with their translated fields."""
+    rows = [(row, ANSWERS) for corpus in corpora for row in separate_rows(corpus)]
+    return rows + [
+        (row, ANSWERS[:1])
+        for corpus in corpora
+        for row in sentence_rows(replace(corpus, sentences=_few(corpus.sentences)))
+        if size(row.dominant.prompt) >= SHORTEST_LENGTH
+    ]
+
+
+def _exceeded_by_few(values: Sequence[float], budget: float) -> float:
+    """The least value that, with CONFIDENCE, at most a share `budget` of all such values exceeds (Clopper-Pearson).
+
+    The largest of `values` where they are too few to say so.
+    """
+    highest = sorted(values, reverse=True)
+    exceeding = 0
+    while beta.ppf(CONFIDENCE, exceeding + 2, len(highest) - exceeding - 1) <= budget:
+        exceeding += 1
+    return highest[exceeding]

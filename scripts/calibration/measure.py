@@ -12,7 +12,9 @@ from mpodata.languages import languages
 from mpodata.quality import checks, measure_many
 from mpodata.records import Pair
 
-CORRECT = 3  # correct rows for each row that a fault is put in
+CORRECT = 6  # correct rows for each row that a fault is put in
+EASY = ("untranslated", "wrong-language", "looping", "lost-newlines", "leftover-entities")  # found in nearly every row
+EASY_SHARE = 4  # such faults are put in one of so many of the rows that the others are put in
 SHAPES = ("1 sentence", "answers")
 OTHERS = {"latin": "th", "other": "vi"}  # whose text stands for a wrong language
 
@@ -25,9 +27,10 @@ class Measured:
     counts: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
     reasons: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
 
-    def rate(self, shape: str, fault: str) -> tuple[float | None, int]:
-        """Share of rows dropped, all collections together, and of how many."""
-        total = sum((c for (s, _), c in self.counts.items() if s == shape), Counter[str]())
+    def rate(self, shape: str, fault: str, collection: str | None = None) -> tuple[float | None, int]:
+        """Share of rows dropped, of one collection or of all together, and of how many."""
+        counts = (c for (s, name), c in self.counts.items() if s == shape and collection in (None, name))
+        total = sum(counts, Counter[str]())
         rows = total[f"{fault} rows"]
         return (total[f"{fault} dropped"] / rows if rows else None), rows
 
@@ -82,7 +85,7 @@ def _counts(
     draw = random.Random(2)
     hit = draw.sample(correct, min(count, len(correct)))
     trials = {"correct": list(correct)} | {
-        name: [bad for row in hit if (bad := inject(row, draw, material))]
+        name: [bad for row in (hit[::EASY_SHARE] if name in EASY else hit) if (bad := inject(row, draw, material))]
         for name, inject in FAULTS.items()
         if name != "chosen-shuffled" or len(translated) > 1
     }

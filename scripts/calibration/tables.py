@@ -14,7 +14,7 @@ from types import ModuleType
 import numpy as np
 
 from calibration import fit
-from calibration.corpora import BLOCK, LANGUAGES, Corpus, Folders, fitting
+from calibration.corpora import BLOCK, LANGUAGES, LICENCES, Corpus, Folders, fitting
 from calibration.regression import Examples, Floats, logistic
 from calibration.word_tables import count_words, write_table
 from mpodata.languages import languages
@@ -24,6 +24,8 @@ from mpodata.quality.thresholds import Thresholds
 
 NOTE = "Fitted by scripts/calibrate_quality.py --write"
 LOOSEST_IS_LARGEST = ("spread_short", "longest", "repetition", "incomplete")
+ALIGNMENT_SHRINKAGE = 0.01  # of a language's weights towards those of its script
+FEW_SENTENCES = 1000  # a language fitted on fewer gets no stricter limits than half of the languages have
 UNKNOWN_SPREAD = 0.35  # of a language whose length ratio is not known
 
 
@@ -43,7 +45,8 @@ def write_tables(folders: Folders) -> None:
     print("lengths fitted", flush=True)
     for language in known:
         sentences = [pair for corpus in language.corpora for pair in corpus.sentences]
-        write_table(words.TABLES / f"{language.code}.tsv", count_words(sentences))
+        sources = ", ".join(LICENCES[corpus.name] for corpus in language.corpora)
+        write_table(words.TABLES / f"{language.code}.tsv", count_words(sentences), sources)
         print(f"words: {language.code}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         _write_halves(known, Path(folder))
@@ -51,6 +54,7 @@ def write_tables(folders: Folders) -> None:
         _fit_alignment(known, Path(folder))
         _fit_completeness(known, Path(folder))
     _write_endings({language.code: _endings(language.corpora) for language in known}, completeness.ENDINGS)
+    _loosen_few(known)
     _write_thresholds({language.code: language.limits for language in known})
 
 
@@ -68,7 +72,7 @@ def _write_halves(known: list[Language], folder: Path) -> None:
     for half in (0, 1):
         for language in known:
             others = [pair for corpus in language.halves[1 - half] for pair in corpus.sentences]
-            write_table(folder / f"words-{half}/{language.code}.tsv", count_words(others))
+            write_table(folder / f"words-{half}/{language.code}.tsv", count_words(others), "one half")
         endings = {language.code: _endings(language.halves[1 - half]) for language in known}
         _write_endings(endings, folder / f"endings-{half}.tsv")
 
@@ -95,21 +99,24 @@ def _forget() -> None:
 
 
 def _fit_alignment(known: list[Language], folder: Path) -> None:
-    """The weights for Latin and other scripts, with and without words; then each language's limits."""
-    examples: dict[str, list[Examples]] = {"latin": [], "other": []}
+    """Weights of each language, near those of its script; of each script without words; then each language's limits."""
+    examples: dict[str, list[Examples]] = {language.code: [] for language in known}
     for half in (0, 1):
         with _tables_of_half(folder, half):
             for language in known:
-                writing = "latin" if languages()[language.code].script == "latin" else "other"
                 for corpus in language.halves[half]:
-                    examples[writing].append(fit.alignment_examples(corpus.sentences, language.limits))
+                    examples[language.code].append(fit.alignment_examples(corpus.sentences, language.limits))
+                print(f"sentences compared: {language.code}", flush=True)
+    joined = {code: Examples.joined(parts) for code, parts in examples.items()}
     weights: dict[str, Floats] = {}
-    for writing, parts in examples.items():
-        every = Examples.joined(parts)
-        weights[writing] = logistic(every)
-        weights[f"{writing}_without_words"] = logistic(_without_words(every))
+    for writing in ("latin", "other"):
+        codes = [code for code in joined if (languages()[code].script == "latin") == (writing == "latin")]
+        every = Examples.joined(joined[code] for code in codes)
+        shared = logistic(every)
+        weights |= {code: logistic(joined[code], near=shared, shrinkage=ALIGNMENT_SHRINKAGE) for code in codes}
+        weights[writing] = logistic(_without_words(every))
     _write_weights(alignment, weights, "log-likelihood ratio of one sentence translating another")
-    evidence: dict[str, list[dict[str, float]]] = {language.code: [] for language in known}
+    evidence: dict[str, list[fit.Evidence]] = {language.code: [] for language in known}
     for half in (0, 1):
         with _tables_of_half(folder, half):
             for language in known:
@@ -117,6 +124,19 @@ def _fit_alignment(known: list[Language], folder: Path) -> None:
     for language in known:
         language.limits = fit.fit_evidence(evidence[language.code], language.limits)
         print(f"shuffled: {language.code}", flush=True)
+
+
+def _loosen_few(known: list[Language]) -> None:
+    """Languages with little text get the median of all limits where their own are stricter."""
+    names = ("incomplete", "field_evidence", "text_evidence", "row_evidence")
+    usual = {name: float(np.median([getattr(language.limits, name) for language in known])) for name in names}
+    for language in known:
+        if sum(len(corpus.sentences) for corpus in language.corpora) < FEW_SENTENCES:
+            own = language.limits
+            looser = {
+                name: (max if name in LOOSEST_IS_LARGEST else min)(getattr(own, name), usual[name]) for name in names
+            }
+            language.limits = replace(own, **looser)
 
 
 def _without_words(examples: Examples) -> Examples:
@@ -186,9 +206,9 @@ def _write_thresholds(limits: Mapping[str, Thresholds]) -> None:
         replace(english, language=limits_table.DEFAULT, spread=UNKNOWN_SPREAD),
     ]
     note = (
-        f"# {NOTE} on NTREX documents of eleven publishers, Tatoeba and, for Javanese,\n"
-        "# NusaX; English to each language. Columns: mpodata/quality/thresholds.py. `en` (as a target) and `*`\n"
-        "# (languages without text) have the loosest limits; `*` has a wide spread: its length ratio is not known.\n"
+        f"# {NOTE} on NTREX documents of eleven publishers, TICO-19, Tatoeba and, for\n"
+        "# Javanese, NusaX; English to each language. Columns: mpodata/quality/thresholds.py. `en` (as a target) and\n"
+        "# `*` (languages without text) have the loosest limits; `*` has a wide spread: its length ratio is unknown.\n"
     )
     table = "\n".join(
         "\t".join(str(value) for name, value in zip(_all_names(), astuple(row), strict=True) if name != "dominant")

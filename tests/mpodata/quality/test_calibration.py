@@ -8,15 +8,17 @@ import pytest
 from calibration import corpora
 from calibration.corpora import HELD_OUT_LINES, Folders, fitting, held_out
 from calibration.faults import FAULTS, Material, cut
+from calibration.fit import CONFIDENCE, _exceeded_by_few
 from calibration.measure import Measured
 from calibration.page import BEGIN, END, PAGE, write_page
 from calibration.regression import Examples, logistic
 from calibration.word_tables import count_words, write_table
+from scipy.stats import beta
 
 from mpodata.quality import words
 from mpodata.records import Pair, Side
 
-COLLECTIONS_NEVER_FITTED = ("instructions", "safety", "utility", "alpaca", "aya")
+COLLECTIONS_NEVER_FITTED = ("instructions", "safety", "utility", "alpaca", "aya", "declaration")
 
 
 @pytest.mark.parametrize("language", ["sw", "ja", "jv", "it"])
@@ -71,9 +73,18 @@ def test_words_that_go_together_are_counted_and_read_back(tmp_path: Path, monkey
     assert table.partners["bread"].in_translations > 0.9 > 0.1 > table.partners["bread"].by_chance
     assert "the" not in table.partners  # stands everywhere
     assert table.sentence_words == 3
-    write_table(tmp_path / "xx.tsv", table)
+    write_table(tmp_path / "xx.tsv", table, "sentences of our own")
     monkeypatch.setattr(words, "TABLES", tmp_path)
     assert words.word_table.__wrapped__("xx") == table
+
+
+def test_a_limit_lets_few_correct_rows_through_and_the_fewer_the_rows_the_fewer() -> None:
+    values = [float(n) for n in range(1000)]
+    limit = _exceeded_by_few(values, 0.01)
+    assert 990 < limit < 999  # fewer than 1 in 100: that share is sure, not only likely
+    assert _exceeded_by_few(values[::10], 0.01) == 990  # of 100 rows none, which is still not sure
+    exceeding = sum(value > limit for value in values)
+    assert beta.ppf(CONFIDENCE, exceeding + 1, 1000 - exceeding) <= 0.01
 
 
 def test_a_text_is_cut_at_sentences_words_or_characters() -> None:
@@ -111,9 +122,11 @@ def test_the_page_marks_what_misses_its_goal_and_leaves_the_rest_alone(tmp_path:
     page = tmp_path / "results.md"
     page.write_text(f"before\n{BEGIN}\nWhat stood here before.\n{END}\nafter\n", encoding="utf-8")
     counts = Counter({"correct rows": 200, "correct dropped": 1, "half-missing rows": 50, "half-missing dropped": 40})
-    write_page({"sw": Measured("sw", {("answers", "ntrex"): counts})}, page)
+    declaration = Counter({"correct rows": 40, "correct dropped": 2})
+    write_page({"sw": Measured("sw", {("answers", "ntrex"): counts, ("answers", "udhr"): declaration})}, page)
     written = page.read_text(encoding="utf-8")
-    assert "| Swahili | 200 | 0.5 |  |  | **80.0** |" in written
+    assert "| Swahili | 240 | **1.2** |  |  | **80.0** |" in written
+    assert "| Swahili | 40 | **5.0** |" in written  # the declaration has a table of its own, too
     assert written.startswith(f"before\n{BEGIN}\n")
     assert written.endswith(f"{END}\nafter\n")
     assert "stood here" not in written

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from mpodata.languages import languages
+from mpodata.languages.identification import identify, known_languages
 from mpodata.quality import CHECKS, faults, first_reason, measure, measure_many
-from mpodata.quality.alignment import alignment_evidence, matched
+from mpodata.quality.alignment import alignment_evidence, matched, weights_name
 from mpodata.quality.comparison import compare_fields, translated_fields
 from mpodata.quality.completeness import FEATURES, endings, ends_early, features, incompleteness, odd_ending
 from mpodata.quality.cues import consonants, numbers_of
 from mpodata.quality.lexicon import learn
-from mpodata.quality.measures import leftovers, length_ratio, lines, repetition, spoken, terminated
+from mpodata.quality.measures import SURE, leftovers, length_ratio, lines, repetition, spoken, terminated
 from mpodata.quality.thresholds import thresholds
 from mpodata.quality.words import word_evidence, word_table, words
 from mpodata.records import Pair, Side
@@ -141,6 +142,17 @@ def test_a_language_outside_the_dataset_is_believed_when_sure() -> None:
     assert spoken("Ciao, va bene", "it", frozenset({"en", "it"})) == "it"
 
 
+def test_an_indonesian_sentence_is_not_taken_for_malay_unless_it_surely_is() -> None:
+    among = frozenset({"en", "id"})
+    both = "Anak itu boleh bermain di taman bersama ibu bapanya."
+    ((code, belief),) = identify([both], known_languages())
+    assert code == "ms"
+    assert belief >= SURE
+    assert spoken(both, "id", among) == "id"
+    malay = "Saya tidak boleh membantu anda dengan permintaan ini kerana ia boleh mencederakan orang lain."
+    assert spoken(malay, "id", among) == "ms"
+
+
 def test_names_sound_alike_in_every_script() -> None:
     spellings = ["Trump", "트럼프", "ترامب", "ট্রাম্প", "ทรัมป์".replace("ั", "").replace("์", ""), "Трамп"]
     assert {consonants(word.replace("্", "")) for word in spellings} == {"trnp"}
@@ -163,6 +175,17 @@ def test_sentences_are_compared_one_by_one_where_they_are_as_many() -> None:
 THINGS = {"bread": "mkate", "water": "maji", "book": "kitabu", "house": "nyumba", "tree": "mti", "child": "mtoto"}
 DEEDS = {"sees": "anaona", "buys": "ananunua", "sells": "anauza", "likes": "anapenda", "hides": "anaficha"}
 WHO = {"teacher": "mwalimu", "doctor": "daktari", "farmer": "mkulima", "driver": "dereva"}
+
+
+def test_a_longer_text_is_held_to_more_evidence() -> None:
+    limits = replace(thresholds("sw"), field_evidence=-5.0, text_evidence=-1.0, row_evidence=-4.0)
+    assert [limits.least_evidence(sentences) for sentences in (1, 2, 3, 9)] == [-5.0, -5.0, -1.0, -1.0]
+    assert [limits.least_row_evidence(sentences) for sentences in (1, 2, 3, 9)] == [-4.0, -4.0, -1.0, -1.0]
+
+
+def test_weights_are_those_of_the_language_beside_english_or_of_its_script() -> None:
+    assert weights_name("en", "sw") == weights_name("sw", "en") == "sw"
+    assert (weights_name("zh", "sw"), weights_name("sw", "zh"), weights_name("en", "cy")) == ("latin", "other", "other")
 
 
 def test_a_file_teaches_which_words_go_together() -> None:
@@ -196,6 +219,9 @@ def test_what_a_cut_text_shows() -> None:
     assert incompleteness(original, cut, limits) > limits.incomplete
     found = dict(zip(FEATURES, features(original, cut, limits) or (), strict=True))
     assert (found["broken_off"], found["names_lost"], found["sentences_lost"]) == (1, 1, 0)
+    found = dict(zip(FEATURES, features(ROUTE.chosen, ROUTES["sw"].chosen.splitlines()[0], limits) or (), strict=True))
+    assert found["start_words_kept"] > found["start_words_lost"]
+    assert found["end_words_lost"] > 1 > found["end_words_kept"]
 
 
 def test_a_translation_of_the_first_sentences_alone_ends_early() -> None:
@@ -434,6 +460,9 @@ def test_words_speak_for_a_translation_and_against_another_text() -> None:
     own, other = words(ROUTES["sw"].chosen), words(SWAHILI.chosen)
     english = words(ROUTE.chosen)
     assert table.evidence(english, own) > 5 > 0 > table.evidence(english, other)
+    kept, lost = table.kept_and_lost(english, own)
+    assert kept - lost == table.evidence(english, own)
+    assert kept > lost > 0
     assert table.evidence(english, frozenset()) == table.evidence(frozenset(), own) == 0
     assert word_evidence("a", "b", ("zh", "sw")) is None
     there = word_evidence(ROUTE.chosen, ROUTES["sw"].chosen, ("en", "sw"))

@@ -19,8 +19,8 @@ ALPHABETS = {
 def counted(text: str) -> float:
     """The share of runs that a text has had before, run by run."""
     text = " ".join(text.split())
-    spaceless = sum("\u0e00" <= letter <= "\u9fff" for letter in text) * 2 > len(text)
-    shortest, longest = (3, 6) if spaceless else (5, 12)
+    dense = sum("\u3040" <= letter <= "\u9fff" for letter in text) * 2 > len(text)
+    shortest, longest = (3, 6) if dense else (5, 12)
     length = min(max(len(text) // 8, shortest), longest)
     runs = [text[at : at + length] for at in range(len(text) - length + 1)]
     return 1 - len(set(runs)) / len(runs)
