@@ -126,10 +126,13 @@ def _distinct_runs(text: str, length: int) -> int:
     import numpy as np
 
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
-    hashes = np.zeros(len(codes) - length + 1, dtype=np.uint64)
-    for offset in range(length):  # modulo 2**64: numbers of an array wrap around
-        hashes = hashes * np.uint64(HASH_BASE) + codes[offset : offset + len(hashes)]
-    return len(np.unique(hashes))
+    base, runs = np.uint64(HASH_BASE), len(codes) - length + 1
+    hashes = codes[:runs].copy()
+    for offset in range(1, length):  # modulo 2**64: numbers of an array wrap around
+        hashes *= base
+        hashes += codes[offset : offset + runs]
+    hashes.sort()
+    return int(np.count_nonzero(hashes[1:] != hashes[:-1])) + 1
 
 
 def lines(text: str) -> int:

@@ -6,8 +6,7 @@ A phrase table is a hundred alternatives, and most answers hold none of their wo
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
-from operator import add
+from functools import cached_property
 from typing import Any, Final
 
 from mpodata.errors import DataError
@@ -69,7 +68,6 @@ class Phrase:
     def __init__(self, pattern: str) -> None:
         self.literals = required_literals(pattern)
         self._source = pattern
-        self._beginnings = [frozenset(literal[:2] for literal in group) for group in self.literals]
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -77,10 +75,6 @@ class Phrase:
 
     def possible(self, text: str) -> bool:
         """False where the pattern cannot match anywhere in `text`."""
-        pairs = _pairs(text)
-        for beginnings in self._beginnings:
-            if beginnings.isdisjoint(pairs):
-                return False
         for group in self.literals:
             for literal in group:  # a plain loop: a generator costs as much as the look itself
                 if literal in text:
@@ -88,12 +82,6 @@ class Phrase:
             else:
                 return False
         return True
-
-
-@lru_cache(maxsize=4)  # a table's hundred phrases ask for the same text, one after the other
-def _pairs(text: str) -> frozenset[str]:
-    """Every character of a text and every two neighbours: looking in this set is cheaper than looking in the text."""
-    return frozenset(text).union(map(add, text, text[1:]))
 
 
 def hits(phrases: Iterable[Phrase], text: str, limit: int) -> list[list[re.Match[str]]]:
