@@ -13,6 +13,7 @@ _BEFORE_NAME: Final = re.compile(r"\.(?<!\S\.)(?=[^\W\d_])")  # .NET
 _SPACED_PERCENT: Final = re.compile(r"(?<=\d)\s+%")
 _KEPT: Final = ("L", "M", "N", "Sc")  # letters, combining marks, numbers, currency signs
 _OPERATORS: Final = frozenset("+<=>±×÷−≤≥≠∞√")  # say something between two terms, however they are spaced
+_DIGIT: Final = re.compile(r"\d")
 _BETWEEN_NUMBERS: Final = re.compile(r"(?<=\d)\s*([-−*×/÷⁄])\s*(?=\d)")
 _ONE_SIGN: Final = {"−": "-", "×": "*", "÷": "/", "⁄": "/"}  # "5 − 3" is "5 - 3", and a half is 1/2
 _SKIN_TONES: Final = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
@@ -44,8 +45,10 @@ def normalised(text: str) -> str:
     and other pictures. Invisible characters (joiners, direction marks, soft hyphens) go; punctuation separates words.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).replace("i\u0307", "i")
-    folded = _SPACED_PERCENT.sub("%", _INVISIBLE.sub("", folded))
-    numbers = _BETWEEN_NUMBERS.search(folded)
+    folded = _INVISIBLE.sub("", folded)
+    if "%" in folded:
+        folded = _SPACED_PERCENT.sub("%", folded)
+    numbers = _BETWEEN_NUMBERS.search(folded) if _DIGIT.search(folded) else None
     if numbers:
         folded = _BETWEEN_NUMBERS.sub(lambda match: f" {_ONE_SIGN.get(match[1], match[1])} ", folded)
     named = [*_BEFORE_NAME.finditer(folded), *(_AFTER_NAME.finditer(folded) if "+" in folded or "#" in folded else ())]

@@ -79,7 +79,8 @@ def features(answer: str, code: str) -> list[int]:
     dense = language(code).script in DENSE
     text = normalised(answer[: 2 * OPENING], code)[: DENSE_OPENING if dense else OPENING].replace("\n", " ")
     text = NUMBER.sub("0", text)
-    return sorted({crc32(f"{code}|{part}".encode()) % SIZE for part in (_characters(text) if dense else _words(text))})
+    begun = crc32(f"{code}|".encode())  # the checksum of "en|part" goes on from that of "en|"
+    return sorted({crc32(part.encode(), begun) % SIZE for part in (_characters(text) if dense else _words(text))})
 
 
 def _characters(text: str) -> set[str]:
