@@ -2,7 +2,7 @@
 
     python scripts/bench_table.py [--data ../shared/data] [--runs 5] [--write]
 
-Takes about 40 minutes on two cores on which nothing else runs. Only the first run measures memory and Ray.
+Takes an hour and a half on two cores on which nothing else runs. Only the first run measures memory and Ray.
 """
 
 import argparse

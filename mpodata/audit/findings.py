@@ -111,9 +111,9 @@ def _contaminated(entry: Entry, evaluations: Decontamination | None) -> Iterator
 
 def _is_harmful(entry: Entry) -> bool | None:
     """Is the row's prompt harmful? None where its kind is not known."""
-    return (
-        None if entry.kind is None and not entry.counterweight else entry.kind == "harmful" and not entry.counterweight
-    )
+    if entry.counterweight:
+        return False
+    return None if entry.kind is None else entry.kind == "harmful"
 
 
 def _refusal_findings(block: Sequence[Entry], detector: Detector, result: Audit, mapper: Mapper) -> list[list[Finding]]:

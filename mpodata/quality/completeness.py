@@ -74,19 +74,11 @@ def incompleteness(dominant: str, target: str, limits: Thresholds) -> float:
     return sum(weight * value for weight, value in zip(_weights(limits.language), found, strict=True))
 
 
-def ends_early(dominant: str, target: str, limits: Thresholds) -> bool:
-    """Is `target` a translation of the first sentences of `dominant` alone, by the length of each?
-
-    It has fewer sentences, two or more, and each is as long as a translation of the original's sentence in that place.
-    Where a translator joined two sentences, the lengths from there on do not fit.
-    """
-    return bool(_beginning(dominant, target, limits)[1])
-
-
-def _beginning(dominant: str, target: str, limits: Thresholds) -> tuple[float, float]:
+def first_sentences_alone(dominant: str, target: str, limits: Thresholds) -> tuple[float, float]:
     """The features `beginning_fits` and `ends_early` of a text that has fewer sentences than its original, two or more.
 
-    The first is 2 less the mean deviation of their lengths, in standard deviations: joined sentences do not fit.
+    The first is 2 less the mean deviation of their lengths, in standard deviations: where a translator joined two
+    sentences, the lengths from there on do not fit. The second is 1 where all of them together fit as well.
     """
     originals, translations = sentences(dominant), sentences(target)
     if not 2 <= len(translations) < len(originals):
@@ -130,7 +122,7 @@ def features(dominant: str, target: str, limits: Thresholds) -> tuple[float, ...
         broken_off * short,
         odd_ending(target, endings(limits.language)),
         _sentences_lost(dominant, target),
-        *_beginning(dominant, target, limits),
+        *first_sentences_alone(dominant, target, limits),
         min(len(second.numbers - whole.numbers), 3),
         min(len(second.numbers & whole.numbers), 3),
         min(lost, 3),
