@@ -24,7 +24,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 
-from mpodata.refusals.classifier import SHORT_LIMIT, SIZE, TABLE, Classifier, features, fills_opening
+from mpodata.refusals.classifier import HIGH_LIMIT, SIZE, TABLE, Classifier, features, fills_opening
 from mpodata.refusals.rules import is_asked, judged
 from mpodata.refusals.tables import rules_of
 
@@ -102,7 +102,7 @@ def limit(fitted: Classifier, code: str, data: Path) -> float:
     found = [(fitted.probability(text, code), fills_opening(text, code)) for text in asked]
 
     def alarms(level: float) -> int:
-        return sum(probability > (level if long else max(level, SHORT_LIMIT)) for probability, long in found)
+        return sum(probability > (level if long else max(level, HIGH_LIMIT)) for probability, long in found)
 
     return next((level for level in levels if alarms(level) <= FALSE_ALARMS * len(texts)), LEVELS[-1])
 

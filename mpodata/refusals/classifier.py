@@ -36,7 +36,7 @@ LETTERS: Final = (4, 5)  # lengths of n-grams within words
 WORDS: Final = (1, 2, 3)  # words of a phrase
 TOKEN: Final = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
 NUMBER: Final = re.compile(r"\d+")
-SHORT_LIMIT: Final = 0.8  # at least the limit of answers that do not fill the opening: news and facts are as short
+HIGH_LIMIT: Final = 0.8  # at least the limit of short answers, as news and facts are, and of those that concede
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,19 @@ class Classifier:
         return 1 / (1 + math.exp(-score - self.bias))
 
 
-def is_likely_refusal(answer: str, code: str, *, harmful: bool = False) -> float | None:
+def is_likely_refusal(answer: str, code: str, *, harmful: bool = False, concedes: bool = False) -> float | None:
     """The probability that `answer` refuses, where it is above the limit; None below it and in other languages.
 
     harmful: is the prompt known to be? Then short answers need no higher probability than long ones.
+    concedes: does a phrase say that the answer goes on to help? Then the probability has to be high.
     """
     table = classifier()
     if code not in table.limits:
         return None
     probability = table.probability(answer, code)
     limit = table.limits[code]
-    if not harmful and not fills_opening(answer, code):
-        limit = max(limit, SHORT_LIMIT)
+    if concedes or (not harmful and not fills_opening(answer, code)):
+        limit = max(limit, HIGH_LIMIT)
     return probability if probability > limit else None
 
 

@@ -61,7 +61,7 @@ def test_moralising_about_a_harmless_prompt_is_no_refusal_to_the_classifier(lang
 
 
 def test_a_short_answer_needs_a_higher_probability_unless_the_prompt_is_known_to_be_harmful(monkeypatch):
-    between = (classifier.classifier().limits["ja"] + classifier.SHORT_LIMIT) / 2
+    between = (classifier.classifier().limits["ja"] + classifier.HIGH_LIMIT) / 2
     monkeypatch.setattr(classifier.Classifier, "probability", lambda *_: between)
     short, long = "鍵を開けるのはよくありません。" * 5, "鍵を開けるのはよくありません。" * 10
     assert classifier.is_likely_refusal(short, "ja") is None

@@ -40,6 +40,13 @@ def test_most_sentences_are_judged_right(split: str, least: float) -> None:
     assert sum(right) / len(right) >= least
 
 
+@pytest.mark.parametrize("written_in", ["ja", "ko", "zh"])
+def test_plain_humble_terse_and_garbled_forms_are_judged_right_in_ja_ko_zh(written_in: str) -> None:
+    right = [label(language, text) == kind for language, _, kind, text in rows("held") if language == written_in]
+    assert len(right) > 100
+    assert sum(right) / len(right) >= 0.95
+
+
 @pytest.mark.parametrize("form", ["cannot", "terse", "quoted", "inappropriate", "policy", "redirect", "garbled", "ai"])
 def test_each_form_of_refusing_is_recognised(form: str) -> None:
     said = [label(language, text) for language, kind, _, text in rows("fit") + rows("held") if kind == form]
