@@ -12,8 +12,9 @@ log-likelihood ratio, which adds to that of `alignment.py`.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -27,11 +28,12 @@ VOCABULARY: Final = 3000  # most frequent words of each side
 RARE, COMMON = 3, 0.3  # a word stands in at least so many sentences, and in at most such a share of them
 SMOOTHING: Final = 0.5  # of a co-occurrence
 STRONGEST: Final = 4.0  # evidence of one sentence
-CHUNK: Final = 1000  # sentences counted at once
+TOGETHER: Final = 64  # sentence pairs scored at once: half the time of one after the other
 
 Floats = NDArray[np.float32]
 SentencePair = tuple[str, str]
 Sizes = tuple[float, float, float]  # 1, log of the known words of the dominant and of the target sentence
+Score = tuple[float, Sizes]
 
 
 @dataclass(frozen=True)
@@ -50,31 +52,84 @@ class Lexicon:
 
     def evidence(self, pairs: Iterable[SentencePair]) -> float:
         """The summed log-likelihood ratio that these sentences translate each other; 0 where no word is known."""
-        return sum(self._ratio(*pair) for pair in pairs)
+        return sum(map(self._ratio, self.scores(list(pairs))))
 
-    def _ratio(self, dominant: str, target: str) -> float:
-        found = self.score(dominant, target)
-        if found is None:
+    def _ratio(self, scored: Score | None) -> float:
+        if scored is None:
             return 0.0
-        score, sizes = found
+        score, sizes = scored
         usual, chance = float(np.dot(self.usual, sizes)), float(np.dot(self.chance, sizes))
         ratio = (usual - chance) / self.spread**2 * (score - (usual + chance) / 2)
         return max(-STRONGEST, min(STRONGEST, ratio))
 
-    def score(self, dominant: str, target: str) -> tuple[float, Sizes] | None:
-        """Mean best mutual information of the known words of both sentences, in nats, and how many these are."""
-        rows = _known(dominant, self.dominant_words)
-        columns = _known(target, self.target_words)
-        if not rows or not columns:
-            return None
-        own = 1.0 if (dominant, target) in self.learned else 0.0
+    def scores(self, pairs: Sequence[SentencePair]) -> list[Score | None]:
+        """Mean best mutual information of the known words of both sentences, in nats, and how many these are.
+
+        None where one side has no known word.
+        """
+        blocks = (pairs[start : start + TOGETHER] for start in range(0, len(pairs), TOGETHER))
+        return [score for block in blocks for score in self._scores(block)]
+
+    def _scores(self, pairs: Sequence[SentencePair]) -> Iterator[Score | None]:
+        sides = [
+            (_known(dominant, self.dominant_words), _known(target, self.target_words)) for dominant, target in pairs
+        ]
+        learned = [
+            float(pair in self.learned) for pair, (rows, columns) in zip(pairs, sides, strict=True) if rows and columns
+        ]
+        cells = _Cells([(rows, columns) for rows, columns in sides if rows and columns])
+        means = iter(cells.mean_best(self._information(cells, np.array(learned, dtype=np.float32))))
+        for rows, columns in sides:
+            if rows and columns:
+                yield next(means), (1.0, math.log(len(rows)), math.log(len(columns)))
+            else:
+                yield None
+
+    def _information(self, cells: "_Cells", learned: Floats) -> Floats:
+        """The pointwise mutual information of both words of each cell, without the pair itself where it was learned."""
         total = len(self.learned)
-        together = self.together[np.array(rows)[:, None], np.array(columns)] - own
-        expected = (self.target_counts[columns][None, :] - own + SMOOTHING) / total
-        of_dominant = self.dominant_counts[rows][:, None] - own
-        information = np.log((together + SMOOTHING * expected) / (of_dominant + SMOOTHING) / expected)
-        score = float(information.max(axis=1).mean() + information.max(axis=0).mean())
-        return score, (1.0, math.log(len(rows)), math.log(len(columns)))
+        own = learned[cells.pair]
+        together = self.together[cells.row, cells.column] - own
+        expected = (self.target_counts[cells.column] - own + SMOOTHING) / total
+        of_dominant = self.dominant_counts[cells.row] - own
+        information: Floats = np.log((together + SMOOTHING * expected) / (of_dominant + SMOOTHING) / expected)
+        return information
+
+
+class _Cells:
+    """Every word of one sentence beside every word of the other, of several sentence pairs, as flat arrays.
+
+    The arrays of one pair are a few hundred numbers long: to call numpy for each would take longer than to calculate.
+    """
+
+    def __init__(self, sides: Sequence[tuple[list[int], list[int]]]) -> None:
+        """sides: of each pair, its rows and its columns; neither is empty."""
+        self._rows_of_pair = np.array([len(rows) for rows, _ in sides], dtype=np.intp)
+        self._columns_of_pair = np.array([len(columns) for _, columns in sides], dtype=np.intp)
+        rows = np.fromiter(chain.from_iterable(rows for rows, _ in sides), dtype=np.intp)
+        columns = np.fromiter(chain.from_iterable(columns for _, columns in sides), dtype=np.intp)
+        widths = np.repeat(self._columns_of_pair, self._rows_of_pair)  # cells of each row
+        self._row_starts = np.cumsum(widths) - widths
+        first_columns = np.cumsum(self._columns_of_pair) - self._columns_of_pair
+        within_row = np.arange(widths.sum()) - np.repeat(self._row_starts, widths)
+        self._column_place = np.repeat(np.repeat(first_columns, self._rows_of_pair), widths) + within_row
+        self.row = np.repeat(rows, widths)  # (cells,), of the counts
+        self.column = columns[self._column_place]  # (cells,)
+        self.pair = np.repeat(np.arange(len(sides)), self._rows_of_pair * self._columns_of_pair)  # (cells,)
+
+    def mean_best(self, values: Floats) -> list[float]:
+        """For each pair: the mean over its rows of the best value, and the same over its columns, added."""
+        if not len(values):
+            return []
+        of_rows = np.maximum.reduceat(values, self._row_starts)
+        of_columns = np.full(int(self._columns_of_pair.sum()), -np.inf, dtype=values.dtype)
+        np.maximum.at(of_columns, self._column_place, values)
+        best = zip(
+            np.split(of_rows, np.cumsum(self._rows_of_pair)[:-1]),
+            np.split(of_columns, np.cumsum(self._columns_of_pair)[:-1]),
+            strict=True,
+        )
+        return [float(np.add.reduce(a) / len(a) + np.add.reduce(b) / len(b)) for a, b in best]
 
 
 def learn(pairs: Iterable[SentencePair]) -> Lexicon | None:
@@ -86,16 +141,14 @@ def learn(pairs: Iterable[SentencePair]) -> Lexicon | None:
     vocabularies = [_vocabulary(side) for side in sides]
     if not all(vocabularies):
         return None
-    counts = np.zeros([len(vocabulary) for vocabulary in vocabularies], dtype=np.float32)
+    together = np.zeros([len(vocabulary) for vocabulary in vocabularies], dtype=np.float32)
     alone = [np.zeros(len(vocabulary), dtype=np.float32) for vocabulary in vocabularies]
-    for start in range(0, len(distinct), CHUNK):
-        present = [
-            _presence(side[start : start + CHUNK], known) for side, known in zip(sides, vocabularies, strict=True)
-        ]  # fmt: skip
-        counts += present[0].T @ present[1]
-        for total, part in zip(alone, present, strict=True):
-            total += part.sum(axis=0)
-    lexicon = Lexicon(frozenset(distinct), vocabularies[0], vocabularies[1], counts, alone[0], alone[1])
+    for sentence in zip(*sides, strict=True):
+        rows, columns = map(_places, sentence, vocabularies)
+        together[np.ix_(rows, columns)] += 1  # no word stands twice in a set of words
+        alone[0][rows] += 1
+        alone[1][columns] += 1
+    lexicon = Lexicon(frozenset(distinct), vocabularies[0], vocabularies[1], together, alone[0], alone[1])
     return _scaled(lexicon, distinct)
 
 
@@ -103,14 +156,14 @@ def _scaled(lexicon: Lexicon, pairs: Sequence[SentencePair]) -> Lexicon | None:
     """The lexicon with what its scores are, measured on at most 2,000 of its own pairs and as many random ones."""
     sample = pairs[:: max(1, len(pairs) // 2000)]
     shifted = [(a, sample[(place + len(sample) // 3) % len(sample)][1]) for place, (a, _) in enumerate(sample)]
-    own, random = ([found for pair in some if (found := lexicon.score(*pair))] for some in (sample, shifted))
+    own, random = ([score for score in lexicon.scores(some) if score is not None] for some in (sample, shifted))
     if min(len(own), len(random)) < MIN_SENTENCES // 2:
         return None
     (usual, deviation), (chance, other) = _line(own), _line(random)
     return replace(lexicon, usual=usual, chance=chance, spread=max((deviation + other) / 2, 0.3))
 
 
-def _line(scores: Sequence[tuple[float, Sizes]]) -> tuple[Sizes, float]:
+def _line(scores: Sequence[Score]) -> tuple[Sizes, float]:
     """Scores as a line over the word counts, and how far they stand from it: robust, a tenth may be anywhere."""
     values, sizes = np.array([score for score, _ in scores]), np.array([size for _, size in scores])
     kept = np.ones(len(values), dtype=bool)
@@ -128,12 +181,10 @@ def _vocabulary(side: Sequence[frozenset[str]]) -> dict[str, int]:
     return {word: place for place, word in enumerate(telling[:VOCABULARY])}
 
 
-def _presence(side: Sequence[frozenset[str]], vocabulary: dict[str, int]) -> Floats:
-    present = np.zeros((len(side), len(vocabulary)), dtype=np.float32)
-    for place, sentence in enumerate(side):
-        present[place, [vocabulary[word] for word in sentence if word in vocabulary]] = 1
-    return present
-
-
 def _known(text: str, vocabulary: dict[str, int]) -> list[int]:
-    return sorted(map(vocabulary.__getitem__, vocabulary.keys() & words(text)))
+    return _places(words(text), vocabulary)
+
+
+def _places(sentence: frozenset[str], vocabulary: dict[str, int]) -> list[int]:
+    """The places in a vocabulary of those of the words that are in it, in ascending order."""
+    return sorted(map(vocabulary.__getitem__, vocabulary.keys() & sentence))
