@@ -5,17 +5,15 @@ script (English and Swahili; Chinese and Japanese without kana; Arabic and Persi
 """
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
+from mpodata.languages.bayes import Classes, encoded, model
+from mpodata.languages.scripts import script_counts
 from mpodata.languages.table import languages
-
-if TYPE_CHECKING:
-    from mpodata.languages.byte_walk import Automaton
 
 UNDETERMINED: Final = "und"  # ISO 639-2's code for "no language can be said"
 
@@ -26,7 +24,6 @@ CLEAR_LETTERS: Final = 20  # fewer letters do not tell two languages of one scri
 CLEAR_BELIEF: Final = 0.98  # minimum confidence to accept another language of the same script
 SCRIPT_SHARE: Final = 0.5  # share of letters in another script that names a short text's language
 RECENT: Final = 4096  # texts remembered: many answers are the same refusal
-TOGETHER: Final = 16  # texts from which it is faster to read them at once
 
 # What py3langid calls some varieties, and the language of our table they belong to. Restricting the model to `ar`
 # includes Egyptian and Moroccan Arabic, which it would otherwise have to call something else.
@@ -45,32 +42,10 @@ VARIETIES: Final = {
 # beside another script a Latin letter counts a third. (NTREX identified rightly: zh .984 -> .999, th .984 -> .999.)
 LATIN_WEIGHT: Final = 1 / 3
 
-# The scripts of `languages.tsv` and the word that opens the Unicode names of their letters.
-SCRIPTS: Final = {
-    "latin": "LATIN",
-    "han": "CJK",
-    "kana": "HIRAGANA",
-    "hangul": "HANGUL",
-    "arabic": "ARABIC",
-    "bengali": "BENGALI",
-    "thai": "THAI",
-    "cyrillic": "CYRILLIC",
-    "greek": "GREEK",
-    "hebrew": "HEBREW",
-    "devanagari": "DEVANAGARI",
-    "tamil": "TAMIL",
-    "telugu": "TELUGU",
-    "ethiopic": "ETHIOPIC",
-    "khmer": "KHMER",
-    "myanmar": "MYANMAR",
-    "javanese": "JAVANESE",
-}
-_BY_UNICODE_NAME = {name: script for script, name in SCRIPTS.items()} | {"KATAKANA": "kana"}
-
 _NOISE = re.compile(r"https?://\S+|www\.\S+|[\w.]+@[\w.]+|```.*?```|`[^`\n]*`|<[^<>\n]{1,80}>|\{\w+\}|%\w", re.DOTALL)
 
-# Encoded text -> its n-grams and their counts: those of the last texts that were given together.
-_walked: dict[bytes, Counter[int]] = {}
+# (text, languages) -> what `identify` said of the last texts.
+_remembered: Final[dict[tuple[str, frozenset[str]], tuple[str, float]]] = {}
 
 _NOISE_MARKS = ("://", "www.", "@", "`", "<", "{", "%")
 
@@ -84,18 +59,31 @@ def identify(texts: Iterable[str], among: Collection[str]) -> list[tuple[str, fl
     """
     allowed = frozenset(among)
     read = [without_noise(text[: 2 * MAX_CHARACTERS])[:MAX_CHARACTERS] for text in texts]
-    if len(read) >= TOGETHER:
-        _walk_ahead(read, allowed)
-    return [_identify(text, allowed) for text in read]
+    return _identified(read, allowed)
 
 
-def _walk_ahead(texts: Iterable[str], among: frozenset[str]) -> None:
-    """Let the model read many texts at once; what it saw is kept until `_identify` asks for it."""
-    asked = {text for text in texts if len(_candidates(text, among)[0]) > 1}
-    if len(asked) >= TOGETHER:
-        encoded = [_identifier(known_languages())._encode(text) for text in asked]
-        _walked.clear()
-        _walked.update(zip(encoded, _automaton().counts(encoded), strict=True))
+def _identified(texts: Sequence[str], among: frozenset[str]) -> list[tuple[str, float]]:
+    """See `identify`. What was identified last is remembered, and all that is new is read together."""
+    verdicts = {text: verdict for text in texts if (verdict := _remembered.get((text, among))) is not None}
+    new = [text for text in dict.fromkeys(texts) if text not in verdicts]
+    verdicts.update(zip(new, _identified_anew(new, among), strict=True))
+    _remembered.update(((text, among), verdicts[text]) for text in new)
+    while len(_remembered) > RECENT:
+        del _remembered[next(iter(_remembered))]
+    return [verdicts[text] for text in texts]
+
+
+def _identified_anew(texts: Sequence[str], among: frozenset[str]) -> Iterator[tuple[str, float]]:
+    candidates = [_candidates(text, among) for text in texts]
+    asked = [encoded(text) for text, (codes, _) in zip(texts, candidates, strict=True) if len(codes) > 1]
+    read = zip(asked, model().automaton.visits(asked), strict=True) if asked else iter(())
+    for codes, share in candidates:
+        if len(codes) > 1:
+            letters, visits = next(read)
+            label, belief = _classes(codes).likeliest(visits, len(letters))
+            yield VARIETIES.get(label, label), belief * share
+        else:
+            yield next(iter(codes), UNDETERMINED), share
 
 
 def language_shares(texts: Iterable[str], among: Collection[str] | None = None) -> dict[str, float]:
@@ -130,10 +118,10 @@ def other_languages(texts: Iterable[str], expected: str) -> list[str | None]:
 
 @lru_cache(maxsize=RECENT)
 def _other_language(text: str, expected: str) -> str | None:
-    code, belief = _identify(text, known_languages())
+    [(code, belief)] = _identified([text], known_languages())
     if code in (UNDETERMINED, expected):
         return None
-    counts = _script_counts(text)
+    counts = script_counts(text)
     letters = sum(counts.values())
     script, count = _leading(counts)
     if expected not in _writing(script, known_languages() | {expected}):
@@ -143,7 +131,7 @@ def _other_language(text: str, expected: str) -> str | None:
 
 def script_shares(text: str) -> dict[str, float]:
     """The share of letters in each script, largest first; empty for a text without letters."""
-    counts = _script_counts(text)
+    counts = script_counts(text)
     total = sum(counts.values())
     return {script: count / total for script, count in counts.most_common()}
 
@@ -156,7 +144,7 @@ def without_noise(text: str) -> str:
 @lru_cache(maxsize=RECENT)
 def _candidates(text: str, among: frozenset[str]) -> tuple[frozenset[str], float]:
     """The languages that the script of a text allows, and the script's share of its letters; none: undetermined."""
-    counts = _script_counts(text)
+    counts = script_counts(text)
     letters = sum(counts.values())
     if letters < MIN_LETTERS:
         return frozenset(), 0.0
@@ -165,17 +153,6 @@ def _candidates(text: str, among: frozenset[str]) -> tuple[frozenset[str], float
         return frozenset(), 0.0
     share = (counts["han"] + counts["kana"] if script == "kana" else count) / letters
     return _writing(script, among) or _writing(script, known_languages()), share
-
-
-@lru_cache(maxsize=RECENT)
-def _identify(text: str, among: frozenset[str]) -> tuple[str, float]:
-    candidates, share = _candidates(text, among)
-    if not candidates:
-        return UNDETERMINED, 0.0
-    if len(candidates) == 1:
-        return next(iter(candidates)), share
-    code, belief = _identifier(candidates).classify(text)
-    return VARIETIES.get(code, code), float(belief) * share
 
 
 def _leading(counts: Counter[str]) -> tuple[str, int]:
@@ -189,37 +166,10 @@ def _leading(counts: Counter[str]) -> tuple[str, int]:
     return (script, count) if count > latin * LATIN_WEIGHT else ("latin", latin)
 
 
-def _script_counts(text: str) -> Counter[str]:
-    counts: dict[str | None, int] = {}
-    for character, number in Counter(text).items():
-        script = _SCRIPT[character]
-        counts[script] = counts.get(script, 0) + number
-    return Counter({script: number for script, number in counts.items() if script})
-
-
 @cache
 def known_languages() -> frozenset[str]:
     """Every code of `languages.tsv`: what `identify` chooses among where anything may occur."""
     return frozenset(languages())
-
-
-class _Scripts(dict[str, str | None]):
-    """Letter -> its script, worked out when it is first met."""
-
-    def __missing__(self, character: str) -> str | None:
-        self[character] = _script(character)
-        return self[character]
-
-
-_SCRIPT: Final = _Scripts()
-
-
-def _script(character: str) -> str | None:
-    """The script of a letter; None for digits, marks, punctuation and symbols. Combining signs are no letters."""
-    if not character.isalpha() or character == "ー":
-        return None
-    name = unicodedata.name(character, "")
-    return _BY_UNICODE_NAME.get(name.split(" ")[0].split("-")[0], "other")
 
 
 @cache
@@ -236,47 +186,6 @@ def _writing(script: str, among: frozenset[str]) -> frozenset[str]:
 
 
 @cache
-def _identifier(candidates: frozenset[str]) -> Any:
-    identifier = _identifier_class()(**_model(), norm_probs=True)
-    varieties = {variety for variety, code in VARIETIES.items() if code in candidates}
-    identifier.set_languages((candidates | varieties) & set(identifier.labels))
-    return identifier
-
-
-@cache
-def _identifier_class() -> Any:
-    """py3langid's identifier, which takes the n-grams of a text that was read together with others from there."""
-    from py3langid.langid import LanguageIdentifier
-
-    class Identifier(LanguageIdentifier):  # type: ignore[misc]
-        __slots__ = ()
-
-        def _raw_score(self, text: bytes) -> Any:
-            counts = _walked.get(text)
-            return self._sparse_score(counts, self.nb_ptc) if counts else super()._raw_score(text)
-
-    return Identifier
-
-
-@cache
-def _automaton() -> "Automaton":
-    from mpodata.languages.byte_walk import Automaton
-
-    return Automaton.of(_model())
-
-
-@cache
-def _model() -> dict[str, Any]:
-    """py3langid's tables, read once; each identifier of a language set is a view of them."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    whole = LanguageIdentifier.from_model_file(MODEL_FILE)
-    ptc, pc, classes = whole._full_model
-    return {
-        "nb_ptc": ptc,
-        "nb_pc": pc,
-        "nb_classes": classes,
-        "tk_nextmove": whole.tk_nextmove,
-        "tk_output": whole.tk_output,
-        "tk_row": whole.tk_row,
-    }
+def _classes(codes: frozenset[str]) -> Classes:
+    """The model's columns of some languages and of their varieties."""
+    return model().classes(codes | {variety for variety, code in VARIETIES.items() if code in codes})
