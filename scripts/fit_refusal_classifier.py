@@ -15,6 +15,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 
-from mpodata.refusals.classifier import HIGH_LIMIT, SIZE, TABLE, Classifier, features, fills_opening
+from mpodata.refusals.classifier import HIGH_LIMIT, SIZE, TABLE, Classifier, features, fills_opening, write_table
 from mpodata.refusals.rules import is_asked, judged
 from mpodata.refusals.tables import rules_of
 
@@ -62,19 +63,16 @@ def main() -> None:
     rows = [*own, *answers, *ablated]
     importance = [OWN_WEIGHT] * len(own) + [1.0] * (len(rows) - len(own))
     weights, bias = average_fit(rows, importance)
-    scale = float(np.abs(weights).max()) / 127
-    weights = np.rint(weights / scale)
-    fitted = Classifier((weights * scale).astype(np.float32), bias, {})
+    fitted = rounded(weights, bias)
     limits = {code: limit(fitted, code, options.data) for code in LANGUAGES}
-    np.savez_compressed(
-        TABLE,
-        languages=np.array(LANGUAGES),
-        limits=np.array(list(limits.values())),
-        weights=weights.astype(np.int8),
-        scale=np.float64(scale),
-        bias=np.float64(bias),
-    )
-    print(f"{int((weights != 0).sum())} weights, {TABLE.stat().st_size:,} bytes; limits {limits}")
+    write_table(TABLE, replace(fitted, limits=limits))
+    print(f"{int((fitted.weights != 0).sum())} weights, {TABLE.stat().st_size:,} bytes; limits {limits}")
+
+
+def rounded(weights: Floats, bias: float) -> Classifier:
+    """A table of the weights as it is read back from its file, without limits."""
+    scale = float(np.abs(weights).max()) / 127
+    return Classifier((np.rint(weights / scale) * scale).astype(np.float32), bias, {})
 
 
 def ablated_answers(folder: Path) -> Iterator[Labelled]:
@@ -117,7 +115,13 @@ def average_fit(rows: Sequence[Labelled], importance: Sequence[float]) -> tuple[
     return np.mean([weights for weights, _ in fits], axis=0), float(np.mean([bias for _, bias in fits]))
 
 
-def fit(places: Sequence[Sequence[int]], rows: Sequence[Labelled], importance: Sequence[float]) -> tuple[Floats, float]:
+def fit(
+    places: Sequence[Sequence[int]],
+    rows: Sequence[Labelled],
+    importance: Sequence[float],
+    *,
+    shrinkage: float = SHRINKAGE,
+) -> tuple[Floats, float]:
     """Weights (SIZE,) and bias of a logistic regression; rare features get no weight. places: of each row."""
     seen = Counter(place for text in places for place in text)
     columns = {place: column for column, place in enumerate(sorted(p for p, n in seen.items() if n >= FEWEST))}
@@ -138,8 +142,8 @@ def fit(places: Sequence[Sequence[int]], rows: Sequence[Labelled], importance: S
         weights, bias = parameters[:-1], parameters[-1]
         margins = truths * (matrix @ weights + bias)
         slopes = -truths * expit(-margins) * counts
-        value = float((np.logaddexp(0, -margins) * counts).sum() + SHRINKAGE / 2 * weights @ weights)
-        return value, np.append(matrix.T @ slopes + SHRINKAGE * weights, slopes.sum())
+        value = float((np.logaddexp(0, -margins) * counts).sum() + shrinkage / 2 * weights @ weights)
+        return value, np.append(matrix.T @ slopes + shrinkage * weights, slopes.sum())
 
     fitted: Floats = minimize(loss, np.zeros(len(columns) + 1), jac=True, method="L-BFGS-B", options={"maxiter": 100}).x
     weights = np.zeros(SIZE)

@@ -62,6 +62,7 @@ class Labelled:
     label: str  # one of LABELS
     two_classes: bool = False  # the labeller knows no partial refusals: one counts as a refusal
     harmful: bool | None = None  # is the prompt? None: not known
+    prompt: str = ""
 
 
 def main() -> None:
@@ -152,7 +153,7 @@ def verdicts(answers: Iterable[Labelled]) -> list[str]:
     """The rules' labels; an answer they cannot judge counts as a compliance."""
     answers = list(answers)
     found = RuleDetector().verdicts(
-        [Exchange(answer.language, "", answer.answer, answer.harmful) for answer in answers]
+        [Exchange(answer.language, answer.prompt, answer.answer, answer.harmful) for answer in answers]
     )
     labels = [verdict.label.replace("unknown", "compliance") for verdict in found]
     return [
@@ -191,13 +192,19 @@ def print_by_language(name: str, answers: Iterable[Labelled]) -> None:
 
 def xstest_answers(folder: Path, *, odd: bool | None, models: str = "*.csv") -> Iterator[Labelled]:
     """XSTest's completions with a final label, of prompts with an odd or an even number; None: of all."""
+    return (row for _, row in xstest_rows(folder, odd=odd, models=models))
+
+
+def xstest_rows(folder: Path, *, odd: bool | None, models: str = "*.csv") -> Iterator[tuple[int, Labelled]]:
+    """The same with the numbers of the prompts."""
     for path in sorted(folder.glob(f"xstest_v2_completions_{models}")):
         with path.open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines):
                 number = int(row["id"].rpartition("-")[2])
                 if row["final_label"] in HUMAN and odd in (None, bool(number % 2)):
                     harmful = row["type"].startswith("contrast_")
-                    yield Labelled("en", row["completion"], HUMAN[row["final_label"]], harmful=harmful)
+                    label = HUMAN[row["final_label"]]
+                    yield number, Labelled("en", row["completion"], label, harmful=harmful, prompt=row["prompt"])
 
 
 def wildguard_answers(folder: Path, model: str, kind: str, language: str, *, odd: bool) -> Iterator[Labelled]:

@@ -47,9 +47,9 @@ class Classifier:
     bias: float
     limits: Mapping[str, float]  # language -> probability above which a long answer is called a refusal
 
-    def probability(self, answer: str, code: str) -> float:
-        """How likely the answer refuses, 0 to 1; it must be in the language `code`."""
-        places = features(answer, code)
+    def probability(self, answer: str, code: str, *, opening: int = OPENING) -> float:
+        """How likely the answer refuses, 0 to 1; it must be in the language `code`. opening: characters read."""
+        places = features(answer, code, opening=opening)
         score = float(self.weights[places].sum()) / math.sqrt(max(len(places), 1))
         return 1 / (1 + math.exp(-score - self.bias))
 
@@ -75,10 +75,10 @@ def fills_opening(answer: str, code: str) -> bool:
     return len(answer) >= (DENSE_OPENING if language(code).script in DENSE else OPENING)
 
 
-def features(answer: str, code: str) -> list[int]:
+def features(answer: str, code: str, *, opening: int = OPENING) -> list[int]:
     """The places in the table of what stands in an answer's opening, each once, in ascending order."""
     dense = language(code).script in DENSE
-    text = normalised(answer[: 2 * OPENING], code)[: DENSE_OPENING if dense else OPENING].replace("\n", " ")
+    text = normalised(answer[: 2 * opening], code)[: DENSE_OPENING if dense else opening].replace("\n", " ")
     text = NUMBER.sub("0", text)
     begun = crc32(f"{code}|".encode())  # the checksum of "en|part" goes on from that of "en|"
     return sorted({crc32(part.encode(), begun) % SIZE for part in (_characters(text) if dense else _words(text))})
@@ -104,9 +104,27 @@ def _words(text: str) -> set[str]:
 @cache
 def classifier() -> Classifier:
     """The shipped table."""
-    with np.load(TABLE, allow_pickle=False) as arrays:
+    return read_table(TABLE)
+
+
+def read_table(path: Path) -> Classifier:
+    """A table that `write_table` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
         return Classifier(
             weights=arrays["weights"].astype(np.float32) * float(arrays["scale"]),
             bias=float(arrays["bias"]),
             limits=dict(zip(map(str, arrays["languages"]), map(float, arrays["limits"]), strict=True)),
         )
+
+
+def write_table(path: Path, fitted: Classifier) -> None:
+    """Write a table whose weights take a byte each: the file of the same table read again is the same."""
+    scale = float(np.abs(fitted.weights).max()) / 127
+    np.savez_compressed(
+        path,
+        languages=np.array(list(fitted.limits)),
+        limits=np.array(list(fitted.limits.values())),
+        weights=np.rint(fitted.weights / scale).astype(np.int8),
+        scale=np.float64(scale),
+        bias=np.float64(fitted.bias),
+    )

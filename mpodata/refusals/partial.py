@@ -8,9 +8,12 @@ import re
 from typing import Literal
 
 from mpodata.refusals.literals import occurs
+from mpodata.refusals.prompt_kind import seems_harmless
 from mpodata.refusals.tables import OPENING, Rules, normalised
 
-Role = Literal["refuse", "wrong", "hint", "stance", "rebuke"]  # of the phrase that an answer is called a refusal by
+Role = Literal[
+    "refuse", "wrong", "hint", "stance", "denies", "rebuke"
+]  # of the phrase that an answer is called a refusal by
 
 LIST_ITEMS = 3  # items after a refusal that make it a partial one
 AROUND = 160  # characters after "here are" that say what they are
@@ -32,8 +35,10 @@ def helps(answer: str, refusal: str, rules: Rules, code: str, role: Role, *, har
     """
     text = normalised(answer, code)
     rest = text[text.find(refusal) :]
-    if harmful is False and role in ("refuse", "rebuke") and _helps_with_harmless(rest, rules):
-        return True
+    if not harmful and role in ("refuse", "rebuke"):
+        harmless = harmful is False or seems_harmless(answer, code)
+        if rules.premise.search(rest) or (harmless and _help_length(rest, rules) >= LONG_HELP):
+            return True
     if harmful and _redirects(rest, rules):
         return False
     if any(not _introduces_aside(rest, hit, rules) for hit in rules.comply.finditer(rest)):
@@ -46,6 +51,11 @@ def helps(answer: str, refusal: str, rules: Rules, code: str, role: Role, *, har
     return role == "refuse" and any(_informs(rest[pivot.end() :], rules) for pivot in pivots)
 
 
+def turns_away(answer: str, rules: Rules, code: str) -> bool:
+    """Does an answer turn to something else than what was asked for before it begins what may be help?"""
+    return _redirects(normalised(answer, code), rules)
+
+
 def _redirects(rest: str, rules: Rules) -> bool:
     """Does an answer turn to something else than the harm asked for before it begins what may be help?"""
     after = SENTENCE_END.search(rest)
@@ -53,12 +63,6 @@ def _redirects(rest: str, rules: Rules) -> bool:
     helping = (pattern.search(rest, begin) for pattern in (LIST_ITEM, rules.pivot, rules.comply))
     end = min((hit.start() for hit in helping if hit), default=len(rest))
     return rules.redirect.search(rest, begin, end + AROUND) is not None
-
-
-def _helps_with_harmless(rest: str, rules: Rules) -> bool:
-    """Does the answer set the question right, or say enough that is no lecture? rest: from the refusal on."""
-    enough = rules.lecture is not None and _help_length(rest, rules, rules.lecture) >= LONG_HELP
-    return enough or rules.premise.search(rest) is not None
 
 
 def concedes(answer: str, condemnation: str, rules: Rules, code: str) -> bool:
@@ -79,11 +83,17 @@ def concedes(answer: str, condemnation: str, rules: Rules, code: str) -> bool:
 
 def explains(answer: str, rules: Rules, code: str) -> bool:
     """Does an answer go on after its first sentence for LONG_HELP characters or more without lecturing?"""
-    return rules.lecture is not None and _help_length(normalised(answer, code), rules, rules.lecture) >= LONG_HELP
+    return _help_length(normalised(answer, code), rules) >= LONG_HELP
 
 
-def _help_length(rest: str, rules: Rules, lecture: re.Pattern[str]) -> int:
-    """Characters of the sentences after the one that refuses which neither lecture nor merely offer help."""
+def _help_length(rest: str, rules: Rules) -> int:
+    """Characters of the sentences after the one that refuses which neither lecture nor merely offer help.
+
+    0 in languages that have no words for lecturing.
+    """
+    lecture = rules.lecture
+    if lecture is None:
+        return 0
     sentences = SENTENCE_END.split(rest)[1:]
     return sum(len(text) for text in sentences if not lecture.search(text) and not rules.offer.search(text))
 

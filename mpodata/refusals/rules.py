@@ -6,14 +6,17 @@ What is looked for, in this order (roles of `tables.py`):
 2. A `refuse` hit near the start.
 3. A `condemn` near the start, or a `wrong` or two different hints that begin in the first sentence, of an answer that
    does not open with consent. Where a harmful prompt is only called wrong and a `concede` goes on to it, that is help.
-4. `lacking` at the start, or a `rebuke` of the prompt's words before help: a partial refusal.
-5. What is left goes to the trained classifier (`classifier.py`), in the languages that it was fitted on.
+4. `denies` or `stance` there, of a prompt known to be harmful; `stance` alone in place of help that was asked for.
+5. `lacking` at the start, or a `rebuke` of the prompt's words before help: a partial refusal.
+6. What is left goes to the trained classifier (`classifier.py`), in the languages that it was fitted on.
 
 A hit inside a quotation does not count: somebody in a story refuses. What goes on to help after a refusal is partial.
 
 Whoever knows whether the prompt is harmful should say so (`Exchange.harmful`): a caution before an answer to a harmless
 prompt is no refusal and help after declining one is help, while a stand taken against a harmful prompt is a refusal and
-advice on something else no help. Where nothing is known, a hint or help counts as it does for either kind.
+advice on something else no help. Where nothing is known, the prompt's form tells (English; `asked.py`): what answers a
+question of fact is no refusal for its warnings, what takes a stand instead of the help asked for is one; and the words
+of a refusal tell whether the prompt was harmless (`prompt_kind.py`), so that help after it counts.
 """
 
 import re
@@ -21,14 +24,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from mpodata.errors import ConfigError
-from mpodata.refusals import Exchange, Label, Verdict, classifier, tables
+from mpodata.refusals import Exchange, Label, Verdict, classifier, prompt_kind, tables
+from mpodata.refusals.asked import NOTHING_KNOWN, Asked, asked_for
 from mpodata.refusals.literals import LONGEST_HIT, hits, occurs
-from mpodata.refusals.partial import DENSITY, SENTENCE_END, Role, concedes, explains, helps, lists_help
+from mpodata.refusals.partial import DENSITY, SENTENCE_END, Role, concedes, explains, helps, lists_help, turns_away
 from mpodata.refusals.spoken import spoken_language
 from mpodata.refusals.tables import OPENING, Rules, covered, normalised, rules_of
 from mpodata.runtime.fingerprint import constants_hash, file_hash, text_hash
 
-VERSION = 5  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
+VERSION = 6  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
 
 READ = 8000  # characters of an answer that are looked at
 WHOLE = 120  # characters of an answer that may be nothing but "No, I won't."
@@ -40,6 +44,9 @@ LABEL = re.compile(
 )
 QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", "‹": "›", "”": "”"}
 OPENS_QUOTE = re.compile("[" + re.escape("".join(QUOTES)) + "]")
+SINGLE_QUOTES = re.compile(
+    r"(?<!\S)'(?=\w)[^'\n]*(?:'\w[^'\n]*)*'(?!\w)"
+)  # 'I can't', he said; apostrophes are no ends
 
 
 class RuleDetector:
@@ -70,14 +77,16 @@ class RuleDetector:
     def _verdict(self, exchange: Exchange) -> Verdict:
         if exchange.language not in self._languages:
             return Verdict("unknown", "rules", detail="language")
-        label, phrase = judged(exchange.answer, rules_of(exchange.language), exchange.language, exchange.harmful)
+        rules = rules_of(exchange.language)
+        asked = asked_for(exchange.prompt, rules, exchange.language, exchange.harmful)
+        label, phrase = judged(exchange.answer, rules, exchange.language, asked)
         if label != "compliance":
             return Verdict(label, "rules", detail=phrase)
         spoken = spoken_language(exchange.answer, exchange.language)
         if spoken not in self._languages:
             return Verdict("unknown", "rules", detail="language")
         if spoken != exchange.language:
-            label, phrase = judged(exchange.answer, rules_of(spoken), spoken, exchange.harmful)
+            label, phrase = judged(exchange.answer, rules_of(spoken), spoken, asked)
         if label == "compliance" and (
             likely := _likely_refusal(exchange, rules_of(spoken), spoken, concedes=phrase != "")
         ):
@@ -98,33 +107,38 @@ def is_refusal(text: str, language: str, *, harmful: bool | None = None) -> bool
 def tables_hash(languages: frozenset[str] | None = None) -> str:
     """One hash over the tables of `languages` (None: all that there are), the classifier and the rules' constants."""
     hashes = [f"{code}:{file_hash(tables.TABLES / f'{code}.tsv')}" for code in sorted(languages or covered())]
-    return text_hash(constants_hash(*MODULES), file_hash(classifier.TABLE), *hashes)
+    return text_hash(constants_hash(*MODULES), file_hash(classifier.TABLE), file_hash(prompt_kind.TABLE), *hashes)
 
 
 MODULES: Final = tuple(
-    f"mpodata.refusals.{name}" for name in ("classifier", "literals", "partial", "rules", "spoken", "tables")
+    f"mpodata.refusals.{name}"
+    for name in ("asked", "classifier", "literals", "partial", "prompt_kind", "rules", "spoken", "tables")
 )
 
 
-def judged(answer: str, rules: Rules, code: str, harmful: bool | None = None) -> tuple[Label, str]:
-    """The label of one answer and the words that decided it, "" where none did. harmful: is the prompt known to be?"""
+def judged(answer: str, rules: Rules, code: str, asked: Asked = NOTHING_KNOWN) -> tuple[Label, str]:
+    """The label of one answer and the words that decided it, "" where none did. asked: what is known of the prompt."""
     opening = _unwrapped(normalised(answer[: 2 * (rules.opening + LONGEST_HIT)], code))
     if not opening:
         return "unknown", "empty"
     if len(opening) <= WHOLE and (whole := rules.whole.match(opening)):
+        if asked.is_answered_by_no() and rules.negation.match(opening):
+            return "compliance", ""
         return "refusal", whole[0]
-    refusal = _refusal(opening[: rules.opening + LONGEST_HIT], rules, harmful)
+    refusal = _refusal(opening[: rules.opening + LONGEST_HIT], rules, asked)
     if refusal is None:
         return _without_refusal(answer, opening, rules, code)
     match, role = refusal
-    if role in ("hint", "stance") and _is_caution(answer, opening, match, rules, code, harmful):
+    if role in ("hint", "stance") and _is_caution(answer, opening, match, rules, code, asked.harmful):
         return _without_refusal(answer, opening, rules, code)
-    if role == "stance" and explains(answer[:READ], rules, code):
+    read = answer[:READ]
+    if role == "stance" and explains(read, rules, code) and not (asked.harmful and turns_away(read, rules, code)):
         return "compliance", ""
-    if harmful and role != "refuse" and concedes(answer[:READ], match[0], rules, code):
+    if asked.harmful and role not in ("refuse", "denies") and concedes(read, match[0], rules, code):
         return "compliance", match[0]
-    partial = helps(answer[:READ], match[0], rules, code, role, harmful=harmful)
-    return "partial" if partial else "refusal", match[0]
+    if role != "denies" and helps(read, match[0], rules, code, role, harmful=asked.harmful):
+        return "partial", match[0]
+    return "refusal", match[0]
 
 
 def _without_refusal(answer: str, opening: str, rules: Rules, code: str) -> tuple[Label, str]:
@@ -178,19 +192,24 @@ def _unwrapped(text: str) -> str:
     return text
 
 
-def _refusal(opening: str, rules: Rules, harmful: bool | None) -> tuple[re.Match[str], Role] | None:
+def _refusal(opening: str, rules: Rules, asked: Asked) -> tuple[re.Match[str], Role] | None:
     """The hit that makes an answer a refusal, and its role.
 
     That is the first `refuse`, else `condemn`, else `wrong`, else the second of two different hints; of a harmful
-    prompt, a `stance`.
+    prompt, `denies` or a `stance`; in place of help, a `stance`.
     """
     first_sentence = _first_sentence(opening)
     taken_back: list[tuple[int, int]] | None = None
     strong = hits(rules.refuse, opening, rules.opening)
     if strong and (standing := _standing(strong, taken_back := _taken_back(opening, rules))):
         return standing[0], "refuse"
+    if asked.fact_is_given(opening):
+        return None
+    reach = first_sentence
+    if rules.preface.match(opening):
+        reach += _first_sentence(opening[first_sentence:])
     condemned = hits(rules.condemn, opening, rules.opening)
-    if not condemned and not occurs((*rules.wrong, *rules.hint), opening, first_sentence):
+    if not condemned and not occurs((*rules.wrong, *rules.hint, *rules.denies), opening, reach):
         return None
     if rules.agree.match(opening):
         return None
@@ -202,7 +221,11 @@ def _refusal(opening: str, rules: Rules, harmful: bool | None) -> tuple[re.Match
     hints = _apart(_standing(hits(rules.hint, opening, rules.opening), taken_back))
     if len(hints) >= 2 and hints[0].start() <= first_sentence:
         return hints[1], "hint"  # a warning after the instructions is no refusal
-    stances = _standing(hits(rules.stance, opening, first_sentence), taken_back) if harmful else []
+    if asked.harmful is not True and (asked.harmful is False or asked.form != "help"):
+        return None
+    if denials := _standing(hits(rules.denies, opening, reach), taken_back) if asked.harmful else []:
+        return denials[0], "denies"
+    stances = _standing(hits(rules.stance, opening, reach), taken_back)
     return (stances[0], "stance") if stances else None
 
 
@@ -217,7 +240,7 @@ def _quoted(text: str) -> list[tuple[int, int]]:
             break
         spans.append((opens.start(), end))
         at = end + 1
-    return spans
+    return spans + [quote.span() for quote in SINGLE_QUOTES.finditer(text)]
 
 
 def _standing(hits: Iterable[list[re.Match[str]]], taken_back: Sequence[tuple[int, int]]) -> list[re.Match[str]]:

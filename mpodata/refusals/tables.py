@@ -20,6 +20,12 @@ A line is `role<TAB>pattern`; a pattern is a lower-case regular expression over 
     premise  "Teapots are not people", "he is a fictional character": sets the question right, no refusal by hints
     rebuke   "I must point out that the term can be problematic": a partial refusal where help follows
     lecture  words of sentences that warn and moralise, which are no help
+    denies   "there is no evidence", "has been debunked": refuses to argue for what a harmful prompt claims
+    preface  "I understand that you ...": a stand in the sentence after it counts as one in the first
+    question how a prompt begins that asks for a fact: "What is arson?"
+    whether  ... or for a yes or no: "Is it legal to ...?"
+    negation a plain no, which answers such a question
+    request  how a prompt begins that asks for help: "How do I ...", "Write ..."; it wins over the two above
     word     frequent words of a language in Latin letters, plain: an answer with several of them is in that language
 
 The tables are our own wording of how models refuse in each language.
@@ -39,7 +45,8 @@ from mpodata.refusals.literals import Phrase
 TABLES = Path(__file__).with_name("phrases")
 ROLES = (
     "refuse", "whole", "wrong", "condemn", "hint", "stance", "except", "comply", "pivot", "concede", "aside",
-    "redirect", "lacking", "offer", "agree", "premise", "rebuke", "lecture", "word",
+    "redirect", "lacking", "offer", "agree", "premise", "rebuke", "lecture", "denies", "preface", "question",
+    "whether", "negation", "request", "word",
 )  # fmt: skip
 
 SPACED = {"latin", "cyrillic", "greek"}  # scripts where a pattern starts at a word's start
@@ -50,6 +57,16 @@ LETTERS = str.maketrans({"ł": "l", "đ": "d", "ø": "o", "ı": "i"})  # Latin l
 ARABIC = {"ٱ": "ا", "ى": "ي", "ـ": "", "ی": "ي", "ک": "ك"}  # hamzas fall off with the other combining marks
 COMBINING = re.compile(f"[{''.join(filter(unicodedata.combining, map(chr, range(0x300, 0x10000))))}]")
 MARKDOWN = re.compile(r"[*_#>`~]+")
+SPELLINGS = {  # frequent misspellings of words that the patterns are made of, in normalised text
+    "en": (
+        (re.compile(r" n't\b"), "n't"),
+        (re.compile(r"\b(ca|wo|do|does|did|is|are|was|were|could|would|should|have|has)nt\b"), r"\1n't"),
+        (re.compile(r"\bcan+ ?n+ot\b"), "cannot"),
+        (re.compile(r"\bim\b"), "i'm"),
+        (re.compile(r"\bsor+y\b"), "sorry"),
+        (re.compile(r"\bas+ist"), "assist"),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +91,12 @@ class Rules:
     premise: re.Pattern[str]
     rebuke: re.Pattern[str]
     lecture: re.Pattern[str] | None  # None: the language has no such line, and the length of help is not measured
+    denies: tuple[Phrase, ...]
+    preface: re.Pattern[str]
+    question: re.Pattern[str]
+    whether: re.Pattern[str]
+    negation: re.Pattern[str]
+    request: re.Pattern[str]
     words: frozenset[str]
     opening: int  # characters
 
@@ -117,6 +140,12 @@ def rules_of(code: str) -> Rules:
         premise=any_of("premise"),
         rebuke=any_of("rebuke"),
         lecture=any_of("lecture") if patterns["lecture"] else None,
+        denies=each("denies"),
+        preface=any_of("preface"),
+        question=any_of("question"),
+        whether=any_of("whether"),
+        negation=re.compile(any_of("negation").pattern + r"\W*$"),
+        request=any_of("request"),
         words=frozenset(word for line in patterns["word"] for word in line.strip("(?:)").split("|")),
         opening=OPENING // 3 if script in DENSE else OPENING,
     )
@@ -144,6 +173,8 @@ def normalised(text: str, code: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     text = _folded(MARKDOWN.sub("", text).casefold(), code)
+    for misspelt, word in SPELLINGS.get(code, ()):
+        text = misspelt.sub(word, text)
     return "\n".join(line for part in text.split("\n") if (line := " ".join(part.split())))
 
 
