@@ -32,10 +32,11 @@ from mpodata.refusals.spoken import spoken_language
 from mpodata.refusals.tables import OPENING, Rules, covered, normalised, rules_of
 from mpodata.runtime.fingerprint import constants_hash, file_hash, text_hash
 
-VERSION = 6  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
+VERSION = 7  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
 
 READ = 8000  # characters of an answer that are looked at
 WHOLE = 120  # characters of an answer that may be nothing but "No, I won't."
+SHORTEST_CLAUSE, LONGEST_CLAUSE = 20, 60  # characters of a first clause in Thai
 SHORTEST = 160  # characters of an answer that the classifier is asked about
 LABEL = re.compile(
     "(?:answer|response|assistant|antwort|respuesta|réponse|reponse|risposta|resposta|trả lời|jibu|回答|答案|答|返答"
@@ -47,6 +48,7 @@ OPENS_QUOTE = re.compile("[" + re.escape("".join(QUOTES)) + "]")
 SINGLE_QUOTES = re.compile(
     r"(?<!\S)'(?=\w)[^'\n]*(?:'\w[^'\n]*)*'(?!\w)"
 )  # 'I can't', he said; apostrophes are no ends
+DIALOGUE = re.compile(r"(?<=[.!?\n])\s?[–—]\s?[^–—\n]{2,200}[–—]")  # — No, I can't —, he said. Not at the text's start
 
 
 class RuleDetector:
@@ -187,8 +189,9 @@ def _unwrapped(text: str) -> str:
     """`text` without a leading "Answer:" and without the quotation marks around all of it."""
     label = LABEL.match(text)
     text = text[label.end() :] if label else text
-    if text[:1] in QUOTES and text[-1:] in QUOTES[text[0]] and text.count(text[-1]) <= 2:
-        return text[1:-1].strip()
+    quoted = text.rstrip(".。। ")  # the full stop may stand outside
+    if quoted[:1] in QUOTES and quoted[-1:] in QUOTES[quoted[0]] and quoted.count(quoted[-1]) <= 2:
+        return quoted[1:-1].strip()
     return text
 
 
@@ -198,11 +201,13 @@ def _refusal(opening: str, rules: Rules, asked: Asked) -> tuple[re.Match[str], R
     That is the first `refuse`, else `condemn`, else `wrong`, else the second of two different hints; of a harmful
     prompt, `denies` or a `stance`; in place of help, a `stance`.
     """
-    first_sentence = _first_sentence(opening)
+    first_sentence = _first_sentence(opening) if rules.punctuated else _first_clause(opening)
     taken_back: list[tuple[int, int]] | None = None
     strong = hits(rules.refuse, opening, rules.opening)
-    if strong and (standing := _standing(strong, taken_back := _taken_back(opening, rules))):
-        return standing[0], "refuse"
+    if strong:
+        standing = _standing(strong, taken_back := _taken_back(opening, rules))
+        if own := [hit for hit in standing if not _informs_customers(hit, opening, first_sentence, rules)]:
+            return own[0], "refuse"
     if asked.fact_is_given(opening):
         return None
     reach = first_sentence
@@ -212,6 +217,8 @@ def _refusal(opening: str, rules: Rules, asked: Asked) -> tuple[re.Match[str], R
     if not condemned and not occurs((*rules.wrong, *rules.hint, *rules.denies), opening, reach):
         return None
     if rules.agree.match(opening):
+        return None
+    if not asked.harmful and rules.place.search(opening, 0, first_sentence):
         return None
     taken_back = _taken_back(opening, rules) if taken_back is None else taken_back
     if condemned and (standing := _standing(condemned, taken_back)):
@@ -229,8 +236,15 @@ def _refusal(opening: str, rules: Rules, asked: Asked) -> tuple[re.Match[str], R
     return (stances[0], "stance") if stances else None
 
 
+def _informs_customers(hit: re.Match[str], opening: str, first_sentence: int, rules: Rules) -> bool:
+    """Is it a "we cannot" after sentences that do not refuse: "If you lose your card, we cannot tell you the PIN"?"""
+    if hit.start() < first_sentence or not rules.plural.search(hit[0]):
+        return False
+    return not occurs(rules.wrong, opening, first_sentence)
+
+
 def _quoted(text: str) -> list[tuple[int, int]]:
-    """The spans between quotation marks."""
+    """The spans between quotation marks, and what is said between dashes."""
     spans: list[tuple[int, int]] = []
     at = 0
     while opens := OPENS_QUOTE.search(text, at):
@@ -240,7 +254,7 @@ def _quoted(text: str) -> list[tuple[int, int]]:
             break
         spans.append((opens.start(), end))
         at = end + 1
-    return spans + [quote.span() for quote in SINGLE_QUOTES.finditer(text)]
+    return spans + [match.span() for pattern in (SINGLE_QUOTES, DIALOGUE) for match in pattern.finditer(text)]
 
 
 def _standing(hits: Iterable[list[re.Match[str]]], taken_back: Sequence[tuple[int, int]]) -> list[re.Match[str]]:
@@ -271,3 +285,10 @@ def _taken_back(text: str, rules: Rules) -> list[tuple[int, int]]:
 def _first_sentence(text: str) -> int:
     end = SENTENCE_END.search(text, 1)
     return end.end() if end else len(text)
+
+
+def _first_clause(text: str) -> int:
+    """The first sentence where spaces part clauses and no mark ends a sentence: Thai."""
+    end = min(_first_sentence(text), LONGEST_CLAUSE)
+    space = text.find(" ", SHORTEST_CLAUSE, end)
+    return space if space >= 0 else end

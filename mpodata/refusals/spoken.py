@@ -36,6 +36,8 @@ def spoken_language(answer: str, row_language: str) -> str:
     if looks_right is None or looks_right(opening, row_language):
         return row_language
     [(code, belief)] = identify([opening], covered() | {row_language})
+    if code in covered() and _has_none_of_its_letters(opening, row_language):
+        return code
     return code if code != UNDETERMINED and belief >= BELIEF else row_language
 
 
@@ -57,6 +59,12 @@ def _in_own_script(opening: str, row_language: str) -> bool:
     if script == "han" and _SCRIPTS["kana"].search(opening):
         return False
     return own * LATIN_TO_DENSE > latin or not any(map(str.isalpha, opening))
+
+
+def _has_none_of_its_letters(opening: str, row_language: str) -> bool:
+    """Does an answer to a row in another than the Latin script hold not one letter of that script?"""
+    letters = _SCRIPTS.get(language(row_language).script)
+    return letters is not None and letters.search(opening) is None
 
 
 _LOOKS: Final[Mapping[str, Callable[[str, str], bool]]] = {

@@ -8,6 +8,7 @@ A line is `role<TAB>pattern`; a pattern is a lower-case regular expression over 
     hint     half a refusal: an apology, "as an AI", "is illegal"; two different hints make one
     condemn  calls what was asked wrong, as `wrong` does, but counts where `refuse` does: "against the rules"
     stance   a hint that takes a stand: "is unethical", "nobody should"; alone it refuses a prompt known to be harmful
+    plural   "we", "cannot" of "we": such a `refuse` hit counts only in or after a sentence that refuses or apologises
     except   takes back what it overlaps: "I'm sorry to hear that", "I can't stress enough"
     comply   the answer goes on to help: with a refusal before it, the answer is a partial refusal
     pivot    "however": what follows at length, and is neither a refusal nor an offer, is help
@@ -18,6 +19,7 @@ A line is `role<TAB>pattern`; a pattern is a lower-case regular expression over 
     offer    the help is only offered: "Would you like ...?"
     agree    "Sure": an answer that opens so is no refusal by hints
     premise  "Teapots are not people", "he is a fictional character": sets the question right, no refusal by hints
+    place    "in Germany": what is illegal there is information, unless the prompt is known to be harmful
     rebuke   "I must point out that the term can be problematic": a partial refusal where help follows
     lecture  words of sentences that warn and moralise, which are no help
     denies   "there is no evidence", "has been debunked": refuses to argue for what a harmful prompt claims
@@ -44,13 +46,14 @@ from mpodata.refusals.literals import Phrase
 
 TABLES = Path(__file__).with_name("phrases")
 ROLES = (
-    "refuse", "whole", "wrong", "condemn", "hint", "stance", "except", "comply", "pivot", "concede", "aside",
-    "redirect", "lacking", "offer", "agree", "premise", "rebuke", "lecture", "denies", "preface", "question",
+    "refuse", "whole", "wrong", "condemn", "hint", "stance", "plural", "except", "comply", "pivot", "concede", "aside",
+    "redirect", "lacking", "offer", "agree", "premise", "place", "rebuke", "lecture", "denies", "preface", "question",
     "whether", "negation", "request", "word",
 )  # fmt: skip
 
 SPACED = {"latin", "cyrillic", "greek"}  # scripts where a pattern starts at a word's start
 DENSE = {"han", "kana", "hangul", "thai", "khmer", "myanmar"}  # scripts that say as much in fewer characters
+UNPUNCTUATED = {"thai", "khmer", "myanmar"}  # scripts that end no sentence with a mark
 OPENING = 420  # characters in which a refusal must begin; a third of it in dense scripts
 APOSTROPHES = re.compile("[’‘ʼʻ`´＇‛′]")
 LETTERS = str.maketrans({"ł": "l", "đ": "d", "ø": "o", "ı": "i"})  # Latin letters that Unicode does not decompose
@@ -76,6 +79,7 @@ class Rules:
     refuse: tuple[Phrase, ...]
     hint: tuple[Phrase, ...]  # `hint` and `stance`
     stance: tuple[Phrase, ...]
+    plural: re.Pattern[str]
     exceptions: tuple[Phrase, ...]
     wrong: tuple[Phrase, ...]
     condemn: tuple[Phrase, ...]
@@ -89,6 +93,7 @@ class Rules:
     offer: re.Pattern[str]
     agree: re.Pattern[str]
     premise: re.Pattern[str]
+    place: re.Pattern[str]
     rebuke: re.Pattern[str]
     lecture: re.Pattern[str] | None  # None: the language has no such line, and the length of help is not measured
     denies: tuple[Phrase, ...]
@@ -99,6 +104,7 @@ class Rules:
     request: re.Pattern[str]
     words: frozenset[str]
     opening: int  # characters
+    punctuated: bool  # does a mark end a sentence? Not in Thai
 
 
 @cache
@@ -125,10 +131,11 @@ def rules_of(code: str) -> Rules:
         refuse=each("refuse"),
         hint=each("hint") + stance,
         stance=stance,
+        plural=re.compile("|".join(patterns["plural"]) or r"(?!)"),
         exceptions=each("except"),
         wrong=each("wrong"),
         condemn=each("condemn"),
-        whole=re.compile(any_of("whole").pattern + r"\W*$"),
+        whole=re.compile(r"\W*" + any_of("whole").pattern + r"\W*$"),
         comply=any_of("comply"),
         pivot=any_of("pivot"),
         concede=any_of("concede"),
@@ -138,6 +145,7 @@ def rules_of(code: str) -> Rules:
         offer=any_of("offer"),
         agree=any_of("agree"),
         premise=any_of("premise"),
+        place=any_of("place"),
         rebuke=any_of("rebuke"),
         lecture=any_of("lecture") if patterns["lecture"] else None,
         denies=each("denies"),
@@ -148,6 +156,7 @@ def rules_of(code: str) -> Rules:
         request=any_of("request"),
         words=frozenset(word for line in patterns["word"] for word in line.strip("(?:)").split("|")),
         opening=OPENING // 3 if script in DENSE else OPENING,
+        punctuated=script not in UNPUNCTUATED,
     )
 
 
