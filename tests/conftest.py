@@ -1,5 +1,6 @@
 """No test reaches the network or a user's cache; warnings are errors (pyproject.toml)."""
 
+import gc
 import os
 import socket
 from pathlib import Path
@@ -15,18 +16,16 @@ os.environ.setdefault(
     "HF_HUB_OFFLINE", "1"
 )  # tests that speak to the loopback Hub run the clients in processes of their own
 
-WIDE = ("module", "class", "package")  # scopes of fixtures that several tests of one file share
 SHARED_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+collected: set[Path] = set()  # the files of whose tests one has begun
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a fixture of their file run in one process, which makes it once; the others run anywhere."""
-    for item in items:
-        if isinstance(item, pytest.Function):
-            fixtures = [made[-1] for made in item._fixtureinfo.name2fixturedefs.values() if made]
-            if any(fixture.scope in WIDE for fixture in fixtures):
-                item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What earlier files loaded stays: the collector, which every training calls, need not walk through it (1 s)."""
+    if item.path not in collected:
+        collected.add(item.path)
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,24 +1,21 @@
-"""How the tests are spread over processes: those that share a fixture of their file stay together (conftest.py)."""
+"""How the tests are spread over processes (pyproject.toml, `--dist`): those of one file stay in one."""
+
+import os
+import uuid
 
 import pytest
 
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
+
 
 @pytest.fixture(scope="module")
-def costly() -> str:
-    return "made once a process"
+def costly(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Fails where another process of this run has made it, too."""
+    made = tmp_path_factory.getbasetemp().parent / f"costly-{RUN}"
+    made.touch(exist_ok=False)
+    return made.name
 
 
-@pytest.mark.parametrize("_number", range(2))
-def test_tests_that_share_a_fixture_of_their_file_are_one_group(
-    request: pytest.FixtureRequest, costly: str, _number: int
-) -> None:
-    marks = list(request.node.iter_markers("xdist_group"))
-    assert [mark.args for mark in marks] == [("tests/test_spread.py",)]
-
-
-def test_other_tests_run_where_there_is_room(request: pytest.FixtureRequest) -> None:
-    assert request.node.get_closest_marker("xdist_group") is None
-
-
-def test_the_groups_are_heeded(pytestconfig: pytest.Config) -> None:
-    assert "loadgroup" in pytestconfig.getini("addopts")
+@pytest.mark.parametrize("_number", range(8))
+def test_what_tests_of_a_file_share_is_made_once_a_run(costly: str, _number: int) -> None:
+    assert costly == f"costly-{RUN}"

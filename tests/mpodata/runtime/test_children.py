@@ -50,7 +50,8 @@ def test_child_and_grandchild_end_when_their_starter_is_killed(tmp_path: Path, n
 def test_ctrl_c_reaches_the_command_once_and_the_starter_after_it(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
-        "import sys\nfrom mpodata.runtime.children import run_bound\n"
+        "import signal, sys\nfrom mpodata.runtime.children import run_bound\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background\n"
         "try:\n    run_bound([sys.executable, '-c', sys.argv[1], sys.argv[2]])\n"
         "except KeyboardInterrupt:\n    print('starter stopped')\n",
         encoding="utf-8",
