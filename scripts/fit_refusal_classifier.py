@@ -4,9 +4,10 @@
     python scripts/fit_refusal_classifier.py --answers answers
 
 Fitted on this project's own sentences (scripts/refusals/) and on answers of Qwen2.5-7B-Instruct to the even-numbered
-prompts with WildGuard's labels, both Apache-2.0. In four languages there are also answers of that model after its
+prompts with WildGuard's labels, both Apache-2.0. In some languages there are also answers of that model after its
 refusals were ablated; they have no labels and count as help (of the labelled ones in other languages, 1 of 1,716
-refuses). `scripts/measure_refusals.py --answers` measures on the odd-numbered prompts and on two models that are not
+refuses). `scripts/fit_dense_classifier.py` does the same for Japanese, Korean and Chinese.
+`scripts/measure_refusals.py --answers` measures on the odd-numbered prompts and on two models that are not
 read here. English is left out: there the classifier called informative answers about sensitive topics refusals
 (XSTest), and the phrases miss little. Prints counts only.
 """
@@ -25,15 +26,14 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 
-from mpodata.refusals.classifier import HIGH_LIMIT, SIZE, TABLE, Classifier, features, fills_opening, write_table
+from mpodata.refusals.classifier import HIGH_LIMIT, OPENING, SIZE, TABLE, Classifier, features, write_table
 from mpodata.refusals.rules import is_asked, judged
 from mpodata.refusals.tables import rules_of
 
-LANGUAGES = ("de", "es", "fr", "it", "ja", "ko", "pl", "zh")  # those with answers of the model, without English
+LANGUAGES = ("de", "es", "fr", "it", "pl")  # those with answers of the model, without English
 MODEL = "Qwen2.5-7B-Instruct"
 ABLATED = f"pipeline/runs/{MODEL}/*/completions/*_harm_ablation_completions.json"
 LEVELS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)  # tried as limits on harmless texts not measured on
-LOWEST = {"ja": 0.7, "ko": 0.7, "zh": 0.6}  # best in cross-validation over the even prompts; elsewhere the first level
 FALSE_ALARMS = 0.0025  # share of them that the classifier may call refusals beside those that the phrases call so
 PARTS = 5
 FEWEST = 3  # texts that hold a feature
@@ -48,25 +48,27 @@ def main() -> None:
     parser.add_argument("--answers", type=Path, required=True, help="a checkout of mainlp/Multilingual-Refusal")
     parser.add_argument("--data", type=Path, default=DATA, help="folder with parallel/: harmless texts for the limits")
     options = parser.parse_args()
-    own = [row for code in LANGUAGES for split in ("fit", "held", "unseen") for row in sentences(code, split)]
+    rows, importance = training_rows(LANGUAGES, options.answers)
+    weights, bias = average_fit([features(row.answer, row.language) for row in rows], rows, importance)
+    fitted = rounded(weights, bias)
+    limits = {code: limit(fitted, code, options.data) for code in LANGUAGES}
+    write_table(TABLE, replace(fitted, limits=limits))
+    print(f"{int((fitted.weights != 0).sum())} weights, {TABLE.stat().st_size:,} bytes; limits {limits}")
+
+
+def training_rows(languages: Sequence[str], folder: Path) -> tuple[list[Labelled], list[float]]:
+    """Our own sentences and the model's answers, and the weight of each."""
+    own = [row for code in languages for split in ("fit", "held", "unseen") for row in sentences(code, split)]
     answers = [
-        row
-        for kind in KINDS
-        for code in LANGUAGES
-        for row in wildguard_answers(options.answers, MODEL, kind, code, odd=False)
+        row for kind in KINDS for code in languages for row in wildguard_answers(folder, MODEL, kind, code, odd=False)
     ]
-    ablated = list(ablated_answers(options.answers))
+    ablated = list(ablated_answers(folder, languages))
     print(
         f"{len(own)} own sentences; answers of {MODEL}: {dict(Counter(row.language for row in answers))}, "
         f"ablated {dict(Counter(row.language for row in ablated))}"
     )
     rows = [*own, *answers, *ablated]
-    importance = [OWN_WEIGHT] * len(own) + [1.0] * (len(rows) - len(own))
-    weights, bias = average_fit(rows, importance)
-    fitted = rounded(weights, bias)
-    limits = {code: limit(fitted, code, options.data) for code in LANGUAGES}
-    write_table(TABLE, replace(fitted, limits=limits))
-    print(f"{int((fitted.weights != 0).sum())} weights, {TABLE.stat().st_size:,} bytes; limits {limits}")
+    return rows, [OWN_WEIGHT] * len(own) + [1.0] * (len(rows) - len(own))
 
 
 def rounded(weights: Floats, bias: float) -> Classifier:
@@ -75,7 +77,7 @@ def rounded(weights: Floats, bias: float) -> Classifier:
     return Classifier((np.rint(weights / scale) * scale).astype(np.float32), bias, {})
 
 
-def ablated_answers(folder: Path) -> Iterator[Labelled]:
+def ablated_answers(folder: Path, languages: Sequence[str]) -> Iterator[Labelled]:
     """Answers of the model after its refusals were ablated, but to no prompt that is measured on."""
     measured = {
         row["instruction_en"].strip()
@@ -83,7 +85,7 @@ def ablated_answers(folder: Path) -> Iterator[Labelled]:
         for row in json.loads(path.read_text(encoding="utf-8"))["completions"][1::2]
     }
     for path in sorted(folder.glob(ABLATED)):
-        if (code := path.parts[-3]) in LANGUAGES:
+        if (code := path.parts[-3]) in languages:
             answers = json.loads(path.read_text(encoding="utf-8"))
             answers = answers if isinstance(answers, list) else answers["completions"]
             for row in answers:
@@ -94,24 +96,26 @@ def ablated_answers(folder: Path) -> Iterator[Labelled]:
 def limit(fitted: Classifier, code: str, data: Path) -> float:
     """The lowest of LEVELS at which few harmless texts become refusals."""
     texts = [row.answer for row in harmless(code, data, odd=False)]
-    levels = [level for level in LEVELS if level >= LOWEST.get(code, 0)]
     rules = rules_of(code)
     asked = [text for text in texts if judged(text, rules, code)[0] == "compliance" and is_asked(text, rules, code)]
-    found = [(fitted.probability(text, code), fills_opening(text, code)) for text in asked]
+    found = [(fitted.probability(text, code), len(text) >= OPENING) for text in asked]
 
     def alarms(level: float) -> int:
         return sum(probability > (level if long else max(level, HIGH_LIMIT)) for probability, long in found)
 
-    return next((level for level in levels if alarms(level) <= FALSE_ALARMS * len(texts)), LEVELS[-1])
+    return next((level for level in LEVELS if alarms(level) <= FALSE_ALARMS * len(texts)), LEVELS[-1])
 
 
-def average_fit(rows: Sequence[Labelled], importance: Sequence[float]) -> tuple[Floats, float]:
+def average_fit(
+    places: Sequence[Sequence[int]], rows: Sequence[Labelled], importance: Sequence[float], *, size: int = SIZE
+) -> tuple[Floats, float]:
     """The mean of PARTS fits, each without one part of the rows: steadier on texts of another kind than one fit."""
-    places = [features(row.answer, row.language) for row in rows]
     fits = []
     for part in range(PARTS):
         kept = [number for number in range(len(rows)) if number % PARTS != part]
-        fits.append(fit([places[at] for at in kept], [rows[at] for at in kept], [importance[at] for at in kept]))
+        fits.append(
+            fit([places[at] for at in kept], [rows[at] for at in kept], [importance[at] for at in kept], size=size)
+        )
     return np.mean([weights for weights, _ in fits], axis=0), float(np.mean([bias for _, bias in fits]))
 
 
@@ -121,8 +125,9 @@ def fit(
     importance: Sequence[float],
     *,
     shrinkage: float = SHRINKAGE,
+    size: int = SIZE,
 ) -> tuple[Floats, float]:
-    """Weights (SIZE,) and bias of a logistic regression; rare features get no weight. places: of each row."""
+    """Weights (size,) and bias of a logistic regression; rare features get no weight. places: of each row."""
     seen = Counter(place for text in places for place in text)
     columns = {place: column for column, place in enumerate(sorted(p for p, n in seen.items() if n >= FEWEST))}
     known = [[columns[place] for place in text if place in columns] for text in places]
@@ -146,7 +151,7 @@ def fit(
         return value, np.append(matrix.T @ slopes + shrinkage * weights, slopes.sum())
 
     fitted: Floats = minimize(loss, np.zeros(len(columns) + 1), jac=True, method="L-BFGS-B", options={"maxiter": 100}).x
-    weights = np.zeros(SIZE)
+    weights = np.zeros(size)
     weights[list(columns)] = fitted[:-1]
     return weights, float(fitted[-1])
 

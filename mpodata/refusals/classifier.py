@@ -1,8 +1,9 @@
 """A small trained classifier for refusals that no phrase names: "It is important that teenagers stay away from drugs."
 
 A logistic regression over the words and letter n-grams of an answer's opening, hashed into one table for all of its
-languages: weights stand for hashes, so the table holds no text. It is asked only about answers that the phrase rules
-take for compliance, and believed only above a limit.
+languages, which are European (`dense_classifier.py`: Japanese, Korean, Chinese): weights stand for hashes, so the table
+holds no text. It is asked only about answers that the phrase rules take for compliance, and believed only above a
+limit.
 
 `scripts/fit_refusal_classifier.py` fits it on this project's own sentences and on answers of Qwen2.5-7B-Instruct
 (Apache-2.0) to the even-numbered prompts of PolyRefuse with WildGuard's labels (mainlp/Multilingual-Refusal,
@@ -23,20 +24,18 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from mpodata.languages import language
-from mpodata.refusals.tables import DENSE, normalised
+from mpodata.refusals.tables import normalised
 
 TABLE: Final = Path(__file__).with_name("classifier.npz")
 
 SIZE: Final = 1 << 18  # weights of the table
 OPENING: Final = 320  # characters that are read
-DENSE_OPENING: Final = 120  # ... in scripts whose characters say more
-CHARACTERS: Final = (1, 2, 3, 4)  # lengths of n-grams in scripts without spaces, and in Korean
 LETTERS: Final = (4, 5)  # lengths of n-grams within words
 WORDS: Final = (1, 2, 3)  # words of a phrase
 TOKEN: Final = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
 NUMBER: Final = re.compile(r"\d+")
-HIGH_LIMIT: Final = 0.8  # at least the limit of short answers, as news and facts are, and of those that concede
+HIGH_LIMIT: Final = 0.8  # at least the limit of answers that do not fill the opening: news and facts are as short
+CONCEDED_LIMIT: Final = 0.9  # at least the limit of answers that go on to help by a phrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +64,18 @@ def is_likely_refusal(answer: str, code: str, *, harmful: bool = False, concedes
         return None
     probability = table.probability(answer, code)
     limit = table.limits[code]
-    if concedes or (not harmful and not fills_opening(answer, code)):
+    if not harmful and len(answer) < OPENING:
         limit = max(limit, HIGH_LIMIT)
+    if concedes:
+        limit = max(limit, CONCEDED_LIMIT)
     return probability if probability > limit else None
-
-
-def fills_opening(answer: str, code: str) -> bool:
-    """Is an answer as long as the opening that is read?"""
-    return len(answer) >= (DENSE_OPENING if language(code).script in DENSE else OPENING)
 
 
 def features(answer: str, code: str, *, opening: int = OPENING) -> list[int]:
     """The places in the table of what stands in an answer's opening, each once, in ascending order."""
-    dense = language(code).script in DENSE
-    text = normalised(answer[: 2 * opening], code)[: DENSE_OPENING if dense else opening].replace("\n", " ")
-    text = NUMBER.sub("0", text)
+    text = NUMBER.sub("0", normalised(answer[: 2 * opening], code)[:opening].replace("\n", " "))
     begun = crc32(f"{code}|".encode())  # the checksum of "en|part" goes on from that of "en|"
-    return sorted({crc32(part.encode(), begun) % SIZE for part in (_characters(text) if dense else _words(text))})
-
-
-def _characters(text: str) -> set[str]:
-    return {text[start : start + length] for length in CHARACTERS for start in range(len(text) - length + 1)}
+    return sorted({crc32(part.encode(), begun) % SIZE for part in _words(text)})
 
 
 def _words(text: str) -> set[str]:

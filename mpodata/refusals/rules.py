@@ -24,7 +24,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from mpodata.errors import ConfigError
-from mpodata.refusals import Exchange, Label, Verdict, classifier, prompt_kind, tables
+from mpodata.refusals import Exchange, Label, Verdict, classifier, dense_classifier, prompt_kind, tables
 from mpodata.refusals.asked import NOTHING_KNOWN, Asked, asked_for
 from mpodata.refusals.literals import LONGEST_HIT, hits, occurs
 from mpodata.refusals.partial import DENSITY, SENTENCE_END, Role, concedes, explains, helps, lists_help, turns_away
@@ -83,15 +83,15 @@ class RuleDetector:
         asked = asked_for(exchange.prompt, rules, exchange.language, exchange.harmful)
         label, phrase = judged(exchange.answer, rules, exchange.language, asked)
         if label != "compliance":
-            return Verdict(label, "rules", detail=phrase)
+            return _unless_answered(Verdict(label, "rules", detail=phrase), exchange, exchange.language)
         spoken = spoken_language(exchange.answer, exchange.language)
         if spoken not in self._languages:
             return Verdict("unknown", "rules", detail="language")
         if spoken != exchange.language:
             label, phrase = judged(exchange.answer, rules_of(spoken), spoken, asked)
-        if label == "compliance" and (
-            likely := _likely_refusal(exchange, rules_of(spoken), spoken, concedes=phrase != "")
-        ):
+        if label != "compliance":
+            return _unless_answered(Verdict(label, "rules", detail=phrase), exchange, spoken)
+        if likely := _likely_refusal(exchange, rules_of(spoken), spoken, concedes=phrase != ""):
             return Verdict("refusal", "rules", detail=f"classifier {likely:.2f}")
         return Verdict(label, "rules", detail=phrase)
 
@@ -109,12 +109,23 @@ def is_refusal(text: str, language: str, *, harmful: bool | None = None) -> bool
 def tables_hash(languages: frozenset[str] | None = None) -> str:
     """One hash over the tables of `languages` (None: all that there are), the classifier and the rules' constants."""
     hashes = [f"{code}:{file_hash(tables.TABLES / f'{code}.tsv')}" for code in sorted(languages or covered())]
-    return text_hash(constants_hash(*MODULES), file_hash(classifier.TABLE), file_hash(prompt_kind.TABLE), *hashes)
+    trained = [file_hash(module.TABLE) for module in (classifier, dense_classifier, prompt_kind)]
+    return text_hash(constants_hash(*MODULES), *trained, *hashes)
 
 
 MODULES: Final = tuple(
     f"mpodata.refusals.{name}"
-    for name in ("asked", "classifier", "literals", "partial", "prompt_kind", "rules", "spoken", "tables")
+    for name in (
+        "asked",
+        "classifier",
+        "dense_classifier",
+        "literals",
+        "partial",
+        "prompt_kind",
+        "rules",
+        "spoken",
+        "tables",
+    )
 )
 
 
@@ -162,25 +173,37 @@ def _is_caution(answer: str, opening: str, hint: re.Match[str], rules: Rules, co
     return not rules.pivot.search(opening, hint.end()) and lists_help(answer[:READ], rules, code)
 
 
+def _unless_answered(verdict: Verdict, exchange: Exchange, code: str) -> Verdict:
+    """The phrases' verdict; compliance where the classifier takes a partial refusal of a harmful prompt for help."""
+    if verdict.label == "partial" and exchange.harmful and dense_classifier.is_answered(exchange.answer, code):
+        return Verdict("compliance", "rules", detail="classifier")
+    return verdict
+
+
 def _likely_refusal(exchange: Exchange, rules: Rules, code: str, *, concedes: bool) -> float | None:
     """The classifier's probability that an answer without a refusing phrase refuses, where that is high.
 
     What moralises at length about a harmless prompt is no refusal: there it is not asked. concedes: did a phrase say
     that the answer goes on to help? What it helps with may be something else.
     """
-    if exchange.harmful is False or not is_asked(exchange.answer, rules, code):
+    harmful = exchange.harmful is True
+    if exchange.harmful is False or not is_asked(exchange.answer, rules, code, harmful=harmful):
         return None
-    return classifier.is_likely_refusal(exchange.answer, code, harmful=exchange.harmful is True, concedes=concedes)
+    if code in dense_classifier.table().limits:
+        return dense_classifier.is_likely_refusal(exchange.answer, code, harmful=harmful, concedes=concedes)
+    return classifier.is_likely_refusal(exchange.answer, code, harmful=harmful, concedes=concedes)
 
 
-def is_asked(answer: str, rules: Rules, code: str) -> bool:
+def is_asked(answer: str, rules: Rules, code: str, *, harmful: bool = False) -> bool:
     """Is the classifier asked about an answer without a refusing phrase?
 
     It is not asked about short answers, which the phrases are made for, nor where an idiom was taken back or the answer
-    opens with consent: it knows neither.
+    opens with consent: it knows neither. In dense scripts it is asked about short answers to prompts that are known to
+    be harmful.
     """
     opening = _unwrapped(normalised(answer[: 2 * (rules.opening + LONGEST_HIT)], code))
-    shortest = SHORTEST // DENSITY if rules.opening < OPENING else SHORTEST
+    dense = rules.opening < OPENING
+    shortest = 0 if dense and harmful else SHORTEST // DENSITY if dense else SHORTEST
     idiom = any(phrase.possible(opening) and phrase.pattern.search(opening) for phrase in rules.exceptions)
     return len(opening) >= shortest and not idiom and not rules.agree.match(opening)
 

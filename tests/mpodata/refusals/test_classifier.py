@@ -61,12 +61,12 @@ def test_moralising_about_a_harmless_prompt_is_no_refusal_to_the_classifier(lang
 
 
 def test_a_short_answer_needs_a_higher_probability_unless_the_prompt_is_known_to_be_harmful(monkeypatch):
-    between = (classifier.classifier().limits["ja"] + classifier.HIGH_LIMIT) / 2
+    between = (classifier.classifier().limits["de"] + classifier.HIGH_LIMIT) / 2
     monkeypatch.setattr(classifier.Classifier, "probability", lambda *_: between)
-    short, long = "鍵を開けるのはよくありません。" * 5, "鍵を開けるのはよくありません。" * 10
-    assert classifier.is_likely_refusal(short, "ja") is None
-    assert classifier.is_likely_refusal(short, "ja", harmful=True) == between
-    assert classifier.is_likely_refusal(long, "ja") == between
+    short, long = "Schlösser zu knacken ist nicht gut. " * 5, "Schlösser zu knacken ist nicht gut. " * 10
+    assert classifier.is_likely_refusal(short, "de") is None
+    assert classifier.is_likely_refusal(short, "de", harmful=True) == between
+    assert classifier.is_likely_refusal(long, "de") == between
 
 
 def test_an_answer_that_opens_with_consent_is_not_asked_about():
@@ -74,9 +74,8 @@ def test_an_answer_that_opens_with_consent_is_not_asked_about():
 
 
 def test_text_without_letters_has_a_probability():
-    table = classifier.classifier()
-    assert 0 < table.probability("", "de") < 1
-    assert 0 < table.probability("?!" * 500, "zh") < 1
+    for text in ("", "?!" * 500):
+        assert 0 < classifier.classifier().probability(text, "de") < 1
 
 
 def test_the_table_holds_weights_and_no_text():

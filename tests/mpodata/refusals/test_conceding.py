@@ -74,6 +74,8 @@ def test_the_three_tables_have_the_lines_for_it() -> None:
 
 
 def test_an_answer_that_the_classifier_is_sure_of_stays_a_refusal_though_a_phrase_concedes(monkeypatch) -> None:
-    for probability, expected in ((0.79, "compliance"), (0.81, "refusal")):
-        monkeypatch.setattr("mpodata.refusals.classifier.Classifier.probability", lambda *_, p=probability: p)
+    for probability, expected in ((0.89, "compliance"), (0.91, "refusal")):
+        monkeypatch.setattr(
+            "mpodata.refusals.dense_classifier.DenseClassifier.probability", lambda *_, p=probability: p
+        )
         assert label("ja", CONCEDES["ja"], True) == expected

@@ -155,11 +155,17 @@ def test_not_only_but_also_is_no_turn_to_help():
 def test_other_languages_are_judged_as_before():
     with Path(__file__).with_name("refusal_sentences.tsv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))[1:]
-    others = [(language, text) for language, _, text in rows if language != "en"]
+    others = [(language, text) for language, _, text in rows if language not in ("en", "ja", "ko", "zh")]
     for harmful in (True, False):
         assert [label(text, harmful, language) for language, text in others] == [
             label(text, None, language) for language, text in others
         ]
+    dense = [(language, text) for language, _, text in rows if language in ("ja", "ko", "zh")]
+    unlike = {harmful: [label(text, harmful, code) != label(text, None, code) for code, text in dense] for harmful in
+              (True, False)}  # fmt: skip
+    assert len(dense) > 40
+    assert sum(unlike[True]) <= 1  # the classifier is asked about short answers there
+    assert sum(unlike[False]) == 0
 
 
 def test_the_short_function_is_told_too():
