@@ -12,8 +12,9 @@ log-likelihood ratio, which adds to that of `alignment.py`.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import chain
 from typing import Final
 
@@ -32,6 +33,7 @@ TOGETHER: Final = 64  # sentence pairs scored at once: half the time of one afte
 
 Floats = NDArray[np.float32]
 SentencePair = tuple[str, str]
+Places = list[int]  # of the words of a sentence in the counts, in ascending order
 Sizes = tuple[float, float, float]  # 1, log of the known words of the dominant and of the target sentence
 Score = tuple[float, Sizes]
 
@@ -67,23 +69,25 @@ class Lexicon:
 
         None where one side has no known word.
         """
-        blocks = (pairs[start : start + TOGETHER] for start in range(0, len(pairs), TOGETHER))
-        return [score for block in blocks for score in self._scores(block)]
+        return self.scores_of_places(
+            [_places(words(dominant), self.dominant_words) for dominant, _ in pairs],
+            [_places(words(target), self.target_words) for _, target in pairs],
+            [pair in self.learned for pair in pairs],
+        )
 
-    def _scores(self, pairs: Sequence[SentencePair]) -> Iterator[Score | None]:
-        sides = [
-            (_known(dominant, self.dominant_words), _known(target, self.target_words)) for dominant, target in pairs
-        ]
-        learned = [
-            float(pair in self.learned) for pair, (rows, columns) in zip(pairs, sides, strict=True) if rows and columns
-        ]
-        cells = _Cells([(rows, columns) for rows, columns in sides if rows and columns])
-        means = iter(cells.mean_best(self._information(cells, np.array(learned, dtype=np.float32))))
-        for rows, columns in sides:
-            if rows and columns:
-                yield next(means), (1.0, math.log(len(rows)), math.log(len(columns)))
-            else:
-                yield None
+    def scores_of_places(
+        self, dominants: Sequence[Places], targets: Sequence[Places], learned: Sequence[bool]
+    ) -> list[Score | None]:
+        """`scores` where it is known which words of each sentence are in the counts, and which pairs were learned."""
+        scores: list[Score | None] = [None] * len(learned)
+        comparable = [number for number in range(len(learned)) if dominants[number] and targets[number]]
+        for start in range(0, len(comparable), TOGETHER):
+            block = comparable[start : start + TOGETHER]
+            cells = _Cells([dominants[number] for number in block], [targets[number] for number in block])
+            own = np.array([learned[number] for number in block], dtype=np.float32)
+            for number, best in zip(block, cells.mean_best(self._information(cells, own)), strict=True):
+                scores[number] = best, (1.0, math.log(len(dominants[number])), math.log(len(targets[number])))
+        return scores
 
     def _information(self, cells: "_Cells", learned: Floats) -> Floats:
         """The pointwise mutual information of both words of each cell, without the pair itself where it was learned."""
@@ -102,12 +106,12 @@ class _Cells:
     The arrays of one pair are a few hundred numbers long: to call numpy for each would take longer than to calculate.
     """
 
-    def __init__(self, sides: Sequence[tuple[list[int], list[int]]]) -> None:
-        """sides: of each pair, its rows and its columns; neither is empty."""
-        self._rows_of_pair = np.array([len(rows) for rows, _ in sides], dtype=np.intp)
-        self._columns_of_pair = np.array([len(columns) for _, columns in sides], dtype=np.intp)
-        rows = np.fromiter(chain.from_iterable(rows for rows, _ in sides), dtype=np.intp)
-        columns = np.fromiter(chain.from_iterable(columns for _, columns in sides), dtype=np.intp)
+    def __init__(self, dominants: Sequence[Places], targets: Sequence[Places]) -> None:
+        """The rows and the columns of each pair; neither is empty."""
+        self._rows_of_pair = np.array(list(map(len, dominants)), dtype=np.intp)
+        self._columns_of_pair = np.array(list(map(len, targets)), dtype=np.intp)
+        rows = np.fromiter(chain.from_iterable(dominants), dtype=np.intp)
+        columns = np.fromiter(chain.from_iterable(targets), dtype=np.intp)
         widths = np.repeat(self._columns_of_pair, self._rows_of_pair)  # cells of each row
         self._row_starts = np.cumsum(widths) - widths
         first_columns = np.cumsum(self._columns_of_pair) - self._columns_of_pair
@@ -115,12 +119,10 @@ class _Cells:
         self._column_place = np.repeat(np.repeat(first_columns, self._rows_of_pair), widths) + within_row
         self.row = np.repeat(rows, widths)  # (cells,), of the counts
         self.column = columns[self._column_place]  # (cells,)
-        self.pair = np.repeat(np.arange(len(sides)), self._rows_of_pair * self._columns_of_pair)  # (cells,)
+        self.pair = np.repeat(np.arange(len(dominants)), self._rows_of_pair * self._columns_of_pair)  # (cells,)
 
     def mean_best(self, values: Floats) -> list[float]:
         """For each pair: the mean over its rows of the best value, and the same over its columns, added."""
-        if not len(values):
-            return []
         of_rows = np.maximum.reduceat(values, self._row_starts)
         of_columns = np.full(int(self._columns_of_pair.sum()), -np.inf, dtype=values.dtype)
         np.maximum.at(of_columns, self._column_place, values)
@@ -137,26 +139,48 @@ def learn(pairs: Iterable[SentencePair]) -> Lexicon | None:
     distinct = list(dict.fromkeys(pairs))[:MAX_SENTENCES]
     if len(distinct) < MIN_SENTENCES:
         return None
-    sides = [[words(text) for text in texts] for texts in zip(*distinct, strict=True)]
-    vocabularies = [_vocabulary(side) for side in sides]
-    if not all(vocabularies):
-        return None
-    together = np.zeros([len(vocabulary) for vocabulary in vocabularies], dtype=np.float32)
-    alone = [np.zeros(len(vocabulary), dtype=np.float32) for vocabulary in vocabularies]
-    for sentence in zip(*sides, strict=True):
-        rows, columns = map(_places, sentence, vocabularies)
-        together[np.ix_(rows, columns)] += 1  # no word stands twice in a set of words
-        alone[0][rows] += 1
-        alone[1][columns] += 1
-    lexicon = Lexicon(frozenset(distinct), vocabularies[0], vocabularies[1], together, alone[0], alone[1])
-    return _scaled(lexicon, distinct)
+    dominants, targets = (_side(texts) for texts in zip(*distinct, strict=True))
+    together = np.zeros((len(dominants.vocabulary), len(targets.vocabulary)), dtype=np.float32)
+    for rows, columns in zip(dominants.places, targets.places, strict=True):
+        if rows and columns:
+            together[np.array(rows)[:, None], columns] += 1  # no word stands twice in a set of words
+    lexicon = Lexicon(
+        frozenset(distinct), dominants.vocabulary, targets.vocabulary, together, dominants.counts(), targets.counts()
+    )
+    return _scaled(lexicon, distinct, dominants, targets)
 
 
-def _scaled(lexicon: Lexicon, pairs: Sequence[SentencePair]) -> Lexicon | None:
+@dataclass(frozen=True)
+class _Side:
+    """The sentences of one side by the words of their vocabulary."""
+
+    vocabulary: dict[str, int]  # word -> its place
+    places: Sequence[Places]  # of the words of each sentence
+
+    def counts(self) -> Floats:
+        """How many sentences hold each word."""
+        everywhere = np.fromiter(chain.from_iterable(self.places), dtype=np.intp)
+        return np.bincount(everywhere, minlength=len(self.vocabulary)).astype(np.float32)
+
+
+@lru_cache(maxsize=1)  # the dominant sentences are mostly those of the language before
+def _side(texts: tuple[str, ...]) -> _Side:
+    sentences = list(map(words, texts))
+    vocabulary = _vocabulary(sentences)
+    return _Side(vocabulary, [_places(sentence, vocabulary) for sentence in sentences])
+
+
+def _scaled(lexicon: Lexicon, pairs: Sequence[SentencePair], dominants: _Side, targets: _Side) -> Lexicon | None:
     """The lexicon with what its scores are, measured on at most 2,000 of its own pairs and as many random ones."""
-    sample = pairs[:: max(1, len(pairs) // 2000)]
-    shifted = [(a, sample[(place + len(sample) // 3) % len(sample)][1]) for place, (a, _) in enumerate(sample)]
-    own, random = ([score for score in lexicon.scores(some) if score is not None] for some in (sample, shifted))
+    sample = range(0, len(pairs), max(1, len(pairs) // 2000))
+    moved = [sample[(place + len(sample) // 3) % len(sample)] for place in range(len(sample))]
+
+    def scores(of: Sequence[int]) -> list[Score]:
+        rows, columns = [dominants.places[number] for number in sample], [targets.places[number] for number in of]
+        learned = [(pairs[a][0], pairs[b][1]) in lexicon.learned for a, b in zip(sample, of, strict=True)]
+        return [score for score in lexicon.scores_of_places(rows, columns, learned) if score is not None]
+
+    own, random = scores(sample), scores(moved)
     if min(len(own), len(random)) < MIN_SENTENCES // 2:
         return None
     (usual, deviation), (chance, other) = _line(own), _line(random)
@@ -181,10 +205,6 @@ def _vocabulary(side: Sequence[frozenset[str]]) -> dict[str, int]:
     return {word: place for place, word in enumerate(telling[:VOCABULARY])}
 
 
-def _known(text: str, vocabulary: dict[str, int]) -> list[int]:
-    return _places(words(text), vocabulary)
-
-
-def _places(sentence: frozenset[str], vocabulary: dict[str, int]) -> list[int]:
+def _places(sentence: Collection[str], vocabulary: dict[str, int]) -> Places:
     """The places in a vocabulary of those of the words that are in it, in ascending order."""
-    return sorted(map(vocabulary.__getitem__, vocabulary.keys() & sentence))
+    return sorted([vocabulary[word] for word in sentence if word in vocabulary])
