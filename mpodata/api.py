@@ -8,11 +8,12 @@ or `mpotrain.__all__` is neither removed nor given another meaning; new ones may
 from collections.abc import Iterable
 from pathlib import Path
 
+from mpodata.about import cache_folder
 from mpodata.pipeline.build import build as build_version
 from mpodata.pipeline.plan import Plan
 from mpodata.pipeline.plan import plan as plan_build
 from mpodata.recipe import Recipe, read_recipe
-from mpodata.runtime.journal import Journal, cache_folder
+from mpodata.runtime.journal import Journal
 from mpodata.versions.diff import VersionDiff, compare
 from mpodata.versions.load import LoadedVersion, load
 from mpodata.versions.publish import publish

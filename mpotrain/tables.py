@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import pyarrow.parquet as pq
 
+from mpodata.about import cache_folder
 from mpodata.audit.preferences import Entry, preferences
 from mpodata.errors import DataError, UnknownName
 from mpodata.languages.identification import UNDETERMINED
@@ -29,7 +30,6 @@ from mpodata.readers.formats import FORMATS
 from mpodata.readers.upstream import Upstream
 from mpodata.records import COUNTERWEIGHT, FIELDS, Dropped, Pair, Side, content_id
 from mpodata.runtime.files import file_inside
-from mpodata.runtime.journal import cache_folder
 from mpodata.versions.load import EVERY_SPLIT, LoadedVersion, load
 from mpodata.versions.manifest import BuildFacts, read_manifest
 from mpodata.versions.reference import is_version_folder

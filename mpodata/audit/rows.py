@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from mpodata.audit.preferences import Entry
 from mpodata.audit.record import Finding
 from mpodata.languages import languages
-from mpodata.quality import faults, measure
+from mpodata.quality import faults
 from mpodata.quality.checks import row_evidence
-from mpodata.quality.measures import ends_sentences, identify_ahead, size, terminated
+from mpodata.quality.measures import ends_sentences, languages_of_fields, measured, size, terminated
 from mpodata.quality.thresholds import thresholds
 from mpodata.records import FIELDS, Pair, Quality, Side
 
@@ -28,14 +28,19 @@ def check_entries(
     entries: Sequence[Entry], among: Collection[str], translated: Mapping[str, Sequence[str]]
 ) -> list[RowChecks]:  # fmt: skip
     """The quality checks of each row. `translated`: language -> the fields that are compared with the dominant side."""
-    identify_ahead([entry.dominant or entry.side for entry in entries], [entry.side for entry in entries])
-    return [_checked(entry, among, translated.get(entry.side.language, FIELDS)) for entry in entries]
+    spoken = languages_of_fields(
+        [entry.dominant or entry.side for entry in entries], [entry.side for entry in entries], among
+    )
+    return [
+        _checked(entry, languages_of_entry, translated.get(entry.side.language, FIELDS))
+        for entry, languages_of_entry in zip(entries, spoken, strict=True)
+    ]
 
 
-def _checked(entry: Entry, among: Collection[str], translated: Sequence[str]) -> RowChecks:
+def _checked(entry: Entry, languages_of_entry: Sequence[str], translated: Sequence[str]) -> RowChecks:
     dominant = entry.dominant
     compared = tuple(translated) if dominant is not None else ()
-    quality = measure(dominant or entry.side, entry.side, among)
+    quality = measured(dominant or entry.side, entry.side, languages_of_entry)
     pair = Pair("", dominant or Side(entry.side.language, "", "", ""), entry.side, quality=quality)
     findings = [
         Finding(fault.reason, fault.field)

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mpodata.about import cache_folder
 from mpodata.errors import ConfigError, RemoteError
 from mpodata.pipeline.build import MakeRunner, build
 from mpodata.pipeline.existing import unanswered
 from mpodata.recipe import REFUSAL_PROMPT, Recipe, read_recipe
 from mpodata.runtime.flags import language_code, language_codes_or_none, listed, number, parts, whole
-from mpodata.runtime.journal import Journal, cache_folder
+from mpodata.runtime.journal import Journal
 from mpodata.runtime.processes import usual_workers
 from mpodata.runtime.progress import Bars
 from mpodata.runtime.remote import STOP

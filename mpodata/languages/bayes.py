@@ -10,12 +10,14 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Self
+from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mpodata.languages.byte_walk import Automaton, Visits
+from mpodata.languages.unpacked import unpacked
 
 
 @dataclass(frozen=True)
@@ -49,23 +51,9 @@ class Model:
     """py3langid's tables."""
 
     automaton: Automaton
-    weights: NDArray[np.float16]  # (n-grams, labels)
+    weights: NDArray[np.float16]  # (labels, n-grams)
     priors: NDArray[np.float32]  # (labels,)
     labels: Sequence[str]  # a label may stand there twice: a language in two scripts
-
-    @classmethod
-    def shipped(cls) -> Self:
-        """The one that comes with py3langid."""
-        from py3langid.langid import MODEL_DIR, MODEL_FILE
-        from py3langid.modelio import load_model
-
-        weights, priors, labels, next_state, rows, features = load_model(MODEL_DIR / MODEL_FILE)
-        automaton = Automaton(
-            np.asarray(next_state).astype(np.int32),
-            np.asarray(rows).astype(np.int32) << 8,
-            np.array(features, dtype=np.int32),
-        )
-        return cls(automaton, weights, priors, labels)
 
     def classes(self, labels: Collection[str]) -> Classes:
         """The columns of those labels that the model has."""
@@ -73,14 +61,31 @@ class Model:
         own = [self.labels[column] for column in columns]
         aliases = [(own.index(label), place) for place, label in enumerate(own) if own.index(label) != place]
         # In C order: n-grams are rows that are taken one by one, in 10 microseconds for 500 instead of 100.
-        weights = np.ascontiguousarray(self.weights.take(columns, axis=1), dtype=np.float32)
+        weights = np.ascontiguousarray(self.weights[columns].T).astype(np.float32)
         return Classes(own, weights, self.priors[columns], aliases)
 
 
 @cache
 def model() -> Model:
-    """The shipped model, unpacked once."""
-    return Model.shipped()
+    """The model that comes with py3langid; to unpack it takes half a second, which is done once on a machine."""
+    arrays = unpacked(f"py3langid-{version('py3langid')}", _shipped)
+    automaton = Automaton(arrays["next_state"], arrays["row_start"], arrays["feature"])
+    return Model(automaton, arrays["weights"], arrays["priors"], arrays["labels"].tolist())
+
+
+def _shipped() -> dict[str, NDArray[Any]]:
+    from py3langid.langid import MODEL_DIR, MODEL_FILE
+    from py3langid.modelio import load_model
+
+    weights, priors, labels, next_state, rows, features = load_model(MODEL_DIR / MODEL_FILE)
+    return {
+        "weights": np.ascontiguousarray(weights.T),
+        "priors": priors,
+        "labels": np.array(labels),
+        "next_state": np.asarray(next_state).astype(np.int32),
+        "row_start": np.asarray(rows).astype(np.int32) << 8,
+        "feature": np.array(features, dtype=np.int32),
+    }
 
 
 def encoded(text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from functools import cache, lru_cache
 from itertools import chain
@@ -24,7 +25,7 @@ RECENT: Final = 4096  # texts whose measures are remembered: several checks of o
 ENTITY: Final = re.compile(r"&(?:#\d{1,6}|#[xX][0-9a-fA-F]{1,5}|[a-zA-Z][a-zA-Z0-9]{1,7});")
 TOKEN_LEFTOVER: Final = re.compile(r"<unk>|<pad>|</?s>|\u2047|\u2581|\ufffd")
 
-_DENSE: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_DENSE: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+")
 _TERMINAL: Final = frozenset(".!?…。！？．｡؟۔।॥៖។။።:：;；~")
 _CLOSING: Final = "\"'”’»›」』）)]】》*_`~♪ \u200e\u200f\u202c\u2069"
 
@@ -34,21 +35,26 @@ def measure(dominant: Side, target: Side, among: Collection[str]) -> Quality:
     return measure_many([dominant], [target], among)[0]
 
 
-def identify_ahead(dominants: Sequence[Side], targets: Sequence[Side]) -> None:
-    """Identify the languages of many rows at once, which is faster; what is found is remembered for `measure`."""
-    pairs = list(zip(dominants, targets, strict=True))
-    identify([_translated_part(*pair, name) for pair in pairs for name in FIELDS], known_languages())
-
-
 def measure_many(dominants: Sequence[Side], targets: Sequence[Side], among: Collection[str]) -> list[Quality]:
     """One Quality per pair of sides, in order."""
-    return [_measure(dominant, target, frozenset(among)) for dominant, target in zip(dominants, targets, strict=True)]
+    spoken = languages_of_fields(dominants, targets, among)
+    return [measured(*pair) for pair in zip(dominants, targets, spoken, strict=True)]
 
 
-def _measure(dominant: Side, target: Side, among: frozenset[str]) -> Quality:
-    prompt, chosen, rejected = (
-        spoken(_translated_part(dominant, target, name), target.language, among) for name in FIELDS
+def languages_of_fields(
+    dominants: Sequence[Side], targets: Sequence[Side], among: Collection[str]
+) -> list[Sequence[str]]:  # fmt: skip
+    """The languages that prompt, chosen and rejected of each target side are in; many at once are identified faster."""
+    pairs = list(zip(dominants, targets, strict=True))
+    codes = spoken(
+        [(_translated_part(*pair, name), pair[1].language) for pair in pairs for name in FIELDS], frozenset(among)
     )
+    return [codes[start : start + len(FIELDS)] for start in range(0, len(codes), len(FIELDS))]
+
+
+def measured(dominant: Side, target: Side, languages: Sequence[str]) -> Quality:
+    """What is measured of a target side whose fields are in `languages`."""
+    prompt, chosen, rejected = languages
     return Quality(
         prompt_language=prompt,
         chosen_language=chosen,
@@ -70,17 +76,25 @@ NEIGHBOURS: Final = frozenset({"id", "ms"})  # so alike that sentences of one ar
 SURE_OF_NEIGHBOUR: Final = 0.9  # (Indonesian for Malay on NTREX: 1 in 100 with a belief of .75 to .87)
 
 
-def spoken(text: str, expected: str, among: frozenset[str]) -> str:
-    """The language of `text`, all known languages competing; `expected` and its fellows win where that is unsure.
+def spoken(texts: Sequence[tuple[str, str]], among: frozenset[str]) -> list[str]:
+    """The language of each (text, expected language), all known languages competing.
 
-    Among all languages a short Italian sentence is sometimes called Portuguese; among those of the dataset a Hindi
-    answer is called Bengali. So a language outside the dataset needs a belief of at least `SURE`.
+    Where that is unsure, `expected` and its fellows win: among all languages a short Italian sentence is sometimes
+    called Portuguese; among those of the dataset a Hindi answer is called Bengali. So a language outside the dataset
+    needs a belief of at least `SURE`.
     """
-    ((code, belief),) = identify([text], known_languages())
-    sure = SURE_OF_NEIGHBOUR if {code, expected} <= NEIGHBOURS else SURE
-    if code in among or code in (expected, UNDETERMINED) or belief >= sure:
-        return code
-    return identify([text], among | {expected})[0][0]
+    verdicts = identify([text for text, _ in texts], known_languages())
+    codes = [code for code, _ in verdicts]
+    unsure: defaultdict[str, list[int]] = defaultdict(list)  # expected language -> places
+    for place, ((_, expected), (code, belief)) in enumerate(zip(texts, verdicts, strict=True)):
+        sure = SURE_OF_NEIGHBOUR if {code, expected} <= NEIGHBOURS else SURE
+        if code not in among and code not in (expected, UNDETERMINED) and belief < sure:
+            unsure[expected].append(place)
+    for expected, places in unsure.items():
+        among_fellows = identify([texts[place][0] for place in places], among | {expected})
+        for place, (code, _) in zip(places, among_fellows, strict=True):
+            codes[place] = code
+    return codes
 
 
 def length_ratio(dominant: str, target: str) -> float | None:
@@ -112,7 +126,8 @@ def character_class(belongs: Callable[[str], object]) -> re.Pattern[str]:
 def repetition(text: str) -> float:
     """The share of a text's character runs that it has had before, 0 (all new) to 1 (the same for ever)."""
     text = " ".join(text.split())
-    shortest, longest = DENSE_GRAM if len(_DENSE.findall(text)) * 2 > len(text) else GRAM
+    dense = 0 if text.isascii() else sum(map(len, _DENSE.findall(text)))
+    shortest, longest = DENSE_GRAM if dense * 2 > len(text) else GRAM
     length = min(max(len(text) // GRAM_SHARE, shortest), longest)
     total = len(text) - length + 1
     if total <= 0:

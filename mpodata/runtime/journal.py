@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from mpodata.about import cache_folder
 from mpodata.errors import MpoError
 
 LOG: Final = logging.getLogger(__name__)
@@ -29,11 +30,6 @@ FIRST_BLOCK = 16  # inputs computed at once before it is known how long one take
 LEAST_BLOCK = 8  # and however long they take: batches of fewer waste a device
 BLOCK_SECONDS = 60.0  # of work between two records: what a forced stop loses
 LOOKUP_KEYS = 500  # keys per SELECT, below SQLite's limit on variables
-
-
-def cache_folder() -> Path:
-    """Where journals, converted models and downloads are kept: `$MPODATA_CACHE`, else `~/.cache/mpodata`."""
-    return Path(os.environ.get("MPODATA_CACHE") or Path.home() / ".cache" / "mpodata")
 
 
 def result_key(task: str, spec: Mapping[str, Any], value: Any) -> bytes:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mpodata.about import cache_folder
 from mpodata.errors import ModelError, RemoteError
 from mpodata.registry import require
-from mpodata.runtime.journal import cache_folder
 
 WEIGHTS: Final = "model.bin"  # what CTranslate2 calls them
 TOKENIZER: Final = "tokenizer.json"

@@ -11,12 +11,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from mpodata.about import cache_folder
 from mpodata.engines import ENGINES, Engine, Sampling
 from mpodata.errors import ConfigError
 from mpodata.hub import redact_command
 from mpodata.registry import construct
 from mpodata.runtime.flags import by_part, listed, named, number, parts, places, setting, whole
-from mpodata.runtime.journal import Journal, cache_folder
+from mpodata.runtime.journal import Journal
 from mpodata.runtime.whole_files import check_folder_writable
 from mpotrain.commands import require_training
 from mpotrain.evaluation.benchmarks import BENCHMARKS, DATASET, benchmark_languages

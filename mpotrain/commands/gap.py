@@ -55,7 +55,8 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
         check_writable(args.out)
     from trl import ModelConfig
 
-    from mpodata.runtime.journal import Journal, cache_folder
+    from mpodata.about import cache_folder
+    from mpodata.runtime.journal import Journal
     from mpodata.runtime.progress import Bars
     from mpotrain.config import DataConfig
     from mpotrain.data import tokenise

@@ -61,7 +61,8 @@ def perform(args: argparse.Namespace) -> dict[str, Any]:
         check_writable(written)
     from trl import ModelConfig
 
-    from mpodata.runtime.journal import Journal, cache_folder
+    from mpodata.about import cache_folder
+    from mpodata.runtime.journal import Journal
     from mpotrain.evaluation.appended import answered_prompts, appended_rows
     from mpotrain.evaluation.held_out import response_states
     from mpotrain.evaluation.report.states_page import write_states_page

@@ -4,10 +4,10 @@ import hashlib
 import shutil
 from pathlib import Path
 
+from mpodata.about import cache_folder
 from mpodata.engines.checkpoints import load_pretrained
 from mpodata.errors import ModelError
 from mpodata.registry import require
-from mpodata.runtime.journal import cache_folder
 from mpotrain.runs import is_finished, read_run
 
 ADAPTER = "adapter_config.json"

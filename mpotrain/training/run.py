@@ -25,13 +25,14 @@ from transformers import TrainerCallback
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_utils import set_seed
 
+from mpodata.about import cache_folder
 from mpodata.engines.checkpoints import EMBEDDED, identity
 from mpodata.engines.templates import template_hash
 from mpodata.errors import ConfigError, DataError, MpoError, RemoteError, UnknownName
 from mpodata.records import Pair
 from mpodata.registry import check_installed
 from mpodata.runtime.cores import SLOW_BFLOAT16, multiplies_bfloat16
-from mpodata.runtime.journal import Journal, cache_folder
+from mpodata.runtime.journal import Journal
 from mpodata.runtime.progress import Progress
 from mpodata.versions.load import LoadedVersion
 from mpotrain.config import DataConfig, MPOConfig, RunConfig, language_list, weights

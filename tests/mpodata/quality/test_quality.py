@@ -138,8 +138,8 @@ def test_measures_by_hand() -> None:
 
 def test_a_language_outside_the_dataset_is_believed_when_sure() -> None:
     hindi = "मुझे खेद है, मैं इसमें आपकी मदद नहीं कर सकता, कृपया किसी और से पूछें।"
-    assert spoken(hindi, "bn", frozenset({"en", "bn"})) == "hi"
-    assert spoken("Ciao, va bene", "it", frozenset({"en", "it"})) == "it"
+    assert spoken([(hindi, "bn")], frozenset({"en", "bn"})) == ["hi"]
+    assert spoken([("Ciao, va bene", "it")], frozenset({"en", "it"})) == ["it"]
 
 
 def test_an_indonesian_sentence_is_not_taken_for_malay_unless_it_surely_is() -> None:
@@ -148,9 +148,9 @@ def test_an_indonesian_sentence_is_not_taken_for_malay_unless_it_surely_is() -> 
     ((code, belief),) = identify([both], known_languages())
     assert code == "ms"
     assert belief >= SURE
-    assert spoken(both, "id", among) == "id"
+    assert spoken([(both, "id")], among) == ["id"]
     malay = "Saya tidak boleh membantu anda dengan permintaan ini kerana ia boleh mencederakan orang lain."
-    assert spoken(malay, "id", among) == "ms"
+    assert spoken([(malay, "id")], among) == ["ms"]
 
 
 def test_names_sound_alike_in_every_script() -> None:

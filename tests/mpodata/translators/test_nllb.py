@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mpodata.about import cache_folder
 from mpodata.errors import ConfigError, ModelError
 from mpodata.records import Dropped, Side
 from mpodata.runtime import cores as cores_module
 from mpodata.runtime.cores import cores
-from mpodata.runtime.journal import cache_folder
 from mpodata.translators import batches as batching
 from mpodata.translators.batches import batches, rows_of
 from mpodata.translators.conversion import converted, find

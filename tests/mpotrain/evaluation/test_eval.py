@@ -15,10 +15,11 @@ import requests
 import torch
 from safetensors.torch import load_file, save_file
 
+from mpodata.about import cache_folder
 from mpodata.engines import Answer, Sampling
 from mpodata.engines.checkpoints import EMBEDDED
 from mpodata.errors import RemoteError
-from mpodata.runtime.journal import Journal, cache_folder
+from mpodata.runtime.journal import Journal
 from mpotrain.cli import main
 from mpotrain.evaluation import responses
 from mpotrain.evaluation.benchmarks import Prompt
