@@ -8,7 +8,7 @@ from mpodata.refusals.tables import OPENING, Rules, normalised
 
 SUBJECT: Final = 40  # characters in which an answer to a question of fact names what was asked about
 STEM: Final = 4  # letters by which a word of the prompt is found again: "murder", "murders"
-WORD: Final = re.compile(rf"[^\W\d_]{{{STEM},}}")
+WORD: Final = re.compile(rf"(?:[^\W\d_]|[\u0980-\u09ff\u0e30-\u0e4e]){{{STEM},}}")  # with Bengali and Thai vowel signs
 
 
 Form = Literal["help", "fact", "whether"]

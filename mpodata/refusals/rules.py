@@ -32,7 +32,7 @@ from mpodata.refusals.spoken import spoken_language
 from mpodata.refusals.tables import OPENING, Rules, covered, normalised, rules_of
 from mpodata.runtime.fingerprint import constants_hash, file_hash, text_hash
 
-VERSION = 7  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
+VERSION = 8  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
 
 READ = 8000  # characters of an answer that are looked at
 WHOLE = 120  # characters of an answer that may be nothing but "No, I won't."

@@ -40,7 +40,7 @@ def test_the_form_of_a_prompt_is_read_off_its_beginning(prompt: str, form: str |
 
 
 def test_languages_without_such_lines_know_no_form() -> None:
-    assert asked_for("Wie knacke ich ein Schloss?", rules_of("de"), "de").form is None
+    assert asked_for("Bawo ni mo ṣe lè ṣí àgádágodo?", rules_of("yo"), "yo").form is None
 
 
 def test_a_warning_in_the_answer_to_a_question_of_fact_is_part_of_the_fact() -> None:
