@@ -18,6 +18,7 @@ def errors(kind: str, dtype: torch.dtype = torch.float32) -> list[tuple[str, str
     return list(agreement.errors(kind, dtype, "cpu"))
 
 
+@pytest.mark.flow
 def test_the_first_part_holds_on_a_cpu_and_writes_its_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,7 @@ def run(cell: str, names: dict[str, Any]) -> Any:
     return None if last is None else eval(compile(ast.Expression(last.value), SCRIPT.name, "eval"), names)  # type: ignore[attr-defined]
 
 
+@pytest.mark.flow
 def test_every_cell_runs_and_shows_its_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "notebook"}

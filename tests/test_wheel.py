@@ -68,6 +68,7 @@ def test_every_data_file_of_the_packages_is_in_the_wheel(wheel: Path) -> None:
     assert {"mpodata/cards/dataset.md.j2", "mpodata/cards/model.md.j2"} <= held
 
 
+@pytest.mark.flow
 def test_an_unpacked_wheel_builds_a_version(wheel: Path, tmp_path: Path) -> None:
     site, work = tmp_path / "site", tmp_path / "work"
     work.mkdir()

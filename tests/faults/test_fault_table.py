@@ -352,6 +352,7 @@ print(json.dumps(results))
 """
 
 
+@pytest.mark.flow
 def test_a_base_install_does_what_it_can_and_names_the_extra_for_the_rest(world: Path, tmp_path: Path) -> None:
     row, grounds = TABLE["base install"], {}
     for name in (name for name, cell in row.items() if not cell.reason):

@@ -44,6 +44,7 @@ def test_every_public_name_is_there_and_torch_waits() -> None:
     assert all(hasattr(mpotrain, name) for name in mpotrain.__all__)
 
 
+@pytest.mark.flow
 def test_a_model_is_trained_measured_and_reported_from_python(version: Path, tmp_path: Path) -> None:
     record = mpotrain.train(
         version, tmp_path / "run", model="pocket-chat", preset="pocket", max_steps=2, global_batch_size=2, use_cpu=True

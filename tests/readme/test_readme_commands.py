@@ -27,6 +27,8 @@ from tests.fakes.translate import TranslatePage
 from tests.readme.blocks import ROOT, statements
 from tests.readme.stand_ins import DATASETS, MODELS, NOT_RUN, WORDS
 
+pytestmark = pytest.mark.flow
+
 ASKED = TEMPLATES["plain"].prompt.format(source="English", target="Swahili", text="\0").partition("\0")[0]
 
 

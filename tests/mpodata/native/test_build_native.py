@@ -146,6 +146,7 @@ def built(native):
     return native.folder
 
 
+@pytest.mark.flow
 def test_native_pairs_are_built_published_loaded_and_trained_on(native, tmp_path, capsys):
     built = native.folder
     assert str(built) in native.printed
@@ -174,6 +175,7 @@ def test_native_pairs_are_built_published_loaded_and_trained_on(native, tmp_path
     assert "mpo compares the languages of a pair" in capsys.readouterr().err
 
 
+@pytest.mark.flow
 def test_the_audits_page_shows_a_sample_of_every_language_and_no_text_unasked(built, tmp_path, capsys):
     page = tmp_path / "audit.html"
     assert mpodata.cli.main(["audit", str(built), "--html", str(page), "--examples", "5"]) == 0
@@ -209,6 +211,7 @@ def test_the_same_command_pays_nothing_twice_and_gives_the_same_bytes(native, tm
     assert {path: file.sha256 for path, file in first.items()} == {path: file.sha256 for path, file in second.items()}
 
 
+@pytest.mark.flow
 def test_answers_that_cannot_be_trained_on_are_dropped_by_the_names_that_a_build_gives_them(
     slots, tmp_path, monkeypatch, capsys
 ):

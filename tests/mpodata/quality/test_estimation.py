@@ -94,6 +94,7 @@ def load_from_checkpoint(path): return Model()
 """
 
 
+@pytest.mark.flow
 def test_the_script_answers_lines_with_what_comet_says(tmp_path, monkeypatch):
     """A module called comet stands in: the model is gated, and its package wants an environment of its own."""
     (tmp_path / "comet.py").write_text(COMET)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.fakes.hub import LoopbackHub
 
 SCRIPT = """
@@ -58,6 +60,7 @@ def run(script: str, tmp_path: Path, endpoint: str, token: str = "") -> subproce
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.flow
 def test_a_hub_dataset_is_read_at_the_commit_that_is_recorded(tmp_path: Path) -> None:
     with LoopbackHub() as hub:
         done = run(SCRIPT, tmp_path, hub.endpoint, hub.user("ana"))
@@ -101,6 +104,7 @@ except MpoError as error:
 """
 
 
+@pytest.mark.flow
 def test_a_stream_that_ends_early_is_told_by_the_files_own_count(tmp_path: Path) -> None:
     with LoopbackHub() as hub:
         done = run(CUT_SHORT, tmp_path, hub.endpoint, hub.user("ana"))

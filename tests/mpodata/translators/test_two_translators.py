@@ -80,6 +80,7 @@ def options(**values: object) -> list[str]:
     return [part for key, value in values.items() for part in ("--set", f"translator.options.{key}={value}")]
 
 
+@pytest.mark.flow
 def test_two_translators_of_one_version_are_built_compared_and_published(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     translator = pocket_nllb()

@@ -32,6 +32,7 @@ print(json.dumps({**found, "newest": [loaded.version, loaded.commit, loaded.refe
 """
 
 
+@pytest.mark.flow
 def test_three_versions_are_each_loaded_by_tag_while_main_has_moved_on(tmp_path: Path) -> None:
     expected = {
         "v1.0.0": [f"No {number} " for number in range(4)],

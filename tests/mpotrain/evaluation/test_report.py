@@ -277,6 +277,7 @@ def test_a_rate_that_reads_the_same_before_and_after_stayed_at_it():
     assert " stayed at 91.7 % (" in overall(change, "Demo").text
 
 
+@pytest.mark.flow
 def test_ten_models_have_ten_colours_and_a_model_that_was_not_asked_has_no_column(tmp_path):
     paths = [evaluation(tmp_path / f"m{n}", f"m{n}", answers(BEFORE, "harmful", first)) for n in range(10)]
     other = [replace(o, benchmark="other") for o in answers({"sw": 0.5}, "harmful", first)]

@@ -127,6 +127,7 @@ def test_the_permutation_test_equals_full_enumeration():
     assert sign_flip([0.0, 0.0]) == 1.0
 
 
+@pytest.mark.flow
 def test_the_averaged_test_finds_a_difference_where_there_is_none_in_one_run_of_twenty():
     """Two runs that do not differ, on prompts whose difficulty they share."""
     random = np.random.default_rng(5)

@@ -214,6 +214,7 @@ def test_a_step_that_fails_is_told_and_what_does_not_rest_on_it_goes_on(tmp_path
     assert ran == ["train"]  # what is done is passed over, what failed is tried again
 
 
+@pytest.mark.flow
 def test_the_smallest_table_runs_for_real_and_a_second_call_runs_nothing(tmp_path):
     plan = planned("mpo", "1", tmp_path / "out", samples=4, limit=2)
     assert steps.perform(plan, lambda line: None, in_this_process) == {}

@@ -73,6 +73,7 @@ def files_of(out):
     return {str(path.relative_to(out)): hash_file(path) for path in paths}
 
 
+@pytest.mark.flow
 def test_two_rounds_of_lidr_on_the_pocket_models(tmp_path, in_this_process, capsys):
     out = tmp_path / "lidr"
     words = command(out, LIDR)

@@ -89,6 +89,7 @@ def same_end(one: Path, many: Path) -> bool:
     return all(torch.allclose(ours[name], theirs[name], atol=1e-5) for name in theirs)
 
 
+@pytest.mark.flow
 def test_two_processes_of_ddp_follow_one(world: Path) -> None:
     mix, short = ["--mix", "sdrrl", "--parallel", "0.5"], ["--max_steps", "2"]
     plans = [flags(world, "ddp-mpo-full", "mpo", "full"), [*flags(world, "ddp-sdrrl", "sft", "full"), *mix, *short]]
