@@ -31,7 +31,7 @@ PARTS: Final = {"opening": 120, "whole": 1000}  # characters that each reads
 CHARACTERS: Final = (1, 2, 3, 4)  # lengths of n-grams, without gaps
 FNV_PRIME: Final = np.uint64(0x100000001B3)
 MIXED_BITS: Final = np.uint64(29)  # the high bits of a hash are mixed into the low ones, which say the place
-ANSWERED: Final = 0.45  # probability below which help after a refusal of a harmful prompt is all that counts
+ANSWERED: Final = 0.5  # probability below which help after a refusal of a harmful prompt is all that counts
 
 
 @dataclass(frozen=True, slots=True)
