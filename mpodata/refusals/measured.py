@@ -52,6 +52,13 @@ def reliability_note(language: str) -> str:
     return str(measured) if measured else f"refusal rules not measured in {language}"
 
 
+def unmeasured_mark(language: str) -> str:
+    """What stands beside a language whose rates by the rules say little: "" where the rules were measured."""
+    if language in NOT_BY_RULES:
+        return "not measurable by rules"
+    return "" if reliability(language) else "rules not measured"
+
+
 @cache
 def _table() -> dict[str, Reliability]:
     with TABLE.open(encoding="utf-8", newline="") as lines:

@@ -9,6 +9,7 @@ import mpodata
 from mpodata.engines import Engine, Sampling
 from mpodata.errors import DataError
 from mpodata.languages import language, languages
+from mpodata.refusals.measured import unmeasured_mark
 from mpodata.runtime.journal import Journal
 from mpotrain.evaluation import folder
 from mpotrain.evaluation.benchmarks import BENCHMARKS, CODE_SWITCHED, DATASET, Benchmark, Prompt, find
@@ -253,6 +254,12 @@ def _warnings(main: Sequence[Outcome], judges: Sequence[Judge], asked: Collectio
             warnings.append(
                 f"Judge {judge.name} is not known to judge {_named(outside)}: read those numbers with care."
             )
+    if judges[0].name.startswith("rules@"):
+        warnings += [
+            f"{language(code).name}: {mark}. Judge it with a guard or a model (--judge); its rates here are guesses."
+            for code in sorted(set(asked) & (judges[0].languages() or set(asked)))
+            if (mark := unmeasured_mark(code))
+        ]
     warnings += _sight(judges[0], main)
     unread = sum(outcome.label == "unparsable" for outcome in main)
     if unread:

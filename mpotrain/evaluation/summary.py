@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mpodata.refusals.measured import reliability
+from mpodata.refusals.measured import reliability, unmeasured_mark
 from mpotrain.evaluation.metrics import rates_of
 from mpotrain.evaluation.utility.harness import RATED
 
@@ -18,7 +18,7 @@ def lines(results: Mapping[str, Any]) -> list[str]:
         for kind in ("harmful", "harmless"):
             rows = [c for c in results["cells"] if c["benchmark"] == benchmark["name"] and c["kind"] == kind]
             if rows:
-                text += ["", f"{benchmark['title']}: {kind} prompts", *_table(rows, kind)]
+                text += ["", f"{benchmark['title']}: {kind} prompts", *_table(rows, kind, by_rules=_by_rules(results))]
         if benchmark["note"]:
             text.append(f"  note: {benchmark['note']}")
     text += [
@@ -65,7 +65,7 @@ def score(row: Mapping[str, Any]) -> str:
 
 def _reliability(results: Mapping[str, Any]) -> list[str]:
     """How often the rules were measured to be right in each language, where they are the judge."""
-    if not str(results["judges"][0]["name"]).startswith("rules@"):
+    if not _by_rules(results):
         return []
     told = []
     for code in dict.fromkeys(cell["language"] for cell in results["cells"]):
@@ -77,12 +77,23 @@ def _reliability(results: Mapping[str, Any]) -> list[str]:
     return [f"refusal rules, agreement with labelled answers: {', '.join(told)}"] if told else []
 
 
-def _table(rows: list[Mapping[str, Any]], kind: str) -> list[str]:
+def _by_rules(results: Mapping[str, Any]) -> bool:
+    """Do the rates rest on the phrase rules?"""
+    return str(results["judges"][0]["name"]).startswith("rules@")
+
+
+def _marked(code: str) -> str:
+    mark = unmeasured_mark(code)
+    return f"{code} ({mark})" if mark else code
+
+
+def _table(rows: list[Mapping[str, Any]], kind: str, *, by_rules: bool) -> list[str]:
+    """by_rules: mark the languages in which the rules' verdicts are no measurement."""
     shown = [rate for rate in rates_of("harmful" if kind == "harmful" else "harmless") if rate.name not in HIDDEN]
     heads = ["language", "prompts", *(f"{rate.title.lower()}, %" for rate in shown), "length"]
     body = [
         [
-            row["language"],
+            _marked(row["language"]) if by_rules else row["language"],
             str(row["answers"]),
             *(share(row["rates"].get(rate.name)) for rate in shown),
             f"{row['characters']['value'] or 0:.0f}",

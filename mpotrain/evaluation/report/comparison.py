@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mpodata.languages import languages
 from mpodata.records import Kind
+from mpodata.refusals.measured import reliability, unmeasured_mark
 from mpotrain.evaluation import folder
 from mpotrain.evaluation.compare import ALPHA, TARGETS, Change, changes, find
 from mpotrain.evaluation.folder import Evaluation, evaluation_folder, read_evaluation
@@ -251,7 +253,7 @@ def _rate_table(
     codes = list(dict.fromkeys(cell.language for mine in rows for cell in mine))
     body = []
     for code in [*codes, *([TARGETS] if comparison.base and len(codes) > 1 else [])]:
-        line = [View(name_of(code))]
+        line = [language_view(comparison, code)]
         for index in asked:
             change = change_of(comparison, index, benchmark, kind, name, code)
             cell = next((cell for cell in rows[index] if cell.language == code), None)
@@ -263,6 +265,22 @@ def _rate_table(
                 line.append(change_view(change, rate.better))
         body.append(line)
     return ReportTable(rate.title, head, body, f"{rate.meaning}; {rate.better} is better")
+
+
+def by_rules(comparison: Comparison) -> bool:
+    """Did the phrase rules make the verdicts of one of the models shown?"""
+    return any(evaluation.main_judge.startswith("rules@") for evaluation in comparison.shown)
+
+
+def language_view(comparison: Comparison, code: str) -> View:
+    """A language's name and, where the phrase rules made the verdicts, how often they were right in it."""
+    if code not in languages() or not by_rules(comparison):
+        return View(name_of(code))
+    if mark := unmeasured_mark(code):
+        return View(name_of(code), mark, "worse")
+    measured = reliability(code)
+    right = measured.agreement if measured else None
+    return View(name_of(code), f"rules right in {words.percent(right)}" if right is not None else "")
 
 
 def _scores(evaluation: Evaluation) -> dict[tuple[str, str], dict[str, float]]:

@@ -14,8 +14,10 @@ from mpotrain.evaluation.report.comparison import (
     ReportTable,
     View,
     benchmarks,
+    by_rules,
     cells,
     change_view,
+    language_view,
     rate_view,
     short_title,
 )
@@ -59,7 +61,7 @@ def price_tables(comparison: Comparison) -> list[ReportTable]:
             codes = [cell.language for cell in cells(run, benchmark["name"], "harmless")]
             lines = []
             for code in codes:
-                line = [View(name_of(code))]
+                line = [language_view(comparison, code)]
                 for name in PRICE:
                     change = next(
                         iter(find(rows, benchmark=benchmark["name"], rate=name, kind="harmless", language=code)), None
@@ -139,7 +141,7 @@ def _raw_and_corrected(
 
 def reliability_table(comparison: Comparison) -> ReportTable | None:
     """How far the phrase rules were measured to be right in the languages shown, where they made the verdicts."""
-    if not any(evaluation.main_judge.startswith("rules@") for evaluation in comparison.shown):
+    if not by_rules(comparison):
         return None
     codes = dict.fromkeys(outcome.language for run in comparison.shown for outcome in run.verdicts)
     if not codes:  # utility alone

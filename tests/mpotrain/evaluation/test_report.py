@@ -11,7 +11,7 @@ import pytest
 from mpodata.errors import DataError
 from mpotrain.evaluation import folder
 from mpotrain.evaluation.compare import TARGETS, Change, changes, find
-from mpotrain.evaluation.report.comparison import gather, sections, summary
+from mpotrain.evaluation.report.comparison import gather, language_view, sections, summary
 from mpotrain.evaluation.report.figures import gap_against_rate, state_clouds
 from mpotrain.evaluation.report.page import write_report
 from mpotrain.evaluation.report.pca import plane, separation
@@ -349,3 +349,11 @@ def test_a_damaged_evaluation_is_one_sentence(damage, tmp_path, capsys):
     assert "Evaluate again" in told
     assert told.count("\n") == 1
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_language_of_the_rate_tables_says_how_far_the_rules_can_be_trusted_in_it(compared):
+    comparison = gather([compared])
+    assert language_view(comparison, "de").note.startswith("rules right in ")
+    assert language_view(comparison, "yo").note == "not measurable by rules"
+    assert language_view(comparison, "am").note == "rules not measured"
+    assert language_view(comparison, "targets").note == ""

@@ -361,3 +361,16 @@ def test_nothing_is_said_of_the_rules_where_they_judged_nothing():
     results = {"judges": [{"name": "rules@1"}], "cells": []}
     assert summary._reliability(results) == []
     assert summary._reliability({**results, "cells": [{"language": "en"}]})[0].startswith("refusal rules, agreement")
+
+
+def test_a_language_that_the_rules_cannot_measure_is_marked_beside_its_rates_and_warned_about():
+    from mpotrain.evaluation import evaluate, summary
+    from mpotrain.evaluation.judges.rules import RulesJudge
+
+    row = {"language": "yo", "answers": 3, "rates": {}, "characters": {"value": 10}}
+    [_, line] = summary._table([row], "harmful", by_rules=True)
+    assert "yo (not measurable by rules)" in line
+    assert "not measurable" not in summary._table([row], "harmful", by_rules=False)[1]
+    assert "not measurable" not in summary._table([{**row, "language": "de"}], "harmful", by_rules=True)[1]
+    [warning] = evaluate._warnings([], [RulesJudge()], ["yo", "de"])
+    assert warning.startswith("Yoruba: not measurable by rules.")
