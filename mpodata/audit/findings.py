@@ -7,12 +7,13 @@
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Final
 
-from mpodata.audit.preferences import Entry, Preferences
+from mpodata.audit.preferences import ANSWERS, Entry, Preferences
 from mpodata.audit.record import Audit, Finding
 from mpodata.audit.repeats import Repeats
 from mpodata.audit.rows import RowChecks, check_entries
@@ -21,7 +22,7 @@ from mpodata.languages import languages
 from mpodata.quality.comparison import translated_fields
 from mpodata.quality.lexicon import Lexicon
 from mpodata.records import Dropped
-from mpodata.refusals import Detector, Exchange
+from mpodata.refusals import Detector, Exchange, Verdict
 from mpodata.refusals.measured import reliability_note
 from mpodata.refusals.rules import RuleDetector
 from mpodata.runtime.processes import Mapper, serial
@@ -53,16 +54,17 @@ def audit(
     lexicons = learn_lexicons(data.entries(), result.comparisons)
     repeats = Repeats()
     translated = {code: translated_fields(result.comparisons, code) for code, _ in result.comparisons}
-    for block in _blocks(data.entries(), result):
-        among = {data.dominant} | {entry.side.language for entry in block} & set(languages())
-        checks = mapper(partial(check_entries, among=frozenset(among), translated=translated), block)
-        about_refusals = _refusal_findings(block, detector, result, mapper) if detector else [[] for _ in block]
-        for entry, row, judged in zip(block, checks, about_refusals, strict=True):
+    started = (
+        _started(block, data.dominant, translated, detector, mapper) for block in _blocks(data.entries(), result)
+    )
+    for block in _one_ahead(started):
+        about_refusals = _refusal_findings(block.entries, block.verdicts, result)
+        for entry, row, judged in zip(block.entries, block.checks, about_refusals, strict=True):
             lexicon = lexicons.get(entry.side.language)
             findings = [
                 *(row.findings if lexicon is None else _with_file_words(entry, row, lexicon)),
                 *judged,
-                *repeats.findings(entry.side),
+                *repeats.findings(entry.side.language, row.fingerprints),
                 *_contaminated(entry, evaluations),
             ]
             result.add(entry, row.quality, findings, examples)
@@ -78,6 +80,39 @@ def _blocks(entries: Iterator[Entry | Dropped], result: Audit) -> Iterator[list[
     while block := list(islice(entries, BLOCK)):
         result.unreadable.update(entry.reason for entry in block if isinstance(entry, Dropped))
         yield [entry for entry in block if isinstance(entry, Entry)]
+
+
+@dataclass(frozen=True)
+class _Started:
+    """Rows whose checks were started, on other processes perhaps."""
+
+    entries: Sequence[Entry]
+    checks: Iterable[RowChecks]
+    verdicts: Mapping[str, Iterable[Verdict]]  # "chosen", "rejected" -> one for each row; empty without a detector
+
+
+def _started(
+    block: Sequence[Entry],
+    dominant: str,
+    translated: Mapping[str, Sequence[str]],
+    detector: Detector | None,
+    mapper: Mapper,
+) -> _Started:
+    among = {dominant} | {entry.side.language for entry in block} & set(languages())
+    checks = mapper(partial(check_entries, among=frozenset(among), translated=translated), block)
+    verdicts = {name: _verdicts(block, name, detector, mapper) for name in ANSWERS} if detector else {}
+    return _Started(block, checks, verdicts)
+
+
+def _one_ahead(blocks: Iterator[_Started]) -> Iterator[_Started]:
+    """Each block once the next one was started: other processes need not wait for this one to count findings."""
+    last = next(blocks, None)
+    for block in blocks:
+        if last is not None:
+            yield last
+        last = block
+    if last is not None:
+        yield last
 
 
 def _with_file_words(entry: Entry, row: RowChecks, lexicon: Lexicon) -> Iterable[Finding]:
@@ -116,19 +151,25 @@ def _is_harmful(entry: Entry) -> bool | None:
     return None if entry.kind is None else entry.kind == "harmful"
 
 
-def _refusal_findings(block: Sequence[Entry], detector: Detector, result: Audit, mapper: Mapper) -> list[list[Finding]]:
+def _verdicts(block: Sequence[Entry], name: str, detector: Detector, mapper: Mapper) -> Iterable[Verdict]:
+    """What a detector says of one answer of each row."""
+    exchanges = [
+        Exchange(entry.side.language, entry.side.prompt, getattr(entry.side, name), _is_harmful(entry))
+        for entry in block
+    ]
+    rules = isinstance(detector, RuleDetector)  # a function of its arguments alone; a model answers here
+    return mapper(detector.verdicts, exchanges) if rules else detector.verdicts(exchanges)
+
+
+def _refusal_findings(
+    block: Sequence[Entry], verdicts: Mapping[str, Iterable[Verdict]], result: Audit
+) -> list[list[Finding]]:  # fmt: skip
     """Does each chosen refuse and each rejected not? Counterweight rows the other way round; of other harmless rows the
     chosen answer must not refuse; rows whose kind is not known are not judged.
     """
     findings: list[list[Finding]] = [[] for _ in block]
-    for name in ("chosen", "rejected"):
-        exchanges = [
-            Exchange(entry.side.language, entry.side.prompt, getattr(entry.side, name), _is_harmful(entry))
-            for entry in block
-        ]
-        rules = isinstance(detector, RuleDetector)  # a function of its arguments alone; a model answers here
-        verdicts = mapper(detector.verdicts, exchanges) if rules else detector.verdicts(exchanges)
-        for entry, verdict, about_row in zip(block, verdicts, findings, strict=True):
+    for name, judged in verdicts.items():
+        for entry, verdict, about_row in zip(block, judged, findings, strict=True):
             if name in entry.absent:
                 continue
             should_refuse = (name == "chosen") != entry.counterweight

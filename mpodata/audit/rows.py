@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mpodata.audit.preferences import Entry
 from mpodata.audit.record import Finding
+from mpodata.audit.repeats import Fingerprints, fingerprints
 from mpodata.languages import languages
 from mpodata.quality import faults
 from mpodata.quality.checks import row_evidence
@@ -22,6 +23,7 @@ class RowChecks:
     quality: Quality
     findings: tuple[Finding, ...]
     evidence: Mapping[str, float]  # compared field -> the evidence that its two sides belong together, in nats
+    fingerprints: Fingerprints
 
 
 def check_entries(
@@ -48,7 +50,8 @@ def _checked(entry: Entry, languages_of_entry: Sequence[str], translated: Sequen
         if fault.field not in entry.absent
     ]
     evidence = row_evidence(pair, thresholds(pair.target.language, pair.dominant.language), compared)
-    return RowChecks(quality, (*dict.fromkeys(findings), *_unterminated(entry.side)), evidence)
+    findings = [*dict.fromkeys(findings), *_unterminated(entry.side)]
+    return RowChecks(quality, tuple(findings), evidence, fingerprints(entry.side))
 
 
 def _unterminated(side: Side) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 SERIAL_ITEMS: Final = 10_000  # items done in this process before a pool is started, which takes seconds
-CHUNK: Final = 32  # items handed to a process at once
+CHUNK: Final = 64  # items handed to a process at once
 MAX_PROCESSES: Final = 4  # by default; beyond this, the parent process is the bottleneck
 
 
