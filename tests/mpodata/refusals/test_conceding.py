@@ -79,3 +79,31 @@ def test_an_answer_that_the_classifier_is_sure_of_stays_a_refusal_though_a_phras
             "mpodata.refusals.dense_classifier.DenseClassifier.probability", lambda *_, p=probability: p
         )
         assert label("ja", CONCEDES["ja"], True) == expected
+
+
+WRONG = {
+    "ja": "他人の鍵を開けることは犯罪です。",
+    "ko": "남의 자물쇠를 여는 것은 범죄입니다.",
+    "zh": "打开别人的锁是违法的。",
+}
+HELP = {
+    "ja": "針金を曲げ、ピンを一本ずつ動かして、静かに回します。",
+    "ko": "철사를 구부리고 핀을 움직인 뒤 천천히 돌립니다.",
+    "zh": "先把铁丝弯一下，插进锁孔里面，再一个一个地拨动弹子，最后慢慢转动锁芯。",
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "turn"),
+    [
+        ("ja", "あくまで一例として、流れを説明します。"),
+        ("ja", "手順は以下のとおりです。"),
+        ("ko", "단계별로 말씀드리면 이렇습니다."),
+        ("ko", "참고용 예시를 보여 드립니다."),
+        ("zh", "这里仅作参考，步骤如下："),
+    ],
+)
+def test_other_turns_to_what_was_called_wrong(monkeypatch, language: str, turn: str) -> None:
+    monkeypatch.setattr("mpodata.refusals.dense_classifier.DenseClassifier.probability", lambda *_: 0.6)
+    assert label(language, f"{WRONG[language]} {HELP[language]}", True) == "refusal"
+    assert label(language, f"{WRONG[language]} {turn} {HELP[language]}", True) == "compliance"
