@@ -19,6 +19,7 @@ A line is `role<TAB>pattern`; a pattern is a lower-case regular expression over 
     offer    the help is only offered: "Would you like ...?"
     agree    "Sure": an answer that opens so is no refusal by hints
     premise  "Teapots are not people", "he is a fictional character": sets the question right, no refusal by hints
+    nature   "thunderstorms are weather", "no person can levitate": warnings beside it are no refusal either
     place    "in Germany": what is illegal there is information, unless the prompt is known to be harmful
     rebuke   "I must point out that the term can be problematic": a partial refusal where help follows
     lecture  words of sentences that warn and moralise, which are no help
@@ -47,8 +48,8 @@ from mpodata.refusals.literals import Phrase
 TABLES = Path(__file__).with_name("phrases")
 ROLES = (
     "refuse", "whole", "wrong", "condemn", "hint", "stance", "plural", "except", "comply", "pivot", "concede", "aside",
-    "redirect", "lacking", "offer", "agree", "premise", "place", "rebuke", "lecture", "denies", "preface", "question",
-    "whether", "negation", "request", "word",
+    "redirect", "lacking", "offer", "agree", "premise", "nature", "place", "rebuke", "lecture", "denies", "preface",
+    "question", "whether", "negation", "request", "word",
 )  # fmt: skip
 
 SPACED = {"latin", "cyrillic", "greek"}  # scripts where a pattern starts at a word's start
@@ -93,6 +94,7 @@ class Rules:
     offer: re.Pattern[str]
     agree: re.Pattern[str]
     premise: re.Pattern[str]
+    nature: re.Pattern[str]
     place: re.Pattern[str]
     rebuke: re.Pattern[str]
     lecture: re.Pattern[str] | None  # None: the language has no such line, and the length of help is not measured
@@ -145,6 +147,7 @@ def rules_of(code: str) -> Rules:
         offer=any_of("offer"),
         agree=any_of("agree"),
         premise=any_of("premise"),
+        nature=any_of("nature"),
         place=any_of("place"),
         rebuke=any_of("rebuke"),
         lecture=any_of("lecture") if patterns["lecture"] else None,
