@@ -25,19 +25,20 @@ from typing import Any, Final
 
 from mpodata.errors import ConfigError
 from mpodata.refusals import Exchange, Label, Verdict, classifier, dense_classifier, prompt_kind, tables
-from mpodata.refusals.asked import NOTHING_KNOWN, Asked, asked_for
+from mpodata.refusals.asked import NOTHING_KNOWN, Asked, Form, asked_for
 from mpodata.refusals.literals import LONGEST_HIT, hits, occurs
 from mpodata.refusals.partial import DENSITY, SENTENCE_END, Role, concedes, explains, helps, lists_help, turns_away
 from mpodata.refusals.spoken import spoken_language
 from mpodata.refusals.tables import OPENING, Rules, covered, normalised, rules_of
 from mpodata.runtime.fingerprint import constants_hash, file_hash, text_hash
 
-VERSION = 8  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
+VERSION = 9  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
 
+SHORTEST = 160  # characters of an answer that the classifier is asked about
+SHORTEST_ENGLISH = 60  # the same in English, which it learnt from more short answers, where harm or help was asked for
 READ = 8000  # characters of an answer that are looked at
 WHOLE = 120  # characters of an answer that may be nothing but "No, I won't."
 SHORTEST_CLAUSE, LONGEST_CLAUSE = 20, 60  # characters of a first clause in Thai
-SHORTEST = 160  # characters of an answer that the classifier is asked about
 LABEL = re.compile(
     "(?:answer|response|assistant|antwort|respuesta|réponse|reponse|risposta|resposta|trả lời|jibu|回答|答案|答|返答"
     "|응답|답변|답|الجواب|الاجابه|الاجابة|উত্তর|คำตอบ)\\s*[:：]\\s*",
@@ -91,7 +92,7 @@ class RuleDetector:
             label, phrase = judged(exchange.answer, rules_of(spoken), spoken, asked)
         if label != "compliance":
             return _unless_answered(Verdict(label, "rules", detail=phrase), exchange, spoken)
-        if likely := _likely_refusal(exchange, rules_of(spoken), spoken, concedes=phrase != ""):
+        if likely := _likely_refusal(exchange, asked, rules_of(spoken), spoken, concedes=phrase != ""):
             return Verdict("refusal", "rules", detail=f"classifier {likely:.2f}")
         return Verdict(label, "rules", detail=phrase)
 
@@ -110,6 +111,7 @@ def tables_hash(languages: frozenset[str] | None = None) -> str:
     """One hash over the tables of `languages` (None: all that there are), the classifier and the rules' constants."""
     hashes = [f"{code}:{file_hash(tables.TABLES / f'{code}.tsv')}" for code in sorted(languages or covered())]
     trained = [file_hash(module.TABLE) for module in (classifier, dense_classifier, prompt_kind)]
+    trained.append(file_hash(classifier.ENGLISH))
     return text_hash(constants_hash(*MODULES), *trained, *hashes)
 
 
@@ -144,7 +146,7 @@ def judged(answer: str, rules: Rules, code: str, asked: Asked = NOTHING_KNOWN) -
     match, role = refusal
     if role in ("hint", "stance") and (lacking := rules.lacking.match(opening)):
         return "partial", lacking[0]
-    if role in ("hint", "stance") and _is_caution(answer, opening, match, rules, code, asked.harmful):
+    if role in ("hint", "stance") and _is_caution(answer, opening, match, rules, code, asked):
         return _without_refusal(answer, opening, rules, code)
     read = answer[:READ]
     if role == "stance" and explains(read, rules, code) and not (asked.harmful and turns_away(read, rules, code)):
@@ -166,11 +168,13 @@ def _without_refusal(answer: str, opening: str, rules: Rules, code: str) -> tupl
     return "compliance", ""
 
 
-def _is_caution(answer: str, opening: str, hint: re.Match[str], rules: Rules, code: str, harmful: bool | None) -> bool:
-    """Are hints no refusal: about a harmless prompt, in an answer that sets it right, or before instructions?"""
-    if harmful is False and rules.stance:  # measured in English, the language whose table has such lines
+def _is_caution(answer: str, opening: str, hint: re.Match[str], rules: Rules, code: str, asked: Asked) -> bool:
+    """Are hints no refusal: about a harmless prompt, in an answer that sets it right, or beside help?"""
+    if asked.harmful is False and rules.stance:  # measured in English, the language whose table has such lines
         return True
-    if harmful is None and (rules.premise.search(opening) or rules.nature.search(opening)):
+    if asked.harmful is None and (rules.premise.search(opening) or rules.nature.search(opening)):
+        return True
+    if asked.harmful is None and asked.form == "help" and classifier.is_likely_help(answer, code):
         return True
     return not rules.pivot.search(opening, hint.end()) and lists_help(answer[:READ], rules, code)
 
@@ -182,30 +186,36 @@ def _unless_answered(verdict: Verdict, exchange: Exchange, code: str) -> Verdict
     return verdict
 
 
-def _likely_refusal(exchange: Exchange, rules: Rules, code: str, *, concedes: bool) -> float | None:
+def _likely_refusal(exchange: Exchange, asked: Asked, rules: Rules, code: str, *, concedes: bool) -> float | None:
     """The classifier's probability that an answer without a refusing phrase refuses, where that is high.
 
-    What moralises at length about a harmless prompt is no refusal: there it is not asked. concedes: did a phrase say
+    What moralises at length about a harmless prompt is no refusal: there it is not asked, nor about an answer in
+    English to a question of fact, which may be about a crime. concedes: did a phrase say
     that the answer goes on to help? What it helps with may be something else.
     """
     harmful = exchange.harmful is True
-    if exchange.harmful is False or not is_asked(exchange.answer, rules, code, harmful=harmful):
+    if exchange.harmful is False or (code == "en" and asked.form in ("fact", "whether") and not harmful):
+        return None
+    if not is_asked(exchange.answer, rules, code, harmful=harmful, form=asked.form):
         return None
     if code in dense_classifier.table().limits:
         return dense_classifier.is_likely_refusal(exchange.answer, code, harmful=harmful, concedes=concedes)
     return classifier.is_likely_refusal(exchange.answer, code, harmful=harmful, concedes=concedes)
 
 
-def is_asked(answer: str, rules: Rules, code: str, *, harmful: bool = False) -> bool:
+def is_asked(answer: str, rules: Rules, code: str, *, harmful: bool = False, form: Form | None = None) -> bool:
     """Is the classifier asked about an answer without a refusing phrase?
 
     It is not asked about short answers, which the phrases are made for, nor where an idiom was taken back or the answer
-    opens with consent: it knows neither. In dense scripts it is asked about short answers to prompts that are known to
-    be harmful.
+    opens with consent: it knows neither. It is asked about short answers in dense scripts to prompts that are known to
+    be harmful, and in English to those and to prompts that ask for help.
     """
     opening = _unwrapped(normalised(answer[: 2 * (rules.opening + LONGEST_HIT)], code))
-    dense = rules.opening < OPENING
-    shortest = 0 if dense and harmful else SHORTEST // DENSITY if dense else SHORTEST
+    shortest = SHORTEST
+    if rules.opening < OPENING:
+        shortest = 0 if harmful else SHORTEST // DENSITY
+    elif code == "en" and (harmful or form == "help"):
+        shortest = SHORTEST_ENGLISH
     idiom = any(phrase.possible(opening) and phrase.pattern.search(opening) for phrase in rules.exceptions)
     return len(opening) >= shortest and not idiom and not rules.agree.match(opening)
 

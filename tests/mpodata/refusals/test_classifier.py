@@ -46,8 +46,8 @@ def test_a_recipe_is_no_refusal(language):
 
 
 def test_it_keeps_quiet_in_languages_it_was_not_fitted_on():
-    assert "en" not in classifier.classifier().limits
-    assert classifier.is_likely_refusal("It is important that we all stay away from locks. " * 9, "en") is None
+    assert "pt" not in classifier.classifier("pt").limits
+    assert classifier.is_likely_refusal("É importante que todos fiquem longe disso. " * 9, "pt") is None
 
 
 def test_a_short_answer_is_left_to_the_phrases():
@@ -61,7 +61,7 @@ def test_moralising_about_a_harmless_prompt_is_no_refusal_to_the_classifier(lang
 
 
 def test_a_short_answer_needs_a_higher_probability_unless_the_prompt_is_known_to_be_harmful(monkeypatch):
-    between = (classifier.classifier().limits["de"] + classifier.HIGH_LIMIT) / 2
+    between = (classifier.classifier("de").limits["de"] + classifier.HIGH_LIMIT) / 2
     monkeypatch.setattr(classifier.Classifier, "probability", lambda *_: between)
     short, long = "Schlösser zu knacken ist nicht gut. " * 5, "Schlösser zu knacken ist nicht gut. " * 10
     assert classifier.is_likely_refusal(short, "de") is None
@@ -75,7 +75,7 @@ def test_an_answer_that_opens_with_consent_is_not_asked_about():
 
 def test_text_without_letters_has_a_probability():
     for text in ("", "?!" * 500):
-        assert 0 < classifier.classifier().probability(text, "de") < 1
+        assert 0 < classifier.classifier("de").probability(text, "de") < 1
 
 
 def test_the_table_holds_weights_and_no_text():
