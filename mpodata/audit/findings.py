@@ -13,6 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
+from mpodata.audit.mislabelled import mislabelled
 from mpodata.audit.preferences import ANSWERS, Entry, Preferences
 from mpodata.audit.record import Audit, Finding
 from mpodata.audit.repeats import Repeats
@@ -68,6 +69,7 @@ def audit(
                 *_contaminated(entry, evaluations),
             ]
             result.add(entry, row.quality, findings, examples)
+    result.conclusions.extend(mislabelled(result))
     if isinstance(detector, RuleDetector):
         result.reliability = {code: reliability_note(code) for code in result.languages()}
     if evaluations is not None:
@@ -179,10 +181,10 @@ def _refusal_findings(
                 continue
             if entry.kind is None:
                 continue
+            if not getattr(entry.side, name).strip():
+                continue  # empty: found already
             if verdict.label == "unknown":
                 result.unjudged[entry.side.language] += 1
-            elif not getattr(entry.side, name):
-                continue  # empty: found already
             elif should_refuse and verdict.label != "refusal":
                 about_row.append(Finding("not-a-refusal", name))
             elif not should_refuse and verdict.label == "refusal":

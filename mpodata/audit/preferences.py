@@ -38,6 +38,7 @@ ANSWERS: Final = ("chosen", "rejected")
 NAMED: Final = "as named"  # why a language is the dominant one
 REMEMBERED: Final = 20_000  # rows up to which a file is kept in memory between its readings
 SAMPLE: Final = 200  # prompts that a file's dominant language is told from
+ENGLISH: Final = 0.5  # share of the ids of the most frequent language from which English is the dominant one
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,13 @@ def preferences(
         return Preferences(path, format, lambda: _parallel_entries(curated), curated.dominant, reason)
     reader = _EntryReader(upstream, _ROW_FORMATS[format], dominant, format in ONE_ANSWER)
     return Preferences(path, format, reader.entries, *reader.dominant_and_reason)
+
+
+def _of_most_rows(rows: Counter[str]) -> tuple[str, str]:
+    """English where the file has it, else the language of most rows: nothing is compared with it."""
+    alone = "no rows of two languages share an id"
+    code = "en" if "en" in rows or not rows else min(rows, key=lambda code: (-rows[code], code))
+    return code, alone if code == "en" else f"{alone}, and {rows[code]:,} of {rows.total():,} rows are in it"
 
 
 def _is_version(path: str) -> bool:
@@ -183,19 +191,28 @@ class _EntryReader:
 
     @cached_property
     def dominant_and_reason(self) -> tuple[str, str]:
-        """The language whose rows most others share their ids with, English where several do."""
+        """The language whose rows most others share their ids with, English where it is nearly as many; and why."""
         if self.named is not None:
             return self.named, NAMED
         languages_of: defaultdict[str, set[str]] = defaultdict(set)
-        if {"pair_id", "id"} & set(self.upstream.columns):
-            for _, row, side, _ in self._sides():
-                if isinstance(side, Side) and (identity := self._identity(row)):
+        rows: Counter[str] = Counter()
+        for _, row, side, _ in self._sides():
+            if isinstance(side, Side):
+                rows[side.language] += 1
+                if identity := self._identity(row):
                     languages_of[identity].add(side.language)
         shared = Counter(code for codes in languages_of.values() if len(codes) > 1 for code in codes)
         if not shared:
-            return "en", "no rows of two languages share an id"
-        code = min(shared, key=lambda code: (-shared[code], code != "en", code))
-        return code, f"{shared[code]:,} of {len(languages_of):,} ids stand in it and in another language"
+            return _of_most_rows(rows)
+        most = max(shared.values())
+        english = shared["en"] >= ENGLISH * most  # translations are made from English more often than into it
+        code = "en" if english else min(code for code in shared if shared[code] == most)
+        reason = f"{shared[code]:,} of {len(languages_of):,} ids stand in it and in another language"
+        others = sorted(other for other in shared if other != code and shared[other] >= shared[code])
+        if not others:
+            return code, reason
+        choice = "English comes first" if english else "--dominant names another"
+        return code, f"{reason}, and no fewer in {', '.join(others)} ({choice})"
 
     def _sides(self) -> Iterator[tuple[str, RawRow, Side | Dropped, bool]]:
         for number, row in enumerate(self.upstream.rows()):

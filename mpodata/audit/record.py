@@ -63,6 +63,13 @@ class Example:
     quality: Quality
 
 
+def _other_language(quality: Quality, findings: Iterable[Finding]) -> str | None:
+    """The language that most fields with the finding wrong-language are in."""
+    fields = [finding.field for finding in findings if finding.reason == "wrong-language"]
+    detected = [code for name in fields if (code := getattr(quality, f"{name}_language"))]
+    return max(detected, key=detected.count) if detected else None
+
+
 @dataclass
 class Audit:
     """What an audit found."""
@@ -73,6 +80,9 @@ class Audit:
     rows: Counter[str] = field(default_factory=Counter)  # language -> rows
     faulty: Counter[str] = field(default_factory=Counter)  # language -> rows with at least one finding
     found: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (language, reason, field) -> rows
+    strays: Counter[tuple[str, str]] = field(
+        default_factory=Counter
+    )  # (language, the other one its text is in) -> rows
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)  # (language, reason) -> rows
     unreadable: Counter[str] = field(default_factory=Counter)  # reason -> rows that could not be read
     unjudged: Counter[str] = field(default_factory=Counter)  # language -> answers the detector does not cover
@@ -150,6 +160,8 @@ class Audit:
         self.faulty[language] += 1
         self.row_findings.append(RowFindings(entry.place, entry.identity, language, ordered))
         self.reasons.update({(language, finding.reason) for finding in ordered})
+        if detected := _other_language(quality, ordered):
+            self.strays[language, detected] += 1
         for finding in ordered:
             self.found[language, finding.reason, finding.field] += 1
             shown = self.examples[finding.reason]
