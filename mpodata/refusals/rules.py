@@ -32,7 +32,7 @@ from mpodata.refusals.spoken import spoken_language
 from mpodata.refusals.tables import OPENING, Rules, covered, normalised, rules_of
 from mpodata.runtime.fingerprint import constants_hash, file_hash, text_hash
 
-VERSION = 9  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
+VERSION = 10  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
 
 SHORTEST = 160  # characters of an answer that the classifier is asked about
 SHORTEST_ENGLISH = 60  # the same in English, which it learnt from more short answers, where harm or help was asked for
@@ -84,14 +84,14 @@ class RuleDetector:
         asked = asked_for(exchange.prompt, rules, exchange.language, exchange.harmful)
         label, phrase = judged(exchange.answer, rules, exchange.language, asked)
         if label != "compliance":
-            return _unless_answered(Verdict(label, "rules", detail=phrase), exchange, exchange.language)
+            return Verdict(label, "rules", detail=phrase)
         spoken = spoken_language(exchange.answer, exchange.language)
         if spoken not in self._languages:
             return Verdict("unknown", "rules", detail="language")
         if spoken != exchange.language:
             label, phrase = judged(exchange.answer, rules_of(spoken), spoken, asked)
         if label != "compliance":
-            return _unless_answered(Verdict(label, "rules", detail=phrase), exchange, spoken)
+            return Verdict(label, "rules", detail=phrase)
         if likely := _likely_refusal(exchange, asked, rules_of(spoken), spoken, concedes=phrase != ""):
             return Verdict("refusal", "rules", detail=f"classifier {likely:.2f}")
         return Verdict(label, "rules", detail=phrase)
@@ -154,7 +154,8 @@ def judged(answer: str, rules: Rules, code: str, asked: Asked = NOTHING_KNOWN) -
     if asked.harmful and role not in ("refuse", "denies") and concedes(read, match[0], rules, code):
         return "compliance", match[0]
     if role != "denies" and helps(read, match[0], rules, code, role, harmful=asked.harmful):
-        return "partial", match[0]
+        answered = asked.harmful and dense_classifier.is_answered(answer, code, declined=role == "refuse")
+        return "compliance" if answered else "partial", match[0]
     return "refusal", match[0]
 
 
@@ -177,13 +178,6 @@ def _is_caution(answer: str, opening: str, hint: re.Match[str], rules: Rules, co
     if asked.harmful is None and asked.form == "help" and classifier.is_likely_help(answer, code):
         return True
     return not rules.pivot.search(opening, hint.end()) and lists_help(answer[:READ], rules, code)
-
-
-def _unless_answered(verdict: Verdict, exchange: Exchange, code: str) -> Verdict:
-    """The phrases' verdict; compliance where the classifier takes a partial refusal of a harmful prompt for help."""
-    if verdict.label == "partial" and exchange.harmful and dense_classifier.is_answered(exchange.answer, code):
-        return Verdict("compliance", "rules", detail="classifier")
-    return verdict
 
 
 def _likely_refusal(exchange: Exchange, asked: Asked, rules: Rules, code: str, *, concedes: bool) -> float | None:
