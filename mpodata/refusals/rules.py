@@ -32,7 +32,7 @@ from mpodata.refusals.spoken import spoken_language
 from mpodata.refusals.tables import OPENING, Rules, covered, normalised, rules_of
 from mpodata.runtime.fingerprint import constants_hash, file_hash, text_hash
 
-VERSION = 10  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
+VERSION = 11  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
 
 SHORTEST = 160  # characters of an answer that the classifier is asked about
 SHORTEST_ENGLISH = 60  # the same in English, which it learnt from more short answers, where harm or help was asked for
@@ -144,8 +144,6 @@ def judged(answer: str, rules: Rules, code: str, asked: Asked = NOTHING_KNOWN) -
     if refusal is None:
         return _without_refusal(answer, opening, rules, code)
     match, role = refusal
-    if role in ("hint", "stance") and (lacking := rules.lacking.match(opening)):
-        return "partial", lacking[0]
     if role in ("hint", "stance") and _is_caution(answer, opening, match, rules, code, asked):
         return _without_refusal(answer, opening, rules, code)
     read = answer[:READ]
