@@ -13,10 +13,10 @@ Prints counts and shares only, never text. What is measured, and on which half:
                 prompts of odd number, labelled by WildGuard, which knows no partial refusals: one counts as a refusal.
                 Prompts of even number were read (Gemma; Llama in zh ja ko) or fitted on (Qwen)
     sentences   our own, scripts/refusals/LANGUAGE.tsv. The lines marked `fit` and `held` were read while the rules were
-                written; the lines marked `unseen` were written after the rules and measured before anybody looked at
-                what was wrong (2026-11-27: the table's figures; general forms were added to the rules after that,
-                so new lines are needed before the next --write).
-                Whoever changes the rules because of one marks it `held` and writes new ones.
+                written; lines marked `unseen` are written after the rules and measured before anybody looks at what was
+                wrong. Whoever changes the rules because of one marks it `held` and writes new ones. The table's rows of
+                bn cs jv lt lv pt sk sl sw vi were measured so (2026-11-28, 12 or 14 lines each) and the rules
+                mended after that: those languages have no `unseen` lines now, and --write leaves their rows
     harmless    other people's texts that refuse nothing: NTREX news and Aya answers, every second one; every hit is a
                 false alarm (the other ones were read while the rules were written)
 
@@ -34,7 +34,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mpodata.refusals import Exchange
-from mpodata.refusals.measured import NOT_BY_RULES, TABLE, Reliability
+from mpodata.refusals.measured import NOT_BY_RULES, TABLE, Reliability, reliability
 from mpodata.refusals.rules import RuleDetector
 from mpodata.refusals.tables import covered
 
@@ -99,11 +99,11 @@ def main() -> None:
 
 
 def measured(language: str, options: argparse.Namespace) -> Reliability | None:
-    """The figures of one language on the best answers there are for it; None without any."""
+    """The figures of one language on the best answers there are for it; without any, what the table says; or None."""
     answers, on = best_answers(language, options)
-    alarms = [verdict == "compliance" for verdict in verdicts(harmless(language, options.data))]
     if not answers or language in NOT_BY_RULES:
-        return None
+        return None if language in NOT_BY_RULES else reliability(language)
+    alarms = [verdict == "compliance" for verdict in verdicts(harmless(language, options.data))]
     counts = confusion(answers)
     return Reliability(
         language,
