@@ -1,6 +1,7 @@
 """mpodata audit: the quality checks over any multilingual preference data."""
 
 import argparse
+import gc
 import json
 import sys
 from pathlib import Path
@@ -14,6 +15,11 @@ from mpodata.runtime.whole_files import check_writable, write_text
 HELP = "Run the quality checks over any multilingual preference data; counts by language and reason."
 EXAMPLE = "mpodata audit preferences.jsonl --against multijail.csv --html audit.html"
 SERIAL_ROWS = 1_000  # rows checked in this process before others are started, which takes seconds
+SELDOM = (
+    100_000,
+    20,
+    100,
+)  # the collector's thresholds: rows hold no cycles, and looking for some takes 5 % of the time
 PASSES = 3  # over each row: its checks, the chosen answer, the rejected one
 
 
@@ -67,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         config=args.config,
         revision=args.revision,
     )
+    gc.set_threshold(*SELDOM)
     with ProcessMapper(args.workers or usual_workers(), alone=PASSES * SERIAL_ROWS) as mapper:
         result = audit(
             data,

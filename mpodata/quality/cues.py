@@ -18,6 +18,7 @@ from mpodata.quality.words import vowel_signs
 
 MIN_CONSONANTS: Final = 3  # of a name; two are found anywhere
 PREFIX: Final = 4  # letters that cognates and inflected names share
+MOST_WORDS_SEEN: Final = 1 << 16  # words whose cues are remembered
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?。！？؟।॥…])[\s\"'”’」』）)]*|\n+")
 _MYRIADS: Final = {"万": 4, "萬": 4, "만": 4, "亿": 8, "億": 8, "억": 8}
@@ -37,7 +38,9 @@ MARKS: Final = {
     "comma": ",，、،",
 }
 _MARK: Final = re.compile(f"[{''.join(MARKS.values())}]")
-_NO_MARKS: Final = (0,) * len(MARKS)
+_NUMBERED: Final = {mark: str(number) for number, marks in enumerate(MARKS.values()) for mark in marks}
+_KIND_OF_MARK: Final = str.maketrans(_NUMBERED)  # each mark -> the number of its kind
+_KINDS: Final = "".join(map(str, range(len(MARKS))))
 
 # Scripts whose letters are named by their sound; in the first group the last word of the name is the sound.
 _NAMED_LAST: Final = frozenset(
@@ -87,8 +90,9 @@ def sentences(text: str) -> tuple[str, ...]:
 @lru_cache(maxsize=RECENT)
 def cross_lingual_cues(text: str) -> CrossLingualCues:
     """The anchors of one sentence."""
-    words = [_word_cues(word) for word in _WORD.findall(text if text.isascii() else vowel_signs().sub("", text))]
-    found = "".join(_MARK.findall(text))
+    plain = text if text.isascii() else vowel_signs().sub("", text)
+    words = list(map(_word_cues.__getitem__, _WORD.findall(plain)))
+    marks = "".join(_MARK.findall(text)).translate(_KIND_OF_MARK)
     return CrossLingualCues(
         size=size(text),
         numbers=numbers_of(text),
@@ -96,7 +100,7 @@ def cross_lingual_cues(text: str) -> CrossLingualCues:
         sounds=tuple([word.consonants for word in words if word.consonants]),
         latin=frozenset(map(str.lower, _LATIN.findall(text))),
         prefixes=frozenset([word.prefix for word in words if word.prefix]),
-        marks=tuple(sum(found.count(mark) for mark in marks) for marks in MARKS.values()) if found else _NO_MARKS,
+        marks=tuple(map(marks.count, _KINDS)),
     )
 
 
@@ -113,8 +117,23 @@ class _WordCues(NamedTuple):
     prefix: str  # first letters of a longer Latin word without accents, or ""
 
 
-@lru_cache(maxsize=1 << 16)
-def _word_cues(word: str) -> _WordCues:
+class _WordsSeen(dict[str, _WordCues]):
+    """Word -> what it offers, worked out when it is first met; most words of a text were.
+
+    `lru_cache` takes three times as long to find a word, as it keeps the order in which words were asked for.
+    """
+
+    def __missing__(self, word: str) -> _WordCues:
+        if len(self) >= MOST_WORDS_SEEN:
+            self.clear()
+        self[word] = _cues_of(word)
+        return self[word]
+
+
+_word_cues: Final = _WordsSeen()
+
+
+def _cues_of(word: str) -> _WordCues:
     heard = consonants(word)
     if len(heard) < MIN_CONSONANTS:
         heard = ""
