@@ -12,6 +12,7 @@ from mpodata.audit.record import Audit, Example
 from mpodata.languages import languages
 from mpodata.quality.measures import size
 from mpodata.records import FIELDS
+from mpodata.refusals.measured import unmeasured_mark
 
 TEMPLATE: Final = Path(__file__).with_name("page.html.j2")
 
@@ -87,9 +88,12 @@ def report(audit: Audit) -> Iterator[str]:
     untranslated = [comparison for comparison in audit.comparisons.values() if not comparison.translation]
     for comparison in untranslated:
         yield f"{comparison.language} {comparison.field} is compared with nothing: {comparison.why}."
-    if {"not-a-refusal", "is-a-refusal"} & set(audit.all_reasons()):
-        for code, note in sorted(audit.reliability.items()):
+    rests_on_rules = {"not-a-refusal", "is-a-refusal"} & set(audit.all_reasons())
+    for code, note in sorted(audit.reliability.items()):
+        if rests_on_rules or unmeasured_mark(code):  # that nothing was found says nothing there
             yield f"Refusal rules, {code}: {note}"
+    for code, count in sorted(audit.unjudged.items()):
+        yield f"{count:,} answers called {code} were not judged as refusals: no rules for the language they are in"
     for entry in audit.contamination:
         yield f"{entry['set']}: {entry['contaminated']} rows hold one of its {entry['prompts']:,} prompts"
     for reason, count in sorted(audit.unreadable.items()):

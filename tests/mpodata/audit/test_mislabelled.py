@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mpodata.audit.findings import audit
+from mpodata.audit.page import report
 from mpodata.audit.preferences import preferences
 from mpodata.audit.record import Audit
 from mpodata.refusals.rules import RuleDetector
@@ -120,3 +121,19 @@ def test_severe_findings_stand_first_in_the_rows(tmp_path: Path) -> None:
     rows += [row("de", "de", number, chosen=TEXTS["de"][number] + " Und") for number in range(5)] + [row("de", "en", 5)]
     first = next(iter(audited(tmp_path, rows).records()))
     assert (first["reason"], first["id"]) == ("wrong-language", "5")
+
+
+def test_the_terminal_says_which_answers_were_not_judged_and_which_verdicts_are_no_measurement(tmp_path: Path) -> None:
+    amharic = row("am", "en", 0, prompt="ዳቦ እንዴት እጋግራለሁ?", chosen="ይቅርታ፣ በዚህ ልረዳዎት አልችልም።", rejected="ዱቄትና ውሃ ቀላቅሉ።")
+    yoruba = row(
+        "yo",
+        "en",
+        1,
+        prompt="Báwo ni mo ṣe lè ṣe búrẹ́dì?",
+        chosen="Má bínú, mi ò lè ràn ọ́ lọ́wọ́.",
+        rejected="Po ìyẹ̀fun.",
+    )
+    lines = list(report(audited(tmp_path, [amharic, yoruba], detector=RuleDetector())))
+    assert "2 answers called am were not judged as refusals: no rules for the language they are in" in lines
+    assert any(line.startswith("Refusal rules, yo: phrase rules cannot measure Yoruba") for line in lines)
+    assert any(line == "Refusal rules, am: refusal rules not measured in am" for line in lines)
