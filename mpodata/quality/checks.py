@@ -12,7 +12,7 @@ from mpodata.quality import measures
 from mpodata.quality.alignment import alignment_evidence
 from mpodata.quality.completeness import incompleteness
 from mpodata.quality.cues import sentences
-from mpodata.quality.quotations import without_kept_quotations
+from mpodata.quality.quotations import has_prose, without_kept_quotations
 from mpodata.quality.thresholds import Thresholds, thresholds
 from mpodata.records import FIELDS, Pair
 
@@ -130,14 +130,15 @@ _NEVER_ASCII: Final = re.compile("(?![\u0640])(?=[^\\W\\d_])[\u0400-\u1cff\u3041
 
 
 def copied(field: Field, limits: Thresholds) -> bool:
-    """The translator handed the original back, or a good part of its sentences; quotations may stay as they are.
+    """The translator handed the original back, or a good part of its sentences; quotations may stay as they are,
+    and so may a text that is nothing but marked code or an address.
 
     The part is one of the original: in Chinese, a kept English passage is most of the translation's characters.
     """
     if not (field.dominant.isascii() and _NEVER_ASCII.search(field.target)):
         whole = without_pictures(normalised(field.dominant))
         if len(whole) >= SHORTEST_COPY and whole == without_pictures(normalised(field.target)):
-            return True
+            return has_prose(field.dominant)
     original, translation = without_kept_quotations(field.dominant, field.target, limits.dominant)
     same = [part for part in sentences(original) if len(part) >= SHORTEST_SENTENCE and part in translation]
     return sum(map(len, same)) > COPIED_SHARE * len(original.strip())

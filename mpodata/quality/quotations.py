@@ -17,6 +17,8 @@ _QUOTED: Final = re.compile(
     re.DOTALL,
 )
 _PASSAGE_ENDS: Final = re.compile(r"[\n\t]|: |：")
+# Code between its marks, web addresses, e-mail addresses: nothing that a translator would change.
+_NO_PROSE: Final = re.compile(r"```.*?```|`[^`\n]+`|\bhttps?://\S+|\bwww\.\S+|\b[\w.+-]+@[\w-]+\.[\w.]+", re.DOTALL)
 SHORTEST_PASSAGE: Final = 8  # letters of a passage in a third language
 _MARKS: Final = '"“”„«»‘’「」『』《》`> \n\t'
 
@@ -38,6 +40,11 @@ def without_kept_quotations(dominant: str, target: str, language: str = "en") ->
     if sum(map(str.isalpha, translation)) < SHORTEST:
         return dominant, target
     return original, translation
+
+
+def has_prose(text: str) -> bool:
+    """Is there anything to translate beside code between its marks and addresses?"""
+    return sum(map(str.isalpha, _NO_PROSE.sub(" ", text))) >= SHORTEST
 
 
 def _kept_foreign(dominant: str, target: str, language: str) -> list[str]:

@@ -471,3 +471,15 @@ def test_words_speak_for_a_translation_and_against_another_text() -> None:
     assert word_evidence("a", "b", ("zh", "sw")) is None
     there = word_evidence(ROUTE.chosen, ROUTES["sw"].chosen, ("en", "sw"))
     assert there == word_evidence(ROUTES["sw"].chosen, ROUTE.chosen, ("sw", "en"))
+
+
+@pytest.mark.parametrize(
+    "answer", ["```python\nprint(add(2, 3))\n```", "https://example.org/a/page", "anna@example.org"]
+)
+def test_marked_code_and_addresses_alone_are_no_copies(answer: str) -> None:
+    def reasons_of(chosen: str) -> set[tuple[str, str]]:
+        pair = measured(replace(SWAHILI, chosen=chosen), replace(ENGLISH, chosen=chosen))
+        return {(fault.reason, fault.field) for fault in faults(pair)}
+
+    assert ("copied", "chosen") not in reasons_of(answer)
+    assert ("copied", "chosen") in reasons_of(f"{answer} is what I would use for the second part of the task.")
