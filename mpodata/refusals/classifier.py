@@ -17,6 +17,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -82,7 +83,8 @@ def features(answer: str, code: str, *, opening: int = OPENING) -> list[int]:
     """The places in the table of what stands in an answer's opening, each once, in ascending order."""
     text = NUMBER.sub("0", normalised(answer[: 2 * opening], code)[:opening].replace("\n", " "))
     begun = crc32(f"{code}|".encode())  # the checksum of "en|part" goes on from that of "en|"
-    return sorted({crc32(part.encode(), begun) % SIZE for part in _words(text)})
+    hashes = map(crc32, map(str.encode, _words(text)), repeat(begun))
+    return sorted({value & (SIZE - 1) for value in hashes})
 
 
 def _words(text: str) -> set[str]:
