@@ -11,6 +11,8 @@ from mpodata.refusals.tables import covered, normalised, rules_of
 LOOKED_AT: Final = 200  # characters of an answer's opening
 WORDS: Final = 3  # frequent words of a language that settle that an answer is in it
 BELIEF: Final = 0.8  # minimum confidence for an identified language to replace the row's
+LIKELIER: Final = 0.6  # ... of two neighbours for the other one to be read
+NEIGHBOURS: Final = frozenset({"cs", "sk"})  # a look does not tell them apart
 LETTERS: Final = 4  # a Latin answer with fewer is taken to be in the row's language
 
 NO_LETTER: Final = re.compile(r"[^\w\s]+")
@@ -34,11 +36,17 @@ def spoken_language(answer: str, row_language: str) -> str:
     opening = answer[:LOOKED_AT]
     looks_right = _LOOKS.get(language(row_language).script)
     if looks_right is None or looks_right(opening, row_language):
-        return row_language
+        return _of_two_neighbours(opening, row_language) if row_language in NEIGHBOURS else row_language
     [(code, belief)] = identify([opening], covered() | {row_language})
     if code in covered() and _has_none_of_its_letters(opening, row_language):
         return code
     return code if code != UNDETERMINED and belief >= BELIEF else row_language
+
+
+def _of_two_neighbours(opening: str, row_language: str) -> str:
+    """The row's language or the one beside it, whose frequent words and letters are nearly the same."""
+    [(code, belief)] = identify([opening], NEIGHBOURS)
+    return code if code in NEIGHBOURS and belief >= LIKELIER else row_language
 
 
 def _latin(opening: str, row_language: str) -> bool:
