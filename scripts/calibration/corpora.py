@@ -1,19 +1,22 @@
 """Real parallel text as (English, translation) sentences, in two parts that share no document and no publisher.
 
-Fitting: NTREX documents of eleven publishers, every second block of 20 Tatoeba sentences, NusaX's training file
-(Javanese), the PubMed, Wikipedia and Wikinews documents of TICO-19. Held out, read by the measuring alone: NTREX
-documents of seven other publishers, the other Tatoeba blocks (for Javanese, too), TICO-19's other documents, and whole
-collections that the fit never opens: the Universal Declaration of Human Rights, Alpagasus, UltraFeedback, MultiJail,
-PolyRefuse, MGSM and Alpaca-safe.
+Fitting: NTREX documents of eleven publishers; Tatoeba's test sets of the Translation Challenge without any sentence
+of LASER's, and every second block of 20 sentences of LASER's; FLORES-200; NusaX's training file (Javanese); the PubMed,
+Wikipedia and Wikinews documents of TICO-19. A collection whose lengths say that it puts many sentences beside others is
+left out. Held out, read by the measuring alone: NTREX documents of seven other publishers, the other blocks of LASER's
+Tatoeba, TICO-19's other documents, and whole collections that the fit never opens: the Universal Declaration of Human
+Rights, Alpagasus, UltraFeedback, MultiJail, PolyRefuse, MGSM and Alpaca-safe.
 """
 
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from calibration import opus
+from calibration.alignment import aligned
 from calibration.tico import read_tico
 from calibration.udhr import read_udhr
 
@@ -32,13 +35,17 @@ NTREX = {
     "id": "ind", "ms": "msa", "tl": "fil", "am": "amh", "ha": "hau", "ig": "ibo", "zu": "zul", "so": "som",
     "km": "khm", "my": "mya", "ne": "nep",
 }  # fmt: skip
-TATOEBA = {
-    "ar": "ara", "bn": "ben", "it": "ita", "ja": "jpn", "jv": "jav", "ko": "kor", "sw": "swh", "th": "tha",
-    "vi": "vie", "zh": "cmn",
+TATOEBA = {  # LASER's files
+    "am": "amh", "ar": "ara", "bg": "bul", "bn": "ben", "cs": "ces", "da": "dan", "de": "deu", "el": "ell",
+    "es": "spa", "et": "est", "fa": "pes", "fi": "fin", "fr": "fra", "he": "heb", "hi": "hin", "hu": "hun",
+    "id": "ind", "it": "ita", "ja": "jpn", "jv": "jav", "km": "khm", "ko": "kor", "lt": "lit", "lv": "lvs",
+    "mr": "mar", "ms": "zsm", "nl": "nld", "no": "nob", "pl": "pol", "pt": "por", "ro": "ron", "ru": "rus",
+    "sk": "slk", "sl": "slv", "sv": "swe", "sw": "swh", "ta": "tam", "te": "tel", "th": "tha", "tl": "tgl",
+    "tr": "tur", "uk": "ukr", "ur": "urd", "vi": "vie", "zh": "cmn",
 }  # fmt: skip
 LICENCES = {  # of what is fitted on
     "ntrex": "NTREX (CC-BY-SA-4.0)", "tatoeba": "Tatoeba (CC-BY-2.0 FR)", "tico": "TICO-19 (CC0-1.0)",
-    "nusax": "NusaX (CC-BY-SA-4.0)",
+    "nusax": "NusaX (CC-BY-SA-4.0)", "flores": "FLORES-200 (CC-BY-SA-4.0)",
 }  # fmt: skip
 LANGUAGES = tuple(sorted({*NTREX, *TATOEBA}))
 
@@ -61,6 +68,8 @@ class Folders:
     nusax: Path | None = None  # datasets/mt of NusaX: train.csv
     tico: Path | None = None  # data/TM of TICO-19: all.en-*.tmx
     udhr: Path | None = None  # declaration/ of wooorm/udhr: eng.html
+    laser: Path | None = None  # data/tatoeba/v1 of facebookresearch/LASER; without it ten of its languages, of `data`
+    opus: Path | None = None  # datasets of Helsinki-NLP/OPUS-MT-testsets: helsinki_nlp/tatoeba/, facebook/flores/
 
     def ntrex_file(self, code: str) -> Path:
         full = self.ntrex / f"newstest2019-ref.{code}.txt"
@@ -69,9 +78,20 @@ class Folders:
 
 def fitting(folders: Folders, language: str) -> list[Corpus]:
     """What may be fitted on; opens no held-out collection."""
+    corpora = [replace(corpus, sentences=aligned(corpus.sentences)) for corpus in _offered(folders, language)]
+    return [corpus for corpus in corpora if corpus.sentences]
+
+
+def badly_aligned(folders: Folders, language: str) -> list[str]:
+    """The collections that `fitting` leaves out."""
+    return [corpus.name for corpus in _offered(folders, language) if not aligned(corpus.sentences)]
+
+
+def _offered(folders: Folders, language: str) -> list[Corpus]:
     parts = {
         "ntrex": _ntrex(folders, language)[0],
-        "tatoeba": _tatoeba(folders, language)[0],
+        "tatoeba": _fitted_tatoeba(folders, language),
+        "flores": opus.read_flores(folders.opus, language) if folders.opus else [],
         "tico": _tico(folders, language)[0],
     }
     if language == "jv":
@@ -84,7 +104,7 @@ def held_out(folders: Folders, language: str) -> list[Corpus]:
     parts = {
         "ntrex": _ntrex(folders, language)[1],
         "tatoeba": _tatoeba(folders, language)[1],
-        "tico": _tico(folders, language)[1],
+        "tico": [] if "tico" in badly_aligned(folders, language) else _tico(folders, language)[1],
         "udhr": read_udhr(folders.udhr, language) if folders.udhr else [],
         "alpagasus": _instructions(folders, "alpagasus_id_0_1000", "id", language),
         "ultrafeedback": _instructions(folders, "uf_random_1000", "instruction_id", language),
@@ -116,14 +136,24 @@ def _held_out_lines() -> frozenset[int]:
 
 
 def _tatoeba(folders: Folders, language: str) -> tuple[Sentences, Sentences]:
-    if language not in TATOEBA:
+    """LASER's sentences, every second block held out."""
+    stem = (folders.laser or folders.data / "parallel/tatoeba") / f"tatoeba.{TATOEBA.get(language)}-eng"
+    if not Path(f"{stem}.eng").is_file():
         return [], []
-    stem = folders.data / f"parallel/tatoeba/tatoeba.{TATOEBA[language]}-eng"
     halves: tuple[Sentences, Sentences] = ([], [])
     pairs = zip(_lines(Path(f"{stem}.eng")), _lines(Path(f"{stem}.{TATOEBA[language]}")), strict=True)
     for place, pair in enumerate(_long_enough(pairs)):
         halves[place // BLOCK % 2].append(pair)
     return halves
+
+
+def _fitted_tatoeba(folders: Folders, language: str) -> Sentences:
+    """LASER's sentences that are not held out, and others that share neither side with those."""
+    fitted, measured = _tatoeba(folders, language)
+    if folders.opus is None:
+        return fitted
+    more = _long_enough(iter(opus.read_tatoeba(folders.opus, language)))
+    return fitted + opus.without(list(more), fitted + measured)
 
 
 def _tico(folders: Folders, language: str) -> tuple[Sentences, Sentences]:

@@ -1,6 +1,7 @@
 """Thresholds and weights of one language or of all, from what may be fitted on."""
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ TELLING_ENDING = 1.0  # smallest log-odds kept
 STYLE = 0.07
 INCOMPLETE_BUDGET = 0.004  # correct rows of a language that `incomplete` may drop
 SHUFFLED_BUDGET = 0.002  # correct rows that `shuffled` may drop
+WORST = 4  # times a budget that may be dropped in one collection
 LEAST_INCOMPLETE = 4.5  # log-odds, the third quartile of all languages' own: few rows tell a lower limit badly
 TEXT_SHARE = 0.4  # a text is held to no more than this share of a sentence's limit: free translation lowers both
 CONFIDENCE = 0.8  # that no more are dropped than a budget allows
@@ -40,7 +42,8 @@ FIELD_EVIDENCE, TEXT_EVIDENCE, ROW_EVIDENCE = (-6.0, -3.0), (-3.5, -1.0), (-6.0,
 KEPT = (2 / 3, 1 / 2)  # of a cut text
 REPETITION, LINES = 0.25, 0.7
 MORE_REPETITION = 0.05  # than any correct answer that was fitted on
-MOST_SENTENCES = 250  # looked at one by one, of each half of a collection
+MOST_SENTENCES = 400  # of a collection that are looked at one by one
+MOST_ROWS = 150  # rows of ten sentences of a collection that limits are fitted on
 LENGTH_ROWS = 150  # of ten sentences, of a collection
 
 
@@ -50,6 +53,10 @@ class Evidence:
 
     fields: list[tuple[int, float]]  # (sentences, nats)
     row: tuple[int, float]
+
+    def least(self, sentences: range) -> float | None:
+        """That of its field with so many sentences that has least; None where no field has so many."""
+        return min((nats for size, nats in self.fields if size in sentences), default=None)
 
 
 def fit_lengths(corpora: Sequence[Corpus]) -> Thresholds:
@@ -145,11 +152,11 @@ def alignment_examples(pairs: Sentences, limits: Thresholds) -> Examples:
     return Examples(np.array(rows), np.array(truths))
 
 
-def evidence_of_correct(corpora: Sequence[Corpus], limits: Thresholds) -> list[Evidence]:
+def evidence_of_correct(corpus: Corpus, limits: Thresholds) -> list[Evidence]:
     """The evidence of correct rows of one sentence and of ten, and of their fields."""
     draw = np.random.default_rng(1)
     evidence = []
-    for row, names in _correct_rows(corpora):
+    for row, names in _correct_rows(corpus):
         of_fields = row_evidence(row, _in_another_style(limits, draw), names)
         sizes = {name: len(sentences(getattr(row.dominant, name))) for name in names}
         fields = [(size, of_fields[name]) for name, size in sizes.items()]
@@ -157,11 +164,11 @@ def evidence_of_correct(corpora: Sequence[Corpus], limits: Thresholds) -> list[E
     return evidence
 
 
-def fit_evidence(evidence: Sequence[Evidence], limits: Thresholds) -> Thresholds:
-    """The evidence below which a field or a row is called shuffled: that of few correct ones."""
-    short = [min(values) for one in evidence if (values := [value for size, value in one.fields if size < SEVERAL])]
-    long = [min(values) for one in evidence if (values := [value for size, value in one.fields if size >= SEVERAL])]
-    rows = [value for size, value in (one.row for one in evidence) if size < SEVERAL]
+def fit_evidence(evidence: Sequence[Sequence[Evidence]], limits: Thresholds) -> Thresholds:
+    """The evidence below which a field or a row is called shuffled: that of few correct ones of each collection."""
+    short = [[v for row in rows if (v := row.least(range(SEVERAL))) is not None] for rows in evidence]
+    long = [[v for row in rows if (v := row.least(range(SEVERAL, sys.maxsize))) is not None] for rows in evidence]
+    rows = [[value for size, value in (row.row for row in collection) if size < SEVERAL] for collection in evidence]
     field = _least(short, FIELD_EVIDENCE)
     return replace(
         limits,
@@ -171,36 +178,44 @@ def fit_evidence(evidence: Sequence[Evidence], limits: Thresholds) -> Thresholds
     )
 
 
-def _least(evidence: Sequence[float], bounds: tuple[float, float]) -> float:
+def _least(evidence: Sequence[Sequence[float]], bounds: tuple[float, float]) -> float:
     """A limit that drops few of these, all of them correct."""
-    return round(float(np.clip(-_exceeded_by_few([-value for value in evidence], SHUFFLED_BUDGET), *bounds)), 2)
+    highest = _exceeded_by_few_of_each([[-value for value in values] for values in evidence], SHUFFLED_BUDGET)
+    return round(float(np.clip(-highest, *bounds)), 2)
 
 
-def incompleteness_of_correct(corpora: Sequence[Corpus], limits: Thresholds) -> list[float]:
+def incompleteness_of_correct(corpus: Corpus, limits: Thresholds) -> list[float]:
     """The strongest evidence against a field of each correct row, of one sentence and of ten."""
     draw = np.random.default_rng(2)
     strongest = []
-    for row, names in _correct_rows(corpora):
+    for row, names in _correct_rows(corpus):
         styled = _in_another_style(limits, draw)
         fields = [(getattr(row.dominant, name), getattr(row.target, name)) for name in names]
         strongest.append(max(incompleteness(a, b, styled) for a, b in fields if size(a) >= SHORTEST_LENGTH))
     return strongest
 
 
-def fit_incomplete(evidence: Sequence[float], limits: Thresholds) -> Thresholds:
-    """The evidence that few correct rows exceed."""
-    return replace(limits, incomplete=round(max(_exceeded_by_few(evidence, INCOMPLETE_BUDGET), LEAST_INCOMPLETE), 2))
+def fit_incomplete(evidence: Sequence[Sequence[float]], limits: Thresholds) -> Thresholds:
+    """The evidence that few correct rows of each collection exceed."""
+    highest = _exceeded_by_few_of_each(evidence, INCOMPLETE_BUDGET)
+    return replace(limits, incomplete=round(max(highest, LEAST_INCOMPLETE), 2))
 
 
-def _correct_rows(corpora: Sequence[Corpus]) -> list[tuple[Pair, tuple[str, ...]]]:
+def _correct_rows(corpus: Corpus) -> list[tuple[Pair, tuple[str, ...]]]:
     """Rows of ten sentences and of one, with their translated fields."""
-    rows = [(row, ANSWERS) for corpus in corpora for row in separate_rows(corpus)]
-    return rows + [
+    rows = [(row, ANSWERS) for row in separate_rows(corpus)]
+    return rows[:: math.ceil(len(rows) / MOST_ROWS) or 1] + [
         (row, ANSWERS[:1])
-        for corpus in corpora
         for row in sentence_rows(replace(corpus, sentences=_few(corpus.sentences)))
         if size(row.dominant.prompt) >= SHORTEST_LENGTH
     ]
+
+
+def _exceeded_by_few_of_each(collections: Sequence[Sequence[float]], budget: float) -> float:
+    """A value that few of all exceed, and few of the collection that exceeds it most."""
+    together = _exceeded_by_few([value for values in collections for value in values], budget)
+    worst = (float(np.quantile(values, 1 - WORST * budget)) for values in collections if values)
+    return max(together, *worst)
 
 
 def _exceeded_by_few(values: Sequence[float], budget: float) -> float:

@@ -1,20 +1,20 @@
 """Fits and writes every table of `mpodata/quality`: words, thresholds, alignment, completeness, endings.
 
-Whatever is fitted on top of words and endings sees sentences that the words and endings were not counted on: both are
-counted on one half, read on the other, as in use; those written at last are counted on both halves.
+Whatever is fitted on top of words and endings reads each collection with words and endings counted on the language's
+other collections, as in use, where text is of another kind; those written at last are counted on all.
 """
 
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field, fields, replace
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
 from calibration import fit
-from calibration.corpora import BLOCK, LANGUAGES, LICENCES, Corpus, Folders, fitting
+from calibration.corpora import BLOCK, LANGUAGES, LICENCES, Corpus, Folders, badly_aligned, fitting
 from calibration.regression import Examples, Floats, logistic
 from calibration.word_tables import count_words, write_table
 from mpodata.languages import languages
@@ -31,12 +31,26 @@ UNKNOWN_SPREAD = 0.35  # of a language whose length ratio is not known
 
 @dataclass
 class Language:
-    """One language's text for the fit, in two halves that share no block of sentences."""
+    """One language's text for the fit."""
 
     code: str
     corpora: list[Corpus]
     limits: Thresholds
-    halves: list[list[Corpus]] = field(default_factory=list)
+
+    def without(self, collection: str) -> list[Corpus]:
+        """The other collections; of its only one, every second block of sentences."""
+        others = [corpus for corpus in self.corpora if corpus.name != collection]
+        return others or [_half(corpus, 0) for corpus in self.corpora]
+
+    def read_beside(self, collection: str) -> Corpus | None:
+        """What is read with tables counted on `without(collection)`; None where it has no such collection."""
+        corpus = next((corpus for corpus in self.corpora if corpus.name == collection), None)
+        return corpus if corpus is None or len(self.corpora) > 1 else _half(corpus, 1)
+
+
+def _half(corpus: Corpus, half: int) -> Corpus:
+    kept = [pair for place, pair in enumerate(corpus.sentences) if place // BLOCK % 2 == half]
+    return replace(corpus, sentences=kept)
 
 
 def write_tables(folders: Folders) -> None:
@@ -49,8 +63,8 @@ def write_tables(folders: Folders) -> None:
         write_table(words.TABLES / f"{language.code}.tsv", count_words(sentences), sources)
         print(f"words: {language.code}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        _write_halves(known, Path(folder))
-        print("halves counted", flush=True)
+        _count_without_each(known, Path(folder))
+        print("collections counted", flush=True)
         _fit_alignment(known, Path(folder))
         _fit_completeness(known, Path(folder))
     _write_endings({language.code: _endings(language.corpora) for language in known}, completeness.ENDINGS)
@@ -60,34 +74,50 @@ def write_tables(folders: Folders) -> None:
 
 def _read(folders: Folders, code: str) -> Language:
     corpora = fitting(folders, code)
-    language = Language(code, corpora, fit.fit_lengths(corpora))
-    for half in (0, 1):
-        parts = [[p for place, p in enumerate(c.sentences) if place // BLOCK % 2 == half] for c in corpora]
-        language.halves.append([replace(c, sentences=p) for c, p in zip(corpora, parts, strict=True) if p])
-    return language
+    for name in badly_aligned(folders, code):
+        print(f"left out, many sentences stand beside another one: {name}, {code}", flush=True)
+    return Language(code, corpora, fit.fit_lengths(corpora))
 
 
-def _write_halves(known: list[Language], folder: Path) -> None:
-    """The tables that each half is read with: those of the other."""
-    for half in (0, 1):
+def _collections(known: list[Language]) -> list[str]:
+    return sorted({corpus.name for language in known for corpus in language.corpora})
+
+
+def _count_without_each(known: list[Language], folder: Path) -> None:
+    """The tables that each collection is read with: those of the language's other ones."""
+    for collection in _collections(known):
+        endings = {}
         for language in known:
-            others = [pair for corpus in language.halves[1 - half] for pair in corpus.sentences]
-            write_table(folder / f"words-{half}/{language.code}.tsv", count_words(others), "one half")
-        endings = {language.code: _endings(language.halves[1 - half]) for language in known}
-        _write_endings(endings, folder / f"endings-{half}.tsv")
+            if language.read_beside(collection):
+                others = language.without(collection)
+                sentences = [pair for corpus in others for pair in corpus.sentences]
+                write_table(folder / f"words-{collection}/{language.code}.tsv", count_words(sentences), "some")
+                endings[language.code] = _endings(others)
+        _write_endings(endings, folder / f"endings-{collection}.tsv")
 
 
 @contextmanager
-def _tables_of_half(folder: Path, half: int) -> Iterator[None]:
-    """Within, the checks read the words and endings counted on the other half."""
+def _tables_without(folder: Path, collection: str) -> Iterator[None]:
+    """Within, the checks read the words and endings that were not counted on this collection."""
     shipped = words.TABLES, completeness.ENDINGS
-    words.TABLES, completeness.ENDINGS = folder / f"words-{half}", folder / f"endings-{half}.tsv"  # type: ignore[misc]
+    words.TABLES = folder / f"words-{collection}"  # type: ignore[misc]
+    completeness.ENDINGS = folder / f"endings-{collection}.tsv"  # type: ignore[misc]
     _forget()
     try:
         yield
     finally:
         words.TABLES, completeness.ENDINGS = shipped  # type: ignore[misc]
         _forget()
+
+
+def _read_with_others(known: list[Language], folder: Path) -> Iterator[tuple[Language, Corpus]]:
+    """Each collection of each language, while the tables are those of the language's other collections."""
+    for collection in _collections(known):
+        with _tables_without(folder, collection):
+            for language in known:
+                if corpus := language.read_beside(collection):
+                    yield language, corpus
+        print(f"read: {collection}", flush=True)
 
 
 def _forget() -> None:
@@ -101,12 +131,8 @@ def _forget() -> None:
 def _fit_alignment(known: list[Language], folder: Path) -> None:
     """Weights of each language, near those of its script; of each script without words; then each language's limits."""
     examples: dict[str, list[Examples]] = {language.code: [] for language in known}
-    for half in (0, 1):
-        with _tables_of_half(folder, half):
-            for language in known:
-                for corpus in language.halves[half]:
-                    examples[language.code].append(fit.alignment_examples(corpus.sentences, language.limits))
-                print(f"sentences compared: {language.code}", flush=True)
+    for language, corpus in _read_with_others(known, folder):
+        examples[language.code].append(fit.alignment_examples(corpus.sentences, language.limits))
     joined = {code: Examples.joined(parts) for code, parts in examples.items()}
     weights: dict[str, Floats] = {}
     for writing in ("latin", "other"):
@@ -116,11 +142,9 @@ def _fit_alignment(known: list[Language], folder: Path) -> None:
         weights |= {code: logistic(joined[code], near=shared, shrinkage=ALIGNMENT_SHRINKAGE) for code in codes}
         weights[writing] = logistic(_without_words(every))
     _write_weights(alignment, weights, "log-likelihood ratio of one sentence translating another")
-    evidence: dict[str, list[fit.Evidence]] = {language.code: [] for language in known}
-    for half in (0, 1):
-        with _tables_of_half(folder, half):
-            for language in known:
-                evidence[language.code] += fit.evidence_of_correct(language.halves[half], language.limits)
+    evidence: dict[str, list[list[fit.Evidence]]] = {language.code: [] for language in known}
+    for language, corpus in _read_with_others(known, folder):
+        evidence[language.code].append(fit.evidence_of_correct(corpus, language.limits))
     for language in known:
         language.limits = fit.fit_evidence(evidence[language.code], language.limits)
         print(f"shuffled: {language.code}", flush=True)
@@ -149,22 +173,16 @@ def _without_words(examples: Examples) -> Examples:
 def _fit_completeness(known: list[Language], folder: Path) -> None:
     """One regression over all languages, one a language that stays near it; then each language's limit."""
     examples: dict[str, list[Examples]] = {language.code: [] for language in known}
-    for half in (0, 1):
-        with _tables_of_half(folder, half):
-            for language in known:
-                for corpus in language.halves[half]:
-                    if len(corpus.sentences) >= 3:
-                        found = fit.completeness_examples(corpus.sentences, language.limits)
-                        examples[language.code].append(found)
+    for language, corpus in _read_with_others(known, folder):
+        if len(corpus.sentences) >= 3:
+            examples[language.code].append(fit.completeness_examples(corpus.sentences, language.limits))
     joined = {code: Examples.joined(parts) for code, parts in examples.items()}
     shared = logistic(Examples.joined(joined.values()))
     weights = {code: logistic(found, near=shared) for code, found in joined.items()}
     _write_weights(completeness, weights | {limits_table.DEFAULT: shared}, "log-odds that the end is missing")
-    evidence: dict[str, list[float]] = {language.code: [] for language in known}
-    for half in (0, 1):
-        with _tables_of_half(folder, half):
-            for language in known:
-                evidence[language.code] += fit.incompleteness_of_correct(language.halves[half], language.limits)
+    evidence: dict[str, list[list[float]]] = {language.code: [] for language in known}
+    for language, corpus in _read_with_others(known, folder):
+        evidence[language.code].append(fit.incompleteness_of_correct(corpus, language.limits))
     for language in known:
         language.limits = fit.fit_incomplete(evidence[language.code], language.limits)
         print(f"incomplete: {language.code}", flush=True)
