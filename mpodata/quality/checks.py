@@ -71,7 +71,7 @@ class Shuffled:
     def where(self, pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> list[str]:
         """The fields that are out of step; all of them where only their sum says so."""
         evidence = row_evidence(pair, limits, translated)
-        sizes = {name: len(sentences(getattr(pair.dominant, name))) for name in evidence}
+        sizes = {name: measures.size(getattr(pair.dominant, name)) for name in evidence}
         alone = [name for name, value in evidence.items() if value < limits.least_evidence(sizes[name])]
         if alone:
             return alone
@@ -168,9 +168,10 @@ def lost_newlines(field: Field, limits: Thresholds) -> bool:
 
 def incomplete(field: Field, limits: Thresholds) -> bool:
     """The text breaks off, or lacks what stands at the end of its original."""
-    if measures.size(field.dominant) < SHORTEST_LENGTH:
+    size = measures.size(field.dominant)
+    if size < SHORTEST_LENGTH:
         return False
-    return incompleteness(field.dominant, field.target, limits) > limits.incomplete
+    return incompleteness(field.dominant, field.target, limits) > limits.most_incompleteness(size)
 
 
 def length_ratio(field: Field, limits: Thresholds) -> bool:

@@ -1,7 +1,6 @@
 """Thresholds and weights of one language or of all, from what may be fitted on."""
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +8,6 @@ from itertools import accumulate
 
 import numpy as np
 from scipy.optimize import nnls
-from scipy.stats import beta
 
 from calibration.corpora import Corpus, Sentences
 from calibration.faults import cut
@@ -19,9 +17,8 @@ from mpodata.quality import completeness
 from mpodata.quality.alignment import features
 from mpodata.quality.checks import SHORTEST_LENGTH, row_evidence
 from mpodata.quality.completeness import incompleteness
-from mpodata.quality.cues import sentences
 from mpodata.quality.measures import repetition, size
-from mpodata.quality.thresholds import SEVERAL, Thresholds
+from mpodata.quality.thresholds import LONG, Thresholds, share_of_long
 from mpodata.records import Pair
 
 LENGTH_BUDGET = 0.0002  # correct fields that each length limit may drop
@@ -33,12 +30,13 @@ TELLING_ENDING = 1.0  # smallest log-odds kept
 STYLE = 0.07
 INCOMPLETE_BUDGET = 0.004  # correct rows of a language that `incomplete` may drop
 SHUFFLED_BUDGET = 0.002  # correct rows that `shuffled` may drop
-WORST = 4  # times a budget that may be dropped in one collection
-LEAST_INCOMPLETE = 4.5  # log-odds, the third quartile of all languages' own: few rows tell a lower limit badly
-TEXT_SHARE = 0.4  # a text is held to no more than this share of a sentence's limit: free translation lowers both
-CONFIDENCE = 0.8  # that no more are dropped than a budget allows
+WORST = 3  # times a budget that may be dropped in one collection
+TAIL = 0.05  # share of values, by whose distance from the others rarer ones are told
+FEWEST = 60  # values of a collection that tell its rare ones
+LEAST_INCOMPLETE, LEAST_INCOMPLETE_TEXT = 3.5, 2.75  # log-odds: other text varies more than the text fitted on
 # The limits of `shuffled` lie between these.
-FIELD_EVIDENCE, TEXT_EVIDENCE, ROW_EVIDENCE = (-6.0, -3.0), (-3.5, -1.0), (-6.0, -2.0)
+FIELD_EVIDENCE, TEXT_EVIDENCE, ROW_EVIDENCE = (-6.0, -2.5), (-3.5, -0.5), (-6.0, -2.0)
+NEARLY_LONG = 0.8  # share of the way from a short to a long text, from which a field says nothing of the short limit
 KEPT = (2 / 3, 1 / 2)  # of a cut text
 REPETITION, LINES = 0.25, 0.7
 MORE_REPETITION = 0.05  # than any correct answer that was fitted on
@@ -49,14 +47,10 @@ LENGTH_ROWS = 150  # of ten sentences, of a collection
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """That the sides of one correct row belong together, each with the sentences of the original it is of."""
+    """That the sides of one correct row belong together, each with the characters of the original it is of."""
 
-    fields: list[tuple[int, float]]  # (sentences, nats)
+    fields: list[tuple[int, float]]  # (characters, nats)
     row: tuple[int, float]
-
-    def least(self, sentences: range) -> float | None:
-        """That of its field with so many sentences that has least; None where no field has so many."""
-        return min((nats for size, nats in self.fields if size in sentences), default=None)
 
 
 def fit_lengths(corpora: Sequence[Corpus]) -> Thresholds:
@@ -72,7 +66,7 @@ def fit_lengths(corpora: Sequence[Corpus]) -> Thresholds:
     (constant, short), _ = nnls(np.stack([np.ones(len(sizes)), 1 / sizes[:, 0]], axis=1), squares)
     limits = Thresholds(
         corpora[0].language, "en", round(ratio, 4), round(math.hypot(math.sqrt(constant), STYLE), 4),
-        round(math.sqrt(short), 4), 0, 0, 0, round(max(REPETITION, repeated + MORE_REPETITION), 2), LINES, 0, 0, 0,
+        round(math.sqrt(short), 4), 0, 0, 0, 0, round(max(REPETITION, repeated + MORE_REPETITION), 2), LINES, 0, 0, 0,
     )  # fmt: skip
     z = np.array([limits.z(int(a), int(b)) for a, b in sizes])
     shortest, longest = np.quantile(z, [LENGTH_BUDGET, 1 - LENGTH_BUDGET])
@@ -158,47 +152,80 @@ def evidence_of_correct(corpus: Corpus, limits: Thresholds) -> list[Evidence]:
     evidence = []
     for row, names in _correct_rows(corpus):
         of_fields = row_evidence(row, _in_another_style(limits, draw), names)
-        sizes = {name: len(sentences(getattr(row.dominant, name))) for name in names}
-        fields = [(size, of_fields[name]) for name, size in sizes.items()]
+        sizes = {name: size(getattr(row.dominant, name)) for name in names}
+        fields = [(sizes[name], of_fields[name]) for name in names]
         evidence.append(Evidence(fields, (sum(sizes.values()), sum(of_fields.values()))))
     return evidence
 
 
 def fit_evidence(evidence: Sequence[Sequence[Evidence]], limits: Thresholds) -> Thresholds:
     """The evidence below which a field or a row is called shuffled: that of few correct ones of each collection."""
-    short = [[v for row in rows if (v := row.least(range(SEVERAL))) is not None] for rows in evidence]
-    long = [[v for row in rows if (v := row.least(range(SEVERAL, sys.maxsize))) is not None] for rows in evidence]
-    rows = [[value for size, value in (row.row for row in collection) if size < SEVERAL] for collection in evidence]
-    field = _least(short, FIELD_EVIDENCE)
+    of_fields = [[row.fields for row in rows] for rows in evidence]
+    of_rows = [[[row.row] for row in rows] for rows in evidence]
+    text = _bounded(_least([_long_ones(rows) for rows in of_fields], SHUFFLED_BUDGET), TEXT_EVIDENCE)
+    short, row = ([_short_ones(rows, text) for rows in collections] for collections in (of_fields, of_rows))
     return replace(
         limits,
-        field_evidence=field,
-        text_evidence=round(min(_least(long, TEXT_EVIDENCE), TEXT_SHARE * field), 2),
-        row_evidence=_least(rows, ROW_EVIDENCE),
+        text_evidence=text,
+        field_evidence=_bounded(_least(short, SHUFFLED_BUDGET), FIELD_EVIDENCE),
+        row_evidence=_bounded(_least(row, SHUFFLED_BUDGET), ROW_EVIDENCE),
     )
 
 
-def _least(evidence: Sequence[Sequence[float]], bounds: tuple[float, float]) -> float:
-    """A limit that drops few of these, all of them correct."""
-    highest = _exceeded_by_few_of_each([[-value for value in values] for values in evidence], SHUFFLED_BUDGET)
-    return round(float(np.clip(-highest, *bounds)), 2)
+def _bounded(value: float, bounds: tuple[float, float]) -> float:
+    return round(float(np.clip(value, *bounds)), 2)
 
 
-def incompleteness_of_correct(corpus: Corpus, limits: Thresholds) -> list[float]:
-    """The strongest evidence against a field of each correct row, of one sentence and of ten."""
+def _long_ones(rows: Sequence[list[tuple[int, float]]]) -> list[float]:
+    """The least evidence of each row's long fields, of rows that have some."""
+    return [min(long) for row in rows if (long := [nats for length, nats in row if length >= LONG])]
+
+
+def _short_ones(rows: Sequence[list[tuple[int, float]]], text: float) -> list[float]:
+    """Of rows with shorter fields: the limit of short fields beside which their least evidence is just enough."""
+    enough = [
+        [(nats - share * text) / (1 - share) for length, nats in row if (share := share_of_long(length)) < NEARLY_LONG]
+        for row in rows
+    ]
+    return [min(fields) for fields in enough if fields]
+
+
+def _least(collections: Sequence[Sequence[float]], budget: float) -> float:
+    """A value below which few of all lie, and few of the collection that has most below it."""
+    together = _undercut_by_few([value for values in collections for value in values], budget)
+    each = [_undercut_by_few(values, WORST * budget) for values in collections if len(values) >= FEWEST]
+    return min([together, *each])
+
+
+def _undercut_by_few(values: Sequence[float], budget: float) -> float:
+    """The value below which a share `budget` of all such values lies, from how far the TAIL of these is spread.
+
+    Few values tell their own rarest ones badly. An exponential tail tells them by its median, in which single rows
+    that are translated badly do not count.
+    """
+    start = float(np.quantile(values, TAIL))
+    beyond = [start - value for value in values if value < start]
+    return start - float(np.median(beyond)) * math.log(TAIL / budget, 2) if beyond else start
+
+
+def incompleteness_of_correct(corpus: Corpus, limits: Thresholds) -> list[list[tuple[int, float]]]:
+    """For each correct row of one sentence and of ten, the characters and the evidence against each of its fields."""
     draw = np.random.default_rng(2)
-    strongest = []
+    rows = []
     for row, names in _correct_rows(corpus):
         styled = _in_another_style(limits, draw)
         fields = [(getattr(row.dominant, name), getattr(row.target, name)) for name in names]
-        strongest.append(max(incompleteness(a, b, styled) for a, b in fields if size(a) >= SHORTEST_LENGTH))
-    return strongest
+        rows.append([(size(a), incompleteness(a, b, styled)) for a, b in fields if size(a) >= SHORTEST_LENGTH])
+    return rows
 
 
-def fit_incomplete(evidence: Sequence[Sequence[float]], limits: Thresholds) -> Thresholds:
+def fit_incomplete(evidence: Sequence[Sequence[list[tuple[int, float]]]], limits: Thresholds) -> Thresholds:
     """The evidence that few correct rows of each collection exceed."""
-    highest = _exceeded_by_few_of_each(evidence, INCOMPLETE_BUDGET)
-    return replace(limits, incomplete=round(max(highest, LEAST_INCOMPLETE), 2))
+    against = [[[(length, -nats) for length, nats in row] for row in rows] for rows in evidence]
+    long = -_least([_long_ones(rows) for rows in against], INCOMPLETE_BUDGET)
+    text = round(max(long, LEAST_INCOMPLETE_TEXT), 2)
+    short = -_least([_short_ones(rows, -text) for rows in against], INCOMPLETE_BUDGET)
+    return replace(limits, incomplete=round(max(short, text, LEAST_INCOMPLETE), 2), incomplete_text=text)
 
 
 def _correct_rows(corpus: Corpus) -> list[tuple[Pair, tuple[str, ...]]]:
@@ -209,22 +236,3 @@ def _correct_rows(corpus: Corpus) -> list[tuple[Pair, tuple[str, ...]]]:
         for row in sentence_rows(replace(corpus, sentences=_few(corpus.sentences)))
         if size(row.dominant.prompt) >= SHORTEST_LENGTH
     ]
-
-
-def _exceeded_by_few_of_each(collections: Sequence[Sequence[float]], budget: float) -> float:
-    """A value that few of all exceed, and few of the collection that exceeds it most."""
-    together = _exceeded_by_few([value for values in collections for value in values], budget)
-    worst = (float(np.quantile(values, 1 - WORST * budget)) for values in collections if values)
-    return max(together, *worst)
-
-
-def _exceeded_by_few(values: Sequence[float], budget: float) -> float:
-    """The least value that, with CONFIDENCE, at most a share `budget` of all such values exceeds (Clopper-Pearson).
-
-    The largest of `values` where they are too few to say so.
-    """
-    highest = sorted(values, reverse=True)
-    exceeding = 0
-    while beta.ppf(CONFIDENCE, exceeding + 2, len(highest) - exceeding - 1) <= budget:
-        exceeding += 1
-    return highest[exceeding]

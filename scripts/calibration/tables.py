@@ -23,7 +23,7 @@ from mpodata.quality import thresholds as limits_table
 from mpodata.quality.thresholds import Thresholds
 
 NOTE = "Fitted by scripts/calibrate_quality.py --write"
-LOOSEST_IS_LARGEST = ("spread_short", "longest", "repetition", "incomplete")
+LOOSEST_IS_LARGEST = ("spread_short", "longest", "repetition", "incomplete", "incomplete_text")
 ALIGNMENT_SHRINKAGE = 0.01  # of a language's weights towards those of its script
 FEW_SENTENCES = 1000  # a language fitted on fewer gets no stricter limits than half of the languages have
 UNKNOWN_SPREAD = 0.35  # of a language whose length ratio is not known
@@ -38,14 +38,20 @@ class Language:
     limits: Thresholds
 
     def without(self, collection: str) -> list[Corpus]:
-        """The other collections; of its only one, every second block of sentences."""
-        others = [corpus for corpus in self.corpora if corpus.name != collection]
-        return others or [_half(corpus, 0) for corpus in self.corpora]
+        """The other collections; of one that holds most of the language's sentences, every second block, too."""
+        return [
+            corpus if corpus.name != collection else _half(corpus, 0)
+            for corpus in self.corpora
+            if corpus.name != collection or self._is_most(corpus)
+        ]
 
     def read_beside(self, collection: str) -> Corpus | None:
         """What is read with tables counted on `without(collection)`; None where it has no such collection."""
         corpus = next((corpus for corpus in self.corpora if corpus.name == collection), None)
-        return corpus if corpus is None or len(self.corpora) > 1 else _half(corpus, 1)
+        return _half(corpus, 1) if corpus and self._is_most(corpus) else corpus
+
+    def _is_most(self, corpus: Corpus) -> bool:
+        return 2 * len(corpus.sentences) > sum(len(other.sentences) for other in self.corpora)
 
 
 def _half(corpus: Corpus, half: int) -> Corpus:
@@ -152,7 +158,7 @@ def _fit_alignment(known: list[Language], folder: Path) -> None:
 
 def _loosen_few(known: list[Language]) -> None:
     """Languages with little text get the median of all limits where their own are stricter."""
-    names = ("incomplete", "field_evidence", "text_evidence", "row_evidence")
+    names = ("incomplete", "incomplete_text", "field_evidence", "text_evidence", "row_evidence")
     usual = {name: float(np.median([getattr(language.limits, name) for language in known])) for name in names}
     for language in known:
         if sum(len(corpus.sentences) for corpus in language.corpora) < FEW_SENTENCES:
@@ -180,7 +186,7 @@ def _fit_completeness(known: list[Language], folder: Path) -> None:
     shared = logistic(Examples.joined(joined.values()))
     weights = {code: logistic(found, near=shared) for code, found in joined.items()}
     _write_weights(completeness, weights | {limits_table.DEFAULT: shared}, "log-odds that the end is missing")
-    evidence: dict[str, list[list[float]]] = {language.code: [] for language in known}
+    evidence: dict[str, list[list[list[tuple[int, float]]]]] = {language.code: [] for language in known}
     for language, corpus in _read_with_others(known, folder):
         evidence[language.code].append(fit.incompleteness_of_correct(corpus, language.limits))
     for language in known:
@@ -224,8 +230,8 @@ def _write_thresholds(limits: Mapping[str, Thresholds]) -> None:
         replace(english, language=limits_table.DEFAULT, spread=UNKNOWN_SPREAD),
     ]
     note = (
-        f"# {NOTE} on NTREX documents of eleven publishers, TICO-19, Tatoeba and, for\n"
-        "# Javanese, NusaX; English to each language. Columns: mpodata/quality/thresholds.py. `en` (as a target) and\n"
+        f"# {NOTE} on NTREX documents of eleven publishers, FLORES-200, Tatoeba,\n"
+        "# TICO-19 and NusaX; English to each language. Columns: mpodata/quality/thresholds.py. `en` (as a target) and\n"
         "# `*` (languages without text) have the loosest limits; `*` has a wide spread: its length ratio is unknown.\n"
     )
     table = "\n".join(

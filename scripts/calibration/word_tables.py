@@ -19,7 +19,7 @@ SIGNIFICANT = 11.0  # log-likelihood ratio (Dunning 1993) of two words going tog
 PARTNERS = 4  # of one stem
 CANDIDATES = 12
 GAIN = 1.03  # in information, for another partner
-ENTRIES = 2500  # most informative stems kept
+ENTRIES = 4000  # most informative stems kept
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
