@@ -25,7 +25,6 @@ from mpodata.quality.thresholds import Thresholds
 NOTE = "Fitted by scripts/calibrate_quality.py --write"
 LOOSEST_IS_LARGEST = ("spread_short", "longest", "repetition", "incomplete", "incomplete_text")
 ALIGNMENT_SHRINKAGE = 0.01  # of a language's weights towards those of its script
-FEW_SENTENCES = 1000  # a language fitted on fewer gets no stricter limits than half of the languages have
 UNKNOWN_SPREAD = 0.35  # of a language whose length ratio is not known
 
 
@@ -74,7 +73,6 @@ def write_tables(folders: Folders) -> None:
         _fit_alignment(known, Path(folder))
         _fit_completeness(known, Path(folder))
     _write_endings({language.code: _endings(language.corpora) for language in known}, completeness.ENDINGS)
-    _loosen_few(known)
     _write_thresholds({language.code: language.limits for language in known})
 
 
@@ -156,19 +154,6 @@ def _fit_alignment(known: list[Language], folder: Path) -> None:
         print(f"shuffled: {language.code}", flush=True)
 
 
-def _loosen_few(known: list[Language]) -> None:
-    """Languages with little text get the median of all limits where their own are stricter."""
-    names = ("incomplete", "incomplete_text", "field_evidence", "text_evidence", "row_evidence")
-    usual = {name: float(np.median([getattr(language.limits, name) for language in known])) for name in names}
-    for language in known:
-        if sum(len(corpus.sentences) for corpus in language.corpora) < FEW_SENTENCES:
-            own = language.limits
-            looser = {
-                name: (max if name in LOOSEST_IS_LARGEST else min)(getattr(own, name), usual[name]) for name in names
-            }
-            language.limits = replace(own, **looser)
-
-
 def _without_words(examples: Examples) -> Examples:
     silent = [alignment.FEATURES.index(name) for name in ("words_for", "words_against")]
     rows = examples.rows.copy()
@@ -216,7 +201,7 @@ def _write_weights(module: ModuleType, weights: Mapping[str, Floats], meaning: s
 
 def _write_thresholds(limits: Mapping[str, Thresholds]) -> None:
     names = [column.name for column in fields(Thresholds) if column.name != "dominant"]
-    measured = [one for one in limits.values() if one.language != "jv"]  # from few short sentences
+    measured = list(limits.values())
     loosest = {
         name: (max if name in LOOSEST_IS_LARGEST else min)(getattr(one, name) for one in measured)
         for name in names
@@ -231,7 +216,7 @@ def _write_thresholds(limits: Mapping[str, Thresholds]) -> None:
     ]
     note = (
         f"# {NOTE} on NTREX documents of eleven publishers, FLORES-200, Tatoeba,\n"
-        "# TICO-19 and NusaX; English to each language. Columns: mpodata/quality/thresholds.py. `en` (as a target) and\n"
+        "# TICO-19 and NusaX; English to each language. Columns: mpodata/quality/thresholds.py. `en` (a target) and\n"
         "# `*` (languages without text) have the loosest limits; `*` has a wide spread: its length ratio is unknown.\n"
     )
     table = "\n".join(
