@@ -1,21 +1,24 @@
 """The protocol that fits and measures the checks: what is measured on is never fitted on. Small texts are our own."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from calibration import corpora
-from calibration.corpora import HELD_OUT_LINES, Folders, fitting, held_out
+from calibration.alignment import FEWEST_MISPLACED, aligned
+from calibration.corpora import HELD_OUT_LINES, Corpus, Folders, fitting, held_out
 from calibration.faults import FAULTS, Material, cut
-from calibration.fit import CONFIDENCE, _exceeded_by_few
+from calibration.fit import FEWEST, Evidence, _least, _undercut_by_few, fit_evidence, fit_incomplete
 from calibration.measure import Measured
 from calibration.page import BEGIN, END, PAGE, write_page
 from calibration.regression import Examples, logistic
+from calibration.tables import Language
 from calibration.word_tables import count_words, write_table
-from scipy.stats import beta
 
 from mpodata.quality import words
+from mpodata.quality.thresholds import LONG, SHORT, thresholds
 from mpodata.records import Pair, Side
 
 COLLECTIONS_NEVER_FITTED = ("instructions", "safety", "utility", "alpaca", "aya", "declaration")
@@ -78,13 +81,63 @@ def test_words_that_go_together_are_counted_and_read_back(tmp_path: Path, monkey
     assert words.word_table.__wrapped__("xx") == table
 
 
-def test_a_limit_lets_few_correct_rows_through_and_the_fewer_the_rows_the_fewer() -> None:
-    values = [float(n) for n in range(1000)]
-    limit = _exceeded_by_few(values, 0.01)
-    assert 990 < limit < 999  # fewer than 1 in 100: that share is sure, not only likely
-    assert _exceeded_by_few(values[::10], 0.01) == 990  # of 100 rows none, which is still not sure
-    exceeding = sum(value > limit for value in values)
-    assert beta.ppf(CONFIDENCE, exceeding + 1, 1000 - exceeding) <= 0.01
+def test_a_limit_is_told_by_the_spread_of_the_rarest_and_not_by_one_row_translated_badly() -> None:
+    draw = np.random.default_rng(0)
+    correct = list(-draw.exponential(1.0, 2000))
+    limit = _undercut_by_few(correct, 0.002)
+    assert limit == pytest.approx(np.log(0.002), abs=0.8)  # the true one of this distribution
+    assert _undercut_by_few([*correct, -1000.0], 0.002) == pytest.approx(limit, abs=0.1)
+    assert _undercut_by_few(correct[:200], 0.002) == pytest.approx(limit, abs=2.0)
+
+
+def test_the_collection_that_is_dropped_most_counts() -> None:
+    draw = np.random.default_rng(0)
+    news = list(10 - draw.exponential(1.0, 5000))
+    talk = list(2 - draw.exponential(1.0, 200))
+    assert _least([news, talk], 0.002) < _least([news], 0.002) - 5
+    assert _least([news, talk[: FEWEST - 1]], 0.002) > _least([news, talk], 0.002)  # too few to tell
+
+
+def test_short_texts_get_a_limit_of_their_own_beside_that_of_long_ones() -> None:
+    draw = np.random.default_rng(0)
+    limits = replace(thresholds("sw"), field_evidence=0.0, text_evidence=0.0, row_evidence=0.0)
+    evidence = [
+        Evidence([(SHORT, -2 - a), (2 * LONG, 9 - b)], (SHORT + 2 * LONG, 7 - a - b))
+        for a, b in draw.exponential(0.5, (500, 2))
+    ]
+    fitted = fit_evidence([evidence], limits)
+    assert -6 < fitted.field_evidence < -3.5
+    assert fitted.text_evidence == -0.5  # the loosest that a long text may have
+    against = [[(SHORT, 2 + a), (2 * LONG, -3 + b)] for a, b in draw.exponential(0.5, (500, 2))]
+    fitted = fit_incomplete([against], limits)
+    assert fitted.incomplete > 4 > fitted.incomplete_text
+
+
+def test_each_collection_is_read_with_words_that_were_not_counted_on_it() -> None:
+    def corpus(name: str, count: int) -> Corpus:
+        return Corpus(name, "sw", [(f"{name} {n}", str(n)) for n in range(count)])
+
+    news, talk = corpus("news", 30), corpus("talk", 100)
+    language = Language("sw", [news, talk], thresholds("sw"))
+    assert language.without("news") == [talk]
+    assert language.read_beside("news") == news
+    assert language.read_beside("prayers") is None
+    # One that holds most of the sentences is read in blocks, beside the other blocks: in use, its words are known, too.
+    counted = [pair for part in language.without("talk") for pair in part.sentences]
+    read = language.read_beside("talk")
+    assert read is not None
+    assert len(counted) == 30 + 60
+    assert not set(counted) & set(read.sentences)
+
+
+def test_a_collection_that_puts_sentences_beside_others_is_left_out() -> None:
+    good = [
+        (f"An English sentence of some length, number {n}.", f"Sentensi ya Kiswahili, namba {n}.") for n in range(500)
+    ]
+    bad = [(f"Another English sentence of some length, {n}.", "Ndiyo") for n in range(FEWEST_MISPLACED)]
+    assert aligned(good) == good
+    assert aligned(good + bad[:-1]) == good
+    assert aligned(good + bad) == []
 
 
 def test_a_text_is_cut_at_sentences_words_or_characters() -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from calibration.corpora import LICENCES, Folders, fitting, held_out
+from calibration.corpora import BLOCK, LICENCES, Folders, fitting, held_out
+from calibration.opus import read_tatoeba
 from calibration.tico import read_tico
 from calibration.udhr import read_udhr
 
@@ -54,6 +55,39 @@ def test_phrases_of_a_phrase_book_are_held_out_and_articles_fitted_on(folders: F
         [("Where does it hurt?", "Unaumwa wapi?")],
     )
     assert read_tico(folders.tico, "de") == ([], [])
+
+
+def test_tatoeba_is_fitted_on_without_any_sentence_that_is_held_out(tmp_path: Path) -> None:
+    laser, datasets = tmp_path / "laser", tmp_path / "datasets"
+    pairs = [(f"This is the sentence with number {n}.", f"Hii ni sentensi ya {n}.") for n in range(2 * BLOCK)]
+    held = pairs[BLOCK]
+    more = [
+        (held[0].upper(), "Nyingine."),
+        ("Another one of a good length.", held[1][:-1] + "!"),
+        ("Nothing like that here.", "Hapana."),
+    ]
+    write(laser, "tatoeba.swh-eng.{}", {"eng": [a for a, _ in pairs], "swh": [b for _, b in pairs]})
+    sentences = {"eng": [a for a, _ in more], "swa": [b for _, b in more], "swa.labels": ["swh"] * 3}
+    write(datasets / "helsinki_nlp/tatoeba/testsets/eng-swa", "tatoeba-test-v2021-08-07.{}", sentences)
+    article = {"eng_Latn": ["The river is long."], "swh_Latn": ["Mto ni mrefu."]}
+    write(datasets / "facebook/flores/flores200_dataset/devtest", "{}.devtest", article)
+    folders = Folders(tmp_path, tmp_path, laser=laser, opus=datasets)
+    fitted = {corpus.name: corpus.sentences for corpus in fitting(folders, "sw")}
+    assert fitted["tatoeba"] == [*pairs[:BLOCK], more[2]]
+    assert fitted["flores"] == [("The river is long.", "Mto ni mrefu.")]
+
+
+def test_a_sentence_of_another_language_in_a_file_of_tatoeba_is_left_out(tmp_path: Path) -> None:
+    columns = {"eng": ["One.", "Two."], "zho": ["Yi.", "Er."], "zho.labels": ["cmn_Hans", "yue_Hant"]}
+    write(tmp_path / "helsinki_nlp/tatoeba/testsets/eng-zho", "tatoeba-test-v2021-08-07.{}", columns)
+    assert read_tatoeba(tmp_path, "zh") == [("One.", "Yi.")]
+    assert read_tatoeba(tmp_path, "so") == []
+
+
+def write(folder: Path, name: str, columns: dict[str, list[str]]) -> None:
+    folder.mkdir(parents=True)
+    for ending, lines in columns.items():
+        (folder / name.format(ending)).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def test_the_declaration_is_measured_and_never_fitted_on(folders: Folders, shared_data: Path) -> None:

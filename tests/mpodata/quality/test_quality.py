@@ -15,7 +15,7 @@ from mpodata.quality.completeness import FEATURES, endings, features, first_sent
 from mpodata.quality.cues import consonants, numbers_of
 from mpodata.quality.lexicon import learn
 from mpodata.quality.measures import SURE, leftovers, length_ratio, lines, repetition, spoken, terminated
-from mpodata.quality.thresholds import thresholds
+from mpodata.quality.thresholds import LONG, SHORT, thresholds
 from mpodata.quality.words import word_evidence, word_table, words
 from mpodata.records import Pair, Side
 
@@ -179,8 +179,14 @@ WHO = {"teacher": "mwalimu", "doctor": "daktari", "farmer": "mkulima", "driver":
 
 def test_a_longer_text_is_held_to_more_evidence() -> None:
     limits = replace(thresholds("sw"), field_evidence=-5.0, text_evidence=-1.0, row_evidence=-4.0)
-    assert [limits.least_evidence(sentences) for sentences in (1, 2, 3, 9)] == [-5.0, -5.0, -1.0, -1.0]
-    assert [limits.least_row_evidence(sentences) for sentences in (1, 2, 3, 9)] == [-4.0, -4.0, -1.0, -1.0]
+    between = (SHORT + LONG) // 2
+    assert [limits.least_evidence(size) for size in (1, SHORT, between, LONG, 9000)] == [-5.0, -5.0, -3.0, -1.0, -1.0]
+    assert [limits.least_row_evidence(size) for size in (1, SHORT, between, LONG)] == [-4.0, -4.0, -2.5, -1.0]
+
+
+def test_a_longer_text_lacks_its_end_by_less_evidence() -> None:
+    limits = replace(thresholds("sw"), incomplete=4.0, incomplete_text=2.0)
+    assert [limits.most_incompleteness(size) for size in (1, SHORT, LONG, 9000)] == [4.0, 4.0, 2.0, 2.0]
 
 
 def test_weights_are_those_of_the_language_beside_english_or_of_its_script() -> None:
