@@ -198,14 +198,18 @@ def _least(collections: Sequence[Sequence[float]], budget: float) -> float:
 
 
 def _undercut_by_few(values: Sequence[float], budget: float) -> float:
-    """The value below which a share `budget` of all such values lies, from how far the TAIL of these is spread.
+    """The value below which a share `budget` of all such values lies; no lower than the lowest of these.
 
-    Few values tell their own rarest ones badly. An exponential tail tells them by its median, in which single rows
-    that are translated badly do not count.
+    Few values tell their own rarest ones badly: an exponential tail tells them by the median of the TAIL, in which
+    single rows that are translated badly do not count. Values may be infinite: rows that nothing speaks against.
     """
-    start = float(np.quantile(values, TAIL))
-    beyond = [start - value for value in values if value < start]
-    return start - float(np.median(beyond)) * math.log(TAIL / budget, 2) if beyond else start
+    ordered = sorted(values)
+    rarer = min(math.ceil(TAIL * len(ordered)), int(np.isfinite(ordered).sum()) - 1)
+    if rarer <= budget * len(ordered):
+        return min(ordered, default=math.inf)
+    start = ordered[rarer]
+    spread = (start - float(np.median(ordered[:rarer]))) / math.log(2)
+    return max(start - spread * math.log(rarer / len(ordered) / budget), ordered[0])
 
 
 def incompleteness_of_correct(corpus: Corpus, limits: Thresholds) -> list[list[tuple[int, float]]]:
