@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 TABLE: Final = Path(__file__).with_name("thresholds.tsv")
-SHORT: Final = 80  # characters of an original without white space, up to which the limits of short texts hold
-LONG: Final = 300  # ... from which those of long ones hold; between them a limit is a line
+SHORT: Final = 40  # characters of an original without white space, up to which the limits of short texts hold
+LONG: Final = 200  # ... from which those of long ones hold; between them a limit is a line
 DEFAULT: Final = "*"  # the row of languages that were not measured: the widest values of those that were
 
 

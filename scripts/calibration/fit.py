@@ -29,13 +29,13 @@ TELLING_ENDING = 1.0  # smallest log-odds kept
 # the collections fitted on (.046): news, health and short sentences. The fit reads each text as if in another style.
 STYLE = 0.07
 INCOMPLETE_BUDGET = 0.004  # correct rows of a language that `incomplete` may drop
-SHUFFLED_BUDGET = 0.002  # correct rows that `shuffled` may drop
+SHUFFLED_BUDGET = 0.003  # correct rows that `shuffled` may drop
 WORST = 3  # times a budget that may be dropped in one collection
 TAIL = 0.05  # share of values, by whose distance from the others rarer ones are told
 FEWEST = 60  # values of a collection that tell its rare ones
-LEAST_INCOMPLETE, LEAST_INCOMPLETE_TEXT = 3.5, 2.75  # log-odds: other text varies more than the text fitted on
+LEAST_INCOMPLETE, LEAST_INCOMPLETE_TEXT = 3.0, 2.25  # log-odds: other text varies more than the text fitted on
 # The limits of `shuffled` lie between these.
-FIELD_EVIDENCE, TEXT_EVIDENCE, ROW_EVIDENCE = (-6.0, -2.5), (-3.5, -0.5), (-6.0, -2.0)
+FIELD_EVIDENCE, TEXT_EVIDENCE, ROW_EVIDENCE = (-6.0, -2.5), (-3.5, -1.0), (-6.0, -2.0)
 NEARLY_LONG = 0.8  # share of the way from a short to a long text, from which a field says nothing of the short limit
 KEPT = (2 / 3, 1 / 2)  # of a cut text
 REPETITION, LINES = 0.25, 0.7
