@@ -14,12 +14,15 @@ from mpodata.quality.completeness import incompleteness
 from mpodata.quality.cues import sentences
 from mpodata.quality.quotations import has_prose, without_kept_quotations
 from mpodata.quality.thresholds import Thresholds, thresholds
+from mpodata.quality.words import familiar_words
 from mpodata.records import FIELDS, Pair
 
 SHORTEST_COPY: Final = 12  # letters and digits; a shorter text may be a name, which stays as it is
 SHORTEST_SENTENCE: Final = 20  # characters; a shorter sentence may be a quotation that stays as it is
 COPIED_SHARE: Final = 0.25  # of the original that may stand in its translation, sentence by sentence
 SHORTEST_LENGTH: Final = 16  # characters of an original that can say what is missing
+LEAST_FAMILIAR: Final = 0.6  # of the usual share of familiar words: with less, a text is of another kind or spelling
+FEW_WORDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,21 @@ class Shuffled:
         evidence = row_evidence(pair, limits, translated)
         sizes = {name: measures.size(getattr(pair.dominant, name)) for name in evidence}
         alone = [name for name, value in evidence.items() if value < limits.least_evidence(sizes[name])]
-        if alone:
-            return alone
-        return list(evidence) if sum(evidence.values()) < limits.least_row_evidence(sum(sizes.values())) else []
+        if not alone and sum(evidence.values()) < limits.least_row_evidence(sum(sizes.values())):
+            alone = list(evidence)
+        return [name for name in alone if familiar(getattr(pair.target, name), limits)]
+
+
+def familiar(target: str, limits: Thresholds) -> bool:
+    """Are the words of a text those that its language's table was counted on? Of others, it cannot say what is missing.
+
+    A text of few words has the benefit of the doubt, as if FEW_WORDS more were as familiar as usual.
+    """
+    counts = familiar_words(target, limits.dominant, limits.language)
+    if counts is None:
+        return True
+    known, total = counts
+    return known + FEW_WORDS * limits.familiar >= LEAST_FAMILIAR * limits.familiar * (total + FEW_WORDS)
 
 
 def row_evidence(pair: Pair, limits: Thresholds, translated: Sequence[str] = FIELDS) -> dict[str, float]:

@@ -31,6 +31,7 @@ class Thresholds:
     field_evidence: float  # evidence (`alignment.py`) of a short field below which it belongs to another row
     text_evidence: float  # ... of a long one, whose words seldom fail it: free translation averages out
     row_evidence: float  # ... of all fields of a row together, where they are short
+    familiar: float  # share of the words of a correct text that the table of words knows
 
     def least_evidence(self, size: int) -> float:
         """The evidence below which a field with an original of so many characters belongs to another row."""

@@ -125,3 +125,17 @@ def _joining(dominant: str, target: str) -> tuple[WordTable | None, bool]:
     if dominant == "en":
         return word_table(target), False
     return (word_table(dominant), True) if target == "en" else (None, False)
+
+
+def familiar_words(text: str, dominant: str, target: str) -> tuple[int, int] | None:
+    """How many of a target text's words its table knows as partners, and of how many; None without such a table."""
+    if dominant != "en" or word_table(target) is None:
+        return None
+    own = words(text)
+    return len(own & _partner_words(target)), len(own)
+
+
+@cache
+def _partner_words(language: str) -> frozenset[str]:
+    table = word_table(language)
+    return frozenset(word for partners in table.partners.values() for word in partners.words) if table else frozenset()

@@ -19,6 +19,7 @@ from mpodata.quality.checks import SHORTEST_LENGTH, row_evidence
 from mpodata.quality.completeness import incompleteness
 from mpodata.quality.measures import repetition, size
 from mpodata.quality.thresholds import LONG, Thresholds, share_of_long
+from mpodata.quality.words import familiar_words
 from mpodata.records import Pair
 
 LENGTH_BUDGET = 0.0002  # correct fields that each length limit may drop
@@ -33,7 +34,7 @@ SHUFFLED_BUDGET = 0.003  # correct rows that `shuffled` may drop
 WORST = 3  # times a budget that may be dropped in one collection
 TAIL = 0.05  # share of values, by whose distance from the others rarer ones are told
 FEWEST = 60  # values of a collection that tell its rare ones
-LEAST_INCOMPLETE, LEAST_INCOMPLETE_TEXT = 3.0, 2.25  # log-odds: other text varies more than the text fitted on
+LEAST_INCOMPLETE, LEAST_INCOMPLETE_TEXT = 3.5, 2.75  # log-odds: other text varies more than the text fitted on
 # The limits of `shuffled` lie between these.
 FIELD_EVIDENCE, TEXT_EVIDENCE, ROW_EVIDENCE = (-6.0, -2.5), (-3.5, -1.0), (-6.0, -2.0)
 NEARLY_LONG = 0.8  # share of the way from a short to a long text, from which a field says nothing of the short limit
@@ -67,6 +68,7 @@ def fit_lengths(corpora: Sequence[Corpus]) -> Thresholds:
     limits = Thresholds(
         corpora[0].language, "en", round(ratio, 4), round(math.hypot(math.sqrt(constant), STYLE), 4),
         round(math.sqrt(short), 4), 0, 0, 0, 0, round(max(REPETITION, repeated + MORE_REPETITION), 2), LINES, 0, 0, 0,
+        0,
     )  # fmt: skip
     z = np.array([limits.z(int(a), int(b)) for a, b in sizes])
     shortest, longest = np.quantile(z, [LENGTH_BUDGET, 1 - LENGTH_BUDGET])
@@ -75,6 +77,17 @@ def fit_lengths(corpora: Sequence[Corpus]) -> Thresholds:
         shortest=round(min(float(shortest), SHORTEST_Z), 2),
         longest=round(max(float(longest), LONGEST_Z), 2),
     )
+
+
+def fit_familiar(corpora: Sequence[Corpus], limits: Thresholds) -> Thresholds:
+    """The share of the words of all sentences that the table of words knows."""
+    counts = [
+        found
+        for corpus in corpora
+        for _, text in corpus.sentences
+        if (found := familiar_words(text, limits.dominant, limits.language))
+    ]
+    return replace(limits, familiar=round(sum(n for n, _ in counts) / max(sum(n for _, n in counts), 1), 3))
 
 
 def _in_another_style(limits: Thresholds, draw: np.random.Generator) -> Thresholds:

@@ -72,6 +72,8 @@ def write_tables(folders: Folders) -> None:
         print("collections counted", flush=True)
         _fit_alignment(known, Path(folder))
         _fit_completeness(known, Path(folder))
+    for language in known:
+        language.limits = fit.fit_familiar(language.corpora, language.limits)
     _write_endings({language.code: _endings(language.corpora) for language in known}, completeness.ENDINGS)
     _write_thresholds({language.code: language.limits for language in known})
 
@@ -126,8 +128,8 @@ def _read_with_others(known: list[Language], folder: Path) -> Iterator[tuple[Lan
 
 def _forget() -> None:
     for cached in (
-        words.word_table, words._joining, completeness._endings, completeness._weights, alignment._weights,
-        alignment.alignment_evidence,
+        words.word_table, words._joining, words._partner_words, completeness._endings, completeness._weights,
+        alignment._weights, alignment.alignment_evidence,
     ):  # fmt: skip
         cached.cache_clear()
 

@@ -10,6 +10,7 @@ from mpodata.languages import languages
 from mpodata.languages.identification import identify, known_languages
 from mpodata.quality import CHECKS, faults, first_reason, measure, measure_many
 from mpodata.quality.alignment import alignment_evidence, matched, weights_name
+from mpodata.quality.checks import Shuffled, familiar
 from mpodata.quality.comparison import compare_fields, translated_fields
 from mpodata.quality.completeness import FEATURES, endings, features, first_sentences_alone, incompleteness, odd_ending
 from mpodata.quality.cues import consonants, numbers_of
@@ -187,6 +188,20 @@ def test_a_longer_text_is_held_to_more_evidence() -> None:
 def test_a_longer_text_lacks_its_end_by_less_evidence() -> None:
     limits = replace(thresholds("sw"), incomplete=4.0, incomplete_text=2.0)
     assert [limits.most_incompleteness(size) for size in (1, SHORT, LONG, 9000)] == [4.0, 4.0, 2.0, 2.0]
+
+
+def test_a_text_in_words_that_its_table_does_not_know_is_not_called_shuffled() -> None:
+    english = "The teacher sold her old house near the river, and the doctor bought two books for the children. "
+    other = "Mwalimu aliuza nyumba yake ya zamani karibu na mto, na daktari alinunua vitabu viwili kwa watoto. "
+    news = "Serikali imesema kwamba bei ya mafuta itapanda tena mwezi ujao kutokana na vita katika nchi jirani. "
+    strange = "Zqorvun blixtav murgheb zantuqol, vrixuth plomdar kweltih graxobun zilfemar tuvroqen blastiqur wendox. "
+    limits = thresholds("sw")
+    assert familiar(other, limits)
+    assert familiar("Habari", limits)  # too short to say
+    assert not familiar(strange, limits)
+    row = Pair("0", Side("en", english, english * 2, english * 3), Side("sw", other, news * 2, other * 3))
+    assert Shuffled().where(row, limits) == ["chosen"]
+    assert Shuffled().where(replace(row, target=replace(row.target, chosen=strange * 2)), limits) == []
 
 
 def test_weights_are_those_of_the_language_beside_english_or_of_its_script() -> None:
