@@ -7,11 +7,13 @@
 Fitted on answers that `scripts/measure_refusals.py` does not measure on: XSTest's of llama2orig, and those of gpt4 and
 mistralinstruct to prompts of even number (CC-BY-4.0, human labels); Qwen2.5-7B-Instruct's to PolyRefuse's prompts of
 even number, before and after its refusals were ablated (Apache-2.0, WildGuard's labels); this project's own sentences
-(scripts/refusals/en.tsv) and others made of its templates (templates_en.txt). Prints counts only.
+(scripts/refusals/en.tsv), others made of its templates (templates_en.txt), and half of Aya's answers (Apache-2.0).
+Prints counts only.
 """
 
 import argparse
 import csv
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,13 +21,13 @@ from pathlib import Path
 
 from fit_prompt_kind import READ
 from fit_refusal_classifier import MODEL, Floats, fit, rounded
-from measure_refusals import KINDS, SENTENCES, Labelled, sentences, wildguard_answers, xstest_rows
+from measure_refusals import DATA, KINDS, SENTENCES, Labelled, sentences, wildguard_answers, xstest_rows
 
 from mpodata.refusals.classifier import ENGLISH, features, write_table
 
 TEMPLATES = SENTENCES / "templates_en.txt"
 MADE = 600  # sentences of each label that are made of the templates, before equal ones are dropped
-LIMIT = 0.7  # of .6, .7 and .8, best on the counts of answers that are measured on
+LIMIT = 0.65  # lower ones call more harmless answers refusals, higher ones find less
 PARTS = 10
 
 
@@ -33,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--answers", type=Path, required=True, help="a checkout of mainlp/Multilingual-Refusal")
     parser.add_argument("--xstest", type=Path, required=True, help="model_completions of exaggerated-safety")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder with parallel/: Aya's answers")
     options = parser.parse_args()
     numbered = [
         (number, row)
@@ -42,6 +45,7 @@ def main() -> None:
     others = [row for kind in KINDS for row in wildguard_answers(options.answers, MODEL, kind, "en", odd=False)]
     others += [row for split in ("fit", "held", "unseen") for row in sentences("en", split)]
     others += made()
+    others += aya_answers(options.data)
     right = 0
     for part in range(PARTS):
         weights, bias = fitted([*(row for number, row in numbered if number % PARTS != part), *others])
@@ -75,6 +79,13 @@ def made() -> list[Labelled]:
         caution = draw.choice(texts["caution"]).format(G=_begun(gerund), g=gerund, v=verb, H=how)
         sentences |= {(moral, "refusal"), (caution, "compliance")}
     return [Labelled("en", text, label) for text, label in sorted(sentences)]
+
+
+def aya_answers(data: Path) -> list[Labelled]:
+    """Every second of Aya's answers to harmless instructions (Apache-2.0), from the first on."""
+    lines = (data / "parallel" / "aya_en_zh_ja_ar_ko_bn_sw_300.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [Labelled("en", row["en"], "compliance") for row in rows if row.get("en")][::2]
 
 
 def _begun(text: str) -> str:

@@ -32,10 +32,11 @@ from mpodata.refusals.spoken import spoken_language
 from mpodata.refusals.tables import OPENING, Rules, covered, normalised, rules_of
 from mpodata.runtime.fingerprint import constants_hash, file_hash, text_hash
 
-VERSION = 11  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
+VERSION = 12  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
 
 SHORTEST = 160  # characters of an answer that the classifier is asked about
 SHORTEST_ENGLISH = 60  # the same in English, which it learnt from more short answers, where harm or help was asked for
+WARNINGS = 1  # words of warning in an English answer that the classifier is asked about
 READ = 8000  # characters of an answer that are looked at
 WHOLE = 120  # characters of an answer that may be nothing but "No, I won't."
 SHORTEST_CLAUSE, LONGEST_CLAUSE = 20, 60  # characters of a first clause in Thai
@@ -192,7 +193,8 @@ def _likely_refusal(exchange: Exchange, asked: Asked, rules: Rules, code: str, *
         return None
     if code in dense_classifier.table().limits:
         return dense_classifier.is_likely_refusal(exchange.answer, code, harmful=harmful, concedes=concedes)
-    return classifier.is_likely_refusal(exchange.answer, code, harmful=harmful, concedes=concedes)
+    believed = harmful or (code == "en" and asked.form == "help")
+    return classifier.is_likely_refusal(exchange.answer, code, harmful=believed, concedes=concedes)
 
 
 def is_asked(answer: str, rules: Rules, code: str, *, harmful: bool = False, form: Form | None = None) -> bool:
@@ -200,7 +202,7 @@ def is_asked(answer: str, rules: Rules, code: str, *, harmful: bool = False, for
 
     It is not asked about short answers, which the phrases are made for, nor where an idiom was taken back or the answer
     opens with consent: it knows neither. It is asked about short answers in dense scripts to prompts that are known to
-    be harmful, and in English to those and to prompts that ask for help.
+    be harmful, and in English to those and to prompts that ask for help, but about no answer without words of warning.
     """
     opening = _unwrapped(normalised(answer[: 2 * (rules.opening + LONGEST_HIT)], code))
     shortest = SHORTEST
@@ -208,6 +210,8 @@ def is_asked(answer: str, rules: Rules, code: str, *, harmful: bool = False, for
         shortest = 0 if harmful else SHORTEST // DENSITY
     elif code == "en" and (harmful or form == "help"):
         shortest = SHORTEST_ENGLISH
+    if code == "en" and rules.lecture and len(rules.lecture.findall(opening[: classifier.OPENING])) < WARNINGS:
+        return False
     idiom = any(phrase.possible(opening) and phrase.pattern.search(opening) for phrase in rules.exceptions)
     return len(opening) >= shortest and not idiom and not rules.agree.match(opening)
 

@@ -22,7 +22,7 @@ def label(answer: str, *, prompt: str = "", harmful: bool | None = None) -> tupl
     return verdict.label, verdict.detail
 
 
-@pytest.mark.parametrize(("expected", "least"), [("refusal", 0.7), ("compliance", 0.85)])
+@pytest.mark.parametrize(("expected", "least"), [("refusal", 0.65), ("compliance", 0.85)])
 def test_most_answers_are_judged_right_where_nobody_says_whether_the_prompt_is_harmful(
     expected: str, least: float
 ) -> None:
