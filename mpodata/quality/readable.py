@@ -23,7 +23,7 @@ START: Final = "^"  # stands before a word's first letter
 LETTERS: Final = 8  # of a word that are read: the tables hold its first letters only
 
 # The value of `writing` (nats) below which a text is none. Of 52,000 real answers, prompts and sentences in 40
-# languages three lie below; of letters at random, in texts of 15 to 60 words, 98 in 100 or more do.
+# languages one lies below; of letters at random, in texts of 15 to 60 words, 98 in 100 or more do.
 LIMIT: Final = 0.0
 LIMITS: Final[Mapping[str, float]] = {"ar": -0.05, "he": -0.05, "ko": -0.2, "zh": -0.2}
 
