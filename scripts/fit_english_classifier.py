@@ -4,24 +4,21 @@
     git clone https://github.com/paul-rottger/exaggerated-safety
     python scripts/fit_english_classifier.py --answers answers --xstest exaggerated-safety/model_completions
 
-Fitted on answers that `scripts/measure_refusals.py` does not measure on: XSTest's of llama2orig, and those of gpt4 and
-mistralinstruct to prompts of even number (CC-BY-4.0, human labels); Qwen2.5-7B-Instruct's to PolyRefuse's prompts of
-even number, before and after its refusals were ablated (Apache-2.0, WildGuard's labels); this project's own sentences
-(scripts/refusals/en.tsv), others made of its templates (templates_en.txt), and half of Aya's answers (Apache-2.0).
-Prints counts only.
+Fitted on answers under free licences that `scripts/measure_refusals.py` does not measure on: Mistral-7B-Instruct's to
+XSTest's prompts of even number (Apache-2.0, human labels); Qwen2.5-7B-Instruct's to PolyRefuse's prompts of even
+number, before and after its refusals were ablated (Apache-2.0, WildGuard's labels); this project's own sentences
+(scripts/refusals/en.tsv), and others made of its templates (templates_en.txt). Prints counts only.
 """
 
 import argparse
 import csv
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fit_prompt_kind import READ
 from fit_refusal_classifier import MODEL, Floats, fit, rounded
-from measure_refusals import DATA, KINDS, SENTENCES, Labelled, sentences, wildguard_answers, xstest_rows
+from measure_refusals import KINDS, SENTENCES, Labelled, sentences, wildguard_answers, xstest_rows
 
 from mpodata.refusals.classifier import ENGLISH, features, write_table
 
@@ -35,17 +32,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--answers", type=Path, required=True, help="a checkout of mainlp/Multilingual-Refusal")
     parser.add_argument("--xstest", type=Path, required=True, help="model_completions of exaggerated-safety")
-    parser.add_argument("--data", type=Path, default=DATA, help="folder with parallel/: Aya's answers")
     options = parser.parse_args()
-    numbered = [
-        (number, row)
-        for model, odd in READ.items()
-        for number, row in xstest_rows(options.xstest, odd=odd, models=f"{model}.csv")
-    ]
+    numbered = list(xstest_rows(options.xstest, odd=False, models="mistralinstruct.csv"))
     others = [row for kind in KINDS for row in wildguard_answers(options.answers, MODEL, kind, "en", odd=False)]
+    if not others:
+        parser.error(f"no answers of {MODEL} are in {options.answers}: is it a checkout of Multilingual-Refusal?")
     others += [row for split in ("fit", "held", "unseen") for row in sentences("en", split)]
     others += made()
-    others += aya_answers(options.data)
     right = 0
     for part in range(PARTS):
         weights, bias = fitted([*(row for number, row in numbered if number % PARTS != part), *others])
@@ -79,13 +72,6 @@ def made() -> list[Labelled]:
         caution = draw.choice(texts["caution"]).format(G=_begun(gerund), g=gerund, v=verb, H=how)
         sentences |= {(moral, "refusal"), (caution, "compliance")}
     return [Labelled("en", text, label) for text, label in sorted(sentences)]
-
-
-def aya_answers(data: Path) -> list[Labelled]:
-    """Every second of Aya's answers to harmless instructions (Apache-2.0), from the first on."""
-    lines = (data / "parallel" / "aya_en_zh_ja_ar_ko_bn_sw_300.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
-    return [Labelled("en", row["en"], "compliance") for row in rows if row.get("en")][::2]
 
 
 def _begun(text: str) -> str:

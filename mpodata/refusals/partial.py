@@ -8,7 +8,6 @@ import re
 from typing import Literal
 
 from mpodata.refusals.literals import occurs
-from mpodata.refusals.prompt_kind import seems_harmless
 from mpodata.refusals.tables import OPENING, Rules, normalised
 
 Role = Literal[
@@ -35,10 +34,10 @@ def helps(answer: str, refusal: str, rules: Rules, code: str, role: Role, *, har
     """
     text = normalised(answer, code)
     rest = text[text.find(refusal) :]
-    if not harmful and role in ("refuse", "rebuke"):
-        harmless = harmful is False or seems_harmless(answer, code)
-        if rules.premise.search(rest) or (harmless and _help_length(rest, rules) >= LONG_HELP):
-            return True
+    if not harmful and role in ("refuse", "rebuke") and rules.premise.search(rest):
+        return True
+    if harmful is False and role in ("refuse", "rebuke") and _help_length(rest, rules) >= LONG_HELP:
+        return True
     if harmful and _redirects(rest, rules):
         return False
     if any(not _introduces_aside(rest, hit, rules) for hit in rules.comply.finditer(rest)):

@@ -15,8 +15,7 @@ A hit inside a quotation does not count: somebody in a story refuses. What goes 
 Whoever knows whether the prompt is harmful should say so (`Exchange.harmful`): a caution before an answer to a harmless
 prompt is no refusal and help after declining one is help, while a stand taken against a harmful prompt is a refusal and
 advice on something else no help. Where nothing is known, the prompt's form tells (English; `asked.py`): what answers a
-question of fact is no refusal for its warnings, what takes a stand instead of the help asked for is one; and the words
-of a refusal tell whether the prompt was harmless (`prompt_kind.py`), so that help after it counts.
+question of fact is no refusal for its warnings, what takes a stand instead of the help asked for is one.
 """
 
 import re
@@ -24,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from mpodata.errors import ConfigError
-from mpodata.refusals import Exchange, Label, Verdict, classifier, dense_classifier, prompt_kind, tables
+from mpodata.refusals import Exchange, Label, Verdict, classifier, dense_classifier, tables
 from mpodata.refusals.asked import NOTHING_KNOWN, Asked, Form, asked_for
 from mpodata.refusals.literals import LONGEST_HIT, hits, occurs
 from mpodata.refusals.partial import DENSITY, SENTENCE_END, Role, concedes, explains, helps, lists_help, turns_away
@@ -32,7 +31,7 @@ from mpodata.refusals.spoken import spoken_language
 from mpodata.refusals.tables import OPENING, Rules, covered, normalised, rules_of
 from mpodata.runtime.fingerprint import constants_hash, file_hash, text_hash
 
-VERSION = 12  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
+VERSION = 13  # of the code below, for signatures: bump when it changes a verdict; tables and patterns are hashed
 
 SHORTEST = 160  # characters of an answer that the classifier is asked about
 SHORTEST_ENGLISH = 60  # the same in English, which it learnt from more short answers, where harm or help was asked for
@@ -111,7 +110,7 @@ def is_refusal(text: str, language: str, *, harmful: bool | None = None) -> bool
 def tables_hash(languages: frozenset[str] | None = None) -> str:
     """One hash over the tables of `languages` (None: all that there are), the classifier and the rules' constants."""
     hashes = [f"{code}:{file_hash(tables.TABLES / f'{code}.tsv')}" for code in sorted(languages or covered())]
-    trained = [file_hash(module.TABLE) for module in (classifier, dense_classifier, prompt_kind)]
+    trained = [file_hash(module.TABLE) for module in (classifier, dense_classifier)]
     trained.append(file_hash(classifier.ENGLISH))
     return text_hash(constants_hash(*MODULES), *trained, *hashes)
 
@@ -124,7 +123,6 @@ MODULES: Final = tuple(
         "dense_classifier",
         "literals",
         "partial",
-        "prompt_kind",
         "rules",
         "spoken",
         "tables",
