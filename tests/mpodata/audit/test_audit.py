@@ -405,6 +405,7 @@ def test_one_text_under_two_languages_is_found(tmp_path: Path) -> None:
     assert found.found["sw", "duplicate-across-languages", "row"] == 0
 
 
+@pytest.mark.flow
 def test_several_processes_find_what_one_finds(tmp_path: Path) -> None:
     rows = parallel_rows()
     for place in range(1, len(rows), 14):

@@ -174,7 +174,7 @@ def test_a_key_that_is_not_accepted_stops_at_once_and_is_not_shown(status):
 
 def test_no_secret_is_recorded_or_told():
     with ChatServer({"*": [Reply(400, {"error": {"message": f"bad request with {SECRET}"}})]}) as server:
-        address = server.url.replace("127", "user:pass@127")
+        address = server.url.replace("//", "//user:pass@")
         made = OpenAIEngine(model="m", base_url=address + "?token=abc")
         recorded = json.dumps(made.provenance())
         assert server.url in recorded

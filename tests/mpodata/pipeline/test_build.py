@@ -189,6 +189,7 @@ def test_importing_mpodata_brings_in_no_heavy_package() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+@pytest.mark.flow
 def test_released_pairs_are_imported_with_what_the_checks_say(shared_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "released"
     source = shared_data / "preference" / "mpo_released_llama.json"
@@ -201,6 +202,7 @@ def test_released_pairs_are_imported_with_what_the_checks_say(shared_data: Path,
     assert rows + sum(made["dropped"]["source"].values()) == 600
 
 
+@pytest.mark.flow
 def test_real_unsafe_rows_are_built_with_the_source_s_own_answers(shared_data: Path, tmp_path: Path) -> None:
     """The pocket translator does not know these sentences: what it cannot carry is dropped, counted and listed."""
     source = shared_data / "preference" / "pku_saferlhf_pairs_5k.json"

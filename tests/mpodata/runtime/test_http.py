@@ -139,6 +139,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.flow
 def test_ctrl_c_stops_a_build_against_a_hanging_server_within_seconds(tmp_path, presses):
     source = tmp_path / "source.jsonl"
     rows = [{"prompt": f"How do I pick lock {n}?", "rejected": "Take a wire."} for n in range(40)]

@@ -83,6 +83,7 @@ def test_a_worker_that_dies_is_said_plainly() -> None:
         list(two(die, range(10)))
 
 
+@pytest.mark.flow
 def test_workers_end_with_a_parent_that_is_killed() -> None:
     script = (
         "import time\nfrom mpodata.runtime.processes import ProcessMapper\nfrom test_processes import processes\n"

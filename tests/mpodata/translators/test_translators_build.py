@@ -163,6 +163,7 @@ def test_lidr(table, tmp_path, swahili):
     assert [row["language"] for row in rows] == ["sw", "en"] * (len(rows) // 2)
 
 
+@pytest.mark.flow
 def test_mapo(table, tmp_path):
     options = {"prompts": "pocket-nllb", "aligner": "pocket-nllb", "samples": 12, "max_tokens": 48}
     given = [part for key, value in options.items() for part in ("--set", f"translator.options.{key}={value}")]
@@ -184,6 +185,7 @@ def test_a_translator_that_makes_one_pair_a_prompt_is_told(table, tmp_path, caps
     assert not (tmp_path / "pairs.jsonl").exists()
 
 
+@pytest.mark.flow
 def test_icr(table, tmp_path):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -204,6 +206,7 @@ MADLAD = {"madlad-3b", "madlad-7b", "madlad-10b"}
 
 
 @pytest.mark.parametrize("name", sorted(MADLAD))
+@pytest.mark.flow
 def test_madlad_builds_and_every_row_of_a_random_model_is_kept_or_dropped_by_name(table, tmp_path, name):
     model = write_tiny_madlad(tmp_path / "model", string.printable)
     given = ["--set", f"translator.options.model={model}", "--set", "translator.options.beam=1"]

@@ -62,6 +62,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("step", "fault"), TABLE)
+@pytest.mark.flow
 def test_a_passing_fault_ends_in_one_commit_and_one_tag(
     step: str, fault: str, hub: LoopbackHub, store: Callable[..., HubStore], folder: Path
 ) -> None:

@@ -33,6 +33,7 @@ KILLS = {
 
 
 @pytest.mark.parametrize("kill", KILLS)
+@pytest.mark.flow
 def test_a_publisher_killed_at_any_step_is_continued_by_the_same_command(
     kill: str, hub: LoopbackHub, store: Callable[..., HubStore], tmp_path: Path
 ) -> None:

@@ -195,6 +195,7 @@ def trained(tmp_path):
     return run
 
 
+@pytest.mark.flow
 def test_a_run_and_its_base_are_evaluated_and_compared(trained, tmp_path, capsys):
     flags = [
         "--baseline",

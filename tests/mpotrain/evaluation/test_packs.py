@@ -38,6 +38,7 @@ def pack(harness: str, out: Path, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.flow
 def test_lm_evaluation_harness_gives_the_figures_of_eval(evaluated, tmp_path, capsys):
     harness = pytest.importorskip("lm_eval")
     from lm_eval.tasks import TaskManager

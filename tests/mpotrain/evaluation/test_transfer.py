@@ -29,6 +29,7 @@ def folders(tmp_path):
     ]
 
 
+@pytest.mark.flow
 def test_a_row_is_a_training_set_and_a_column_an_evaluated_language(folders):
     (table,) = transfer_tables(gather(folders))
     assert table.title == "Trained and evaluated languages: Demo, harmful prompts"
@@ -43,12 +44,14 @@ def test_a_row_is_a_training_set_and_a_column_an_evaluated_language(folders):
     assert tones == [["", "", ""], ["better", "better", "better"], ["better", "same", "worse"]]
 
 
+@pytest.mark.flow
 def test_the_page_and_its_twins_hold_the_matrix(folders, tmp_path):
     for path in write_report(gather(folders), tmp_path / "report.html"):
         if path.suffix != ".json":
             assert "Trained and evaluated languages: Demo" in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.flow
 def test_there_is_no_matrix_where_all_were_trained_on_the_same_languages(folders, tmp_path):
     alike = trained_on(tmp_path / "again", {"en": 0.5, "pl": 0.1, "cs": 0.2}, "pl")
     assert transfer_tables(gather([folders[0], folders[1], alike])) == []

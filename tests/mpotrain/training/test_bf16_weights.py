@@ -38,6 +38,7 @@ def moves(model: Any, weight: Any = lambda parameter: parameter.detach().float()
     return torch.cat([(weight(parameter) - before.detach()).flatten() for parameter, before in pairs])
 
 
+@pytest.mark.flow
 def test_the_path_is_float32s_at_a_learning_rate_of_6e_7(tmp_path: Path) -> None:
     full = train(tmp_path / "full", made=policy(torch.float32), max_grad_norm=0.0, **PAPER_RATE)
     short = train(tmp_path / "short", made=policy(torch.bfloat16), **LAYERWISE, **PAPER_RATE)

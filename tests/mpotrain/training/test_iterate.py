@@ -106,6 +106,7 @@ def test_two_rounds_of_lidr_on_the_pocket_models(tmp_path, in_this_process, caps
     assert "holds an iteration with another train" in capsys.readouterr().err
 
 
+@pytest.mark.flow
 def test_a_round_whose_pairs_do_not_survive_is_not_trained(tmp_path, in_this_process, capsys):
     out = tmp_path / "stopped"
     words = command(out, ICR.format(reference="pocket-chat"))  # the policy itself: every reward is 0, all are ties
