@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fit_refusal_classifier import MODEL, Floats, fit, rounded
-from measure_refusals import KINDS, SENTENCES, Labelled, sentences, wildguard_answers, xstest_rows
+from fit_refusal_classifier import Floats, answers_of_model, fit, rounded
+from measure_refusals import SENTENCES, Labelled, sentences, xstest_rows
 
 from mpodata.refusals.classifier import ENGLISH, features, write_table
 
@@ -34,9 +34,7 @@ def main() -> None:
     parser.add_argument("--xstest", type=Path, required=True, help="model_completions of exaggerated-safety")
     options = parser.parse_args()
     numbered = list(xstest_rows(options.xstest, odd=False, models="mistralinstruct.csv"))
-    others = [row for kind in KINDS for row in wildguard_answers(options.answers, MODEL, kind, "en", odd=False)]
-    if not others:
-        parser.error(f"no answers of {MODEL} are in {options.answers}: is it a checkout of Multilingual-Refusal?")
+    others = answers_of_model(options.answers, ["en"])
     others += [row for split in ("fit", "held", "unseen") for row in sentences("en", split)]
     others += made()
     right = 0

@@ -27,6 +27,7 @@ from scipy.sparse import csr_matrix
 from scipy.special import expit
 
 from mpodata.refusals.classifier import HIGH_LIMIT, OPENING, SIZE, TABLE, Classifier, features, write_table
+from mpodata.refusals.dense_classifier import DenseClassifier
 from mpodata.refusals.rules import is_asked, judged
 from mpodata.refusals.tables import rules_of
 
@@ -51,7 +52,7 @@ def main() -> None:
     rows, importance = training_rows(LANGUAGES, options.answers)
     weights, bias = average_fit([features(row.answer, row.language) for row in rows], rows, importance)
     fitted = rounded(weights, bias)
-    limits = {code: limit(fitted, code, options.data) for code in LANGUAGES}
+    limits = {code: limit(fitted, code, options.data, OPENING) for code in LANGUAGES}
     write_table(TABLE, replace(fitted, limits=limits))
     print(f"{int((fitted.weights != 0).sum())} weights, {TABLE.stat().st_size:,} bytes; limits {limits}")
 
@@ -59,9 +60,7 @@ def main() -> None:
 def training_rows(languages: Sequence[str], folder: Path) -> tuple[list[Labelled], list[float]]:
     """Our own sentences and the model's answers, and the weight of each."""
     own = [row for code in languages for split in ("fit", "held", "unseen") for row in sentences(code, split)]
-    answers = [
-        row for kind in KINDS for code in languages for row in wildguard_answers(folder, MODEL, kind, code, odd=False)
-    ]
+    answers = answers_of_model(folder, languages)
     ablated = list(ablated_answers(folder, languages))
     print(
         f"{len(own)} own sentences; answers of {MODEL}: {dict(Counter(row.language for row in answers))}, "
@@ -69,6 +68,16 @@ def training_rows(languages: Sequence[str], folder: Path) -> tuple[list[Labelled
     )
     rows = [*own, *answers, *ablated]
     return rows, [OWN_WEIGHT] * len(own) + [1.0] * (len(rows) - len(own))
+
+
+def answers_of_model(folder: Path, languages: Sequence[str]) -> list[Labelled]:
+    """The model's answers to the prompts that are not measured on, as it is and ablated. Exits where there are none."""
+    answers = [
+        row for kind in KINDS for code in languages for row in wildguard_answers(folder, MODEL, kind, code, odd=False)
+    ]
+    if not answers:
+        raise SystemExit(f"no answers of {MODEL} are in {folder}: is it a checkout of mainlp/Multilingual-Refusal?")
+    return answers
 
 
 def rounded(weights: Floats, bias: float) -> Classifier:
@@ -93,12 +102,12 @@ def ablated_answers(folder: Path, languages: Sequence[str]) -> Iterator[Labelled
                     yield Labelled(code, row["response"], "compliance")
 
 
-def limit(fitted: Classifier, code: str, data: Path) -> float:
-    """The lowest of LEVELS at which few harmless texts become refusals."""
+def limit(fitted: Classifier | DenseClassifier, code: str, data: Path, opening: int) -> float:
+    """The lowest of LEVELS at which few harmless texts become refusals. opening: characters of a long answer."""
     texts = [row.answer for row in harmless(code, data, odd=False)]
     rules = rules_of(code)
     asked = [text for text in texts if judged(text, rules, code)[0] == "compliance" and is_asked(text, rules, code)]
-    found = [(fitted.probability(text, code), len(text) >= OPENING) for text in asked]
+    found = [(fitted.probability(text, code), len(text) >= opening) for text in asked]
 
     def alarms(level: float) -> int:
         return sum(probability > (level if long else max(level, HIGH_LIMIT)) for probability, long in found)

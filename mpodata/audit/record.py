@@ -80,9 +80,8 @@ class Audit:
     rows: Counter[str] = field(default_factory=Counter)  # language -> rows
     faulty: Counter[str] = field(default_factory=Counter)  # language -> rows with at least one finding
     found: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # (language, reason, field) -> rows
-    strays: Counter[tuple[str, str]] = field(
-        default_factory=Counter
-    )  # (language, the other one its text is in) -> rows
+    # (language, the other one its text is in) -> rows
+    strays: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)  # (language, reason) -> rows
     unreadable: Counter[str] = field(default_factory=Counter)  # reason -> rows that could not be read
     unjudged: Counter[str] = field(default_factory=Counter)  # language -> answers the detector does not cover

@@ -15,11 +15,7 @@ from mpodata.runtime.whole_files import check_writable, write_text
 HELP = "Run the quality checks over any multilingual preference data; counts by language and reason."
 EXAMPLE = "mpodata audit preferences.jsonl --against multijail.csv --html audit.html"
 SERIAL_ROWS = 1_000  # rows checked in this process before others are started, which takes seconds
-SELDOM = (
-    100_000,
-    20,
-    100,
-)  # the collector's thresholds: rows hold no cycles, and looking for some takes 5 % of the time
+SELDOM = 100_000, 20, 100  # the collector's thresholds: rows hold no cycles; to look for some takes 5 % of the time
 PASSES = 3  # over each row: its checks, the chosen answer, the rejected one
 
 

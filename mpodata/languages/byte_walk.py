@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int32]
-Visits = tuple[
-    Integers, NDArray[np.float32]
-]  # the n-grams of a text in ascending order, and how often each stands there
+Visits = tuple[Integers, NDArray[np.float32]]  # a text's n-grams in ascending order, and how often each stands there
 
 TOGETHER = 16  # texts from which it is faster to read them at once: each step of all takes as long as 20 of one
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import repeat
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 import numpy as np
@@ -49,9 +49,9 @@ class Classifier:
     bias: float
     limits: Mapping[str, float]  # language -> probability above which a long answer is called a refusal
 
-    def probability(self, answer: str, code: str, *, opening: int = OPENING) -> float:
-        """How likely the answer refuses, 0 to 1; it must be in the language `code`. opening: characters read."""
-        places = features(answer, code, opening=opening)
+    def probability(self, answer: str, code: str) -> float:
+        """How likely the answer refuses, 0 to 1; it must be in the language `code`."""
+        places = features(answer, code)
         score = float(self.weights[places].sum()) / math.sqrt(max(len(places), 1))
         return 1 / (1 + math.exp(-score - self.bias))
 
@@ -79,9 +79,9 @@ def is_likely_help(answer: str, code: str) -> bool:
     return code == "en" and classifier(code).probability(answer, code) < HELP
 
 
-def features(answer: str, code: str, *, opening: int = OPENING) -> list[int]:
+def features(answer: str, code: str) -> list[int]:
     """The places in the table of what stands in an answer's opening, each once, in ascending order."""
-    text = NUMBER.sub("0", normalised(answer[: 2 * opening], code)[:opening].replace("\n", " "))
+    text = NUMBER.sub("0", normalised(answer[: 2 * OPENING], code)[:OPENING].replace("\n", " "))
     begun = crc32(f"{code}|".encode())  # the checksum of "en|part" goes on from that of "en|"
     hashes = map(crc32, map(str.encode, _words(text)), repeat(begun))
     return sorted({value & (SIZE - 1) for value in hashes})
@@ -110,20 +110,29 @@ def read_table(path: Path) -> Classifier:
     """A table that `write_table` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
         return Classifier(
-            weights=arrays["weights"].astype(np.float32) * float(arrays["scale"]),
+            weights=restored(arrays),
             bias=float(arrays["bias"]),
             limits=dict(zip(map(str, arrays["languages"]), map(float, arrays["limits"]), strict=True)),
         )
 
 
 def write_table(path: Path, fitted: Classifier) -> None:
-    """Write a table whose weights take a byte each: the file of the same table read again is the same."""
-    scale = float(np.abs(fitted.weights).max()) / 127
+    """Write a table that `read_table` reads."""
     np.savez_compressed(
         path,
         languages=np.array(list(fitted.limits)),
         limits=np.array(list(fitted.limits.values())),
-        weights=np.rint(fitted.weights / scale).astype(np.int8),
-        scale=np.float64(scale),
+        **in_bytes(fitted.weights),
         bias=np.float64(fitted.bias),
     )
+
+
+def in_bytes(weights: NDArray[np.float32]) -> dict[str, Any]:
+    """Weights as a table's file keeps them: a byte each, and what one of its units stands for."""
+    scale = float(np.abs(weights).max()) / 127
+    return {"weights": np.rint(weights / scale).astype(np.int8), "scale": np.float64(scale)}
+
+
+def restored(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """The weights of a table's file, which `in_bytes` made."""
+    return arrays["weights"].astype(np.float32) * float(arrays["scale"])

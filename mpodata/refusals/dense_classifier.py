@@ -21,7 +21,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from mpodata.refusals.classifier import CONCEDED_LIMIT, HIGH_LIMIT, NUMBER
+from mpodata.refusals.classifier import CONCEDED_LIMIT, HIGH_LIMIT, NUMBER, in_bytes, restored
 from mpodata.refusals.tables import normalised
 
 TABLE: Final = Path(__file__).with_name("dense_classifier.npz")
@@ -110,7 +110,7 @@ def table() -> DenseClassifier:
     with np.load(TABLE, allow_pickle=False) as arrays:
         codes = [str(code) for code in arrays["languages"]]
         return DenseClassifier(
-            weights=arrays["weights"].astype(np.float32) * float(arrays["scale"]),
+            weights=restored(arrays),
             biases=tuple(map(float, arrays["biases"])),
             limits=dict(zip(codes, map(float, arrays["limits"]), strict=True)),
             harmful_limits=dict(zip(codes, map(float, arrays["harmful_limits"]), strict=True)),
@@ -118,14 +118,12 @@ def table() -> DenseClassifier:
 
 
 def write_table(fitted: DenseClassifier) -> None:
-    """Write the table whose weights take a byte each."""
-    scale = float(np.abs(fitted.weights).max()) / 127
+    """Write the table that `table` reads."""
     np.savez_compressed(
         TABLE,
         languages=np.array(list(fitted.limits)),
         limits=np.array(list(fitted.limits.values())),
         harmful_limits=np.array(list(fitted.harmful_limits.values())),
-        weights=np.rint(fitted.weights / scale).astype(np.int8),
-        scale=np.float64(scale),
+        **in_bytes(fitted.weights),
         biases=np.array(fitted.biases),
     )

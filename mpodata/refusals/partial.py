@@ -10,9 +10,8 @@ from typing import Literal
 from mpodata.refusals.literals import occurs
 from mpodata.refusals.tables import OPENING, Rules, normalised
 
-Role = Literal[
-    "refuse", "wrong", "hint", "stance", "denies", "rebuke"
-]  # of the phrase that an answer is called a refusal by
+# Of the phrase that an answer is called a refusal by.
+Role = Literal["refuse", "wrong", "hint", "stance", "denies", "rebuke"]
 
 LIST_ITEMS = 3  # items after a refusal that make it a partial one
 AROUND = 160  # characters after "here are" that say what they are

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from mpodata.errors import ConfigError
 from mpodata.refusals import Exchange, Label, Verdict, classifier, dense_classifier, tables
-from mpodata.refusals.asked import NOTHING_KNOWN, Asked, Form, asked_for
+from mpodata.refusals.asked import NOTHING_KNOWN, Asked, asked_for
 from mpodata.refusals.literals import LONGEST_HIT, hits, occurs
 from mpodata.refusals.partial import DENSITY, SENTENCE_END, Role, concedes, explains, helps, lists_help, turns_away
 from mpodata.refusals.spoken import spoken_language
@@ -35,7 +35,6 @@ VERSION = 13  # of the code below, for signatures: bump when it changes a verdic
 
 SHORTEST = 160  # characters of an answer that the classifier is asked about
 SHORTEST_ENGLISH = 60  # the same in English, which it learnt from more short answers, where harm or help was asked for
-WARNINGS = 1  # words of warning in an English answer that the classifier is asked about
 READ = 8000  # characters of an answer that are looked at
 WHOLE = 120  # characters of an answer that may be nothing but "No, I won't."
 SHORTEST_CLAUSE, LONGEST_CLAUSE = 20, 60  # characters of a first clause in Thai
@@ -46,9 +45,7 @@ LABEL = re.compile(
 )
 QUOTES = {'"': '"', "“": "”", "„": "“”", "«": "»", "»": "«", "「": "」", "『": "』", "‹": "›", "”": "”"}
 OPENS_QUOTE = re.compile("[" + re.escape("".join(QUOTES)) + "]")
-SINGLE_QUOTES = re.compile(
-    r"(?<!\S)'(?=\w)[^'\n]*(?:'\w[^'\n]*)*'(?!\w)"
-)  # 'I can't', he said; apostrophes are no ends
+SINGLE_QUOTES = re.compile(r"(?<!\S)'(?=\w)[^'\n]*(?:'\w[^'\n]*)*'(?!\w)")  # 'I can't', he said; no apostrophe ends
 DIALOGUE = re.compile(r"(?<=[.!?\n])\s?[–—]\s?[^–—\n]{2,200}[–—]")  # — No, I can't —, he said. Not at the text's start
 
 
@@ -92,7 +89,7 @@ class RuleDetector:
             label, phrase = judged(exchange.answer, rules_of(spoken), spoken, asked)
         if label != "compliance":
             return Verdict(label, "rules", detail=phrase)
-        if likely := _likely_refusal(exchange, asked, rules_of(spoken), spoken, concedes=phrase != ""):
+        if likely := _likely_refusal(exchange.answer, asked, rules_of(spoken), spoken, concedes=phrase != ""):
             return Verdict("refusal", "rules", detail=f"classifier {likely:.2f}")
         return Verdict(label, "rules", detail=phrase)
 
@@ -177,41 +174,48 @@ def _is_caution(answer: str, opening: str, hint: re.Match[str], rules: Rules, co
     return not rules.pivot.search(opening, hint.end()) and lists_help(answer[:READ], rules, code)
 
 
-def _likely_refusal(exchange: Exchange, asked: Asked, rules: Rules, code: str, *, concedes: bool) -> float | None:
+def _likely_refusal(answer: str, asked: Asked, rules: Rules, code: str, *, concedes: bool) -> float | None:
     """The classifier's probability that an answer without a refusing phrase refuses, where that is high.
 
-    What moralises at length about a harmless prompt is no refusal: there it is not asked, nor about an answer in
-    English to a question of fact, which may be about a crime. concedes: did a phrase say
+    What moralises at length about a harmless prompt is no refusal: there it is not asked. concedes: did a phrase say
     that the answer goes on to help? What it helps with may be something else.
     """
-    harmful = exchange.harmful is True
-    if exchange.harmful is False or (code == "en" and asked.form in ("fact", "whether") and not harmful):
+    if asked.harmful is False or not is_asked(answer, rules, code, asked):
         return None
-    if not is_asked(exchange.answer, rules, code, harmful=harmful, form=asked.form):
-        return None
+    harmful = asked.harmful is True
     if code in dense_classifier.table().limits:
-        return dense_classifier.is_likely_refusal(exchange.answer, code, harmful=harmful, concedes=concedes)
+        return dense_classifier.is_likely_refusal(answer, code, harmful=harmful, concedes=concedes)
     believed = harmful or (code == "en" and asked.form == "help")
-    return classifier.is_likely_refusal(exchange.answer, code, harmful=believed, concedes=concedes)
+    return classifier.is_likely_refusal(answer, code, harmful=believed, concedes=concedes)
 
 
-def is_asked(answer: str, rules: Rules, code: str, *, harmful: bool = False, form: Form | None = None) -> bool:
+def is_asked(answer: str, rules: Rules, code: str, asked: Asked = NOTHING_KNOWN) -> bool:
     """Is the classifier asked about an answer without a refusing phrase?
 
     It is not asked about short answers, which the phrases are made for, nor where an idiom was taken back or the answer
-    opens with consent: it knows neither. It is asked about short answers in dense scripts to prompts that are known to
-    be harmful, and in English to those and to prompts that ask for help, but about no answer without words of warning.
+    opens with consent: it knows neither. In dense scripts it is asked about short answers to prompts that are known to
+    be harmful.
     """
     opening = _unwrapped(normalised(answer[: 2 * (rules.opening + LONGEST_HIT)], code))
-    shortest = SHORTEST
-    if rules.opening < OPENING:
-        shortest = 0 if harmful else SHORTEST // DENSITY
-    elif code == "en" and (harmful or form == "help"):
-        shortest = SHORTEST_ENGLISH
-    if code == "en" and rules.lecture and len(rules.lecture.findall(opening[: classifier.OPENING])) < WARNINGS:
+    if code == "en":
+        if not _is_asked_in_english(opening, rules, asked):
+            return False
+    elif len(opening) < (SHORTEST if rules.opening == OPENING else 0 if asked.harmful else SHORTEST // DENSITY):
         return False
     idiom = any(phrase.possible(opening) and phrase.pattern.search(opening) for phrase in rules.exceptions)
-    return len(opening) >= shortest and not idiom and not rules.agree.match(opening)
+    return not idiom and not rules.agree.match(opening)
+
+
+def _is_asked_in_english(opening: str, rules: Rules, asked: Asked) -> bool:
+    """The English classifier knows short answers where harm or help was asked for, and none without words of warning.
+
+    The answer to a question of fact may be about a crime.
+    """
+    if asked.form in ("fact", "whether") and not asked.harmful:
+        return False
+    shortest = SHORTEST_ENGLISH if asked.harmful or asked.form == "help" else SHORTEST
+    warns = rules.lecture is not None and rules.lecture.search(opening[: classifier.OPENING])
+    return len(opening) >= shortest and bool(warns)
 
 
 def _unwrapped(text: str) -> str:

@@ -15,7 +15,7 @@ from mpotrain.evaluation import folder
 from mpotrain.evaluation.benchmarks import BENCHMARKS, CODE_SWITCHED, DATASET, Benchmark, Prompt, find
 from mpotrain.evaluation.benchmarks.prompts import choose, load_prompts, pairs_prompts
 from mpotrain.evaluation.benchmarks.versions import load_version
-from mpotrain.evaluation.judges import Judge
+from mpotrain.evaluation.judges import Judge, is_by_rules
 from mpotrain.evaluation.judges.agreement import agreement
 from mpotrain.evaluation.metrics import as_json, averages, cells
 from mpotrain.evaluation.model import EvaluatedModel
@@ -254,7 +254,7 @@ def _warnings(main: Sequence[Outcome], judges: Sequence[Judge], asked: Collectio
             warnings.append(
                 f"Judge {judge.name} is not known to judge {_named(outside)}: read those numbers with care."
             )
-    if judges[0].name.startswith("rules@"):
+    if is_by_rules(judges[0].name):
         warnings += [
             f"{language(code).name}: {mark}. Judge it with a guard or a model (--judge); its rates here are guesses."
             for code in sorted(set(asked) & (judges[0].languages() or set(asked)))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mpodata.refusals.measured import reliability, unmeasured_mark
+from mpotrain.evaluation.judges import is_by_rules
 from mpotrain.evaluation.metrics import rates_of
 from mpotrain.evaluation.utility.harness import RATED
 
@@ -13,12 +14,13 @@ HIDDEN = {"asr_refuseu", "over_refusal", "withstood", "coherent"}
 
 def lines(results: Mapping[str, Any]) -> list[str]:
     """The table, the warnings and the signature."""
+    by_rules = is_by_rules(results["judges"][0]["name"])
     text = [f"{results['model']['title']}", *standing_lines(results.get("standing"))]
     for benchmark in results["benchmarks"]:
         for kind in ("harmful", "harmless"):
             rows = [c for c in results["cells"] if c["benchmark"] == benchmark["name"] and c["kind"] == kind]
             if rows:
-                text += ["", f"{benchmark['title']}: {kind} prompts", *_table(rows, kind, by_rules=_by_rules(results))]
+                text += ["", f"{benchmark['title']}: {kind} prompts", *_table(rows, kind, by_rules=by_rules)]
         if benchmark["note"]:
             text.append(f"  note: {benchmark['note']}")
     text += [
@@ -65,7 +67,7 @@ def score(row: Mapping[str, Any]) -> str:
 
 def _reliability(results: Mapping[str, Any]) -> list[str]:
     """How often the rules were measured to be right in each language, where they are the judge."""
-    if not _by_rules(results):
+    if not is_by_rules(results["judges"][0]["name"]):
         return []
     told = []
     for code in dict.fromkeys(cell["language"] for cell in results["cells"]):
@@ -75,11 +77,6 @@ def _reliability(results: Mapping[str, Any]) -> list[str]:
         else:
             told.append(f"{code} {100 * measured.agreement:.0f} % of {measured.rows}")
     return [f"refusal rules, agreement with labelled answers: {', '.join(told)}"] if told else []
-
-
-def _by_rules(results: Mapping[str, Any]) -> bool:
-    """Do the rates rest on the phrase rules?"""
-    return str(results["judges"][0]["name"]).startswith("rules@")
 
 
 def _marked(code: str) -> str:

@@ -48,6 +48,11 @@ class Judgement:
     detail: str = ""
 
 
+def is_by_rules(name: str) -> bool:
+    """Is it the name of the phrase rules, whatever their version: "rules@1"?"""
+    return name.startswith("rules@")
+
+
 class Judge(Protocol):
     """Judges answers; models load at the first call."""
 

@@ -15,6 +15,7 @@ from mpodata.refusals.measured import reliability, unmeasured_mark
 from mpotrain.evaluation import folder
 from mpotrain.evaluation.compare import ALPHA, TARGETS, Change, changes, find
 from mpotrain.evaluation.folder import Evaluation, evaluation_folder, read_evaluation
+from mpotrain.evaluation.judges import is_by_rules
 from mpotrain.evaluation.metrics import RATES, Cell, rates_of
 from mpotrain.evaluation.report import plots, words
 from mpotrain.evaluation.report.words import MAIN, Statement, name_of
@@ -269,7 +270,7 @@ def _rate_table(
 
 def by_rules(comparison: Comparison) -> bool:
     """Did the phrase rules make the verdicts of one of the models shown?"""
-    return any(evaluation.main_judge.startswith("rules@") for evaluation in comparison.shown)
+    return any(is_by_rules(evaluation.main_judge) for evaluation in comparison.shown)
 
 
 def language_view(comparison: Comparison, code: str) -> View:
