@@ -21,7 +21,7 @@ run_bound(["bash", "-c", "echo $$ > " + sys.argv[1] + "; sleep 77 & echo $! >> "
 def alive(number: int) -> bool:
     try:
         state = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone before it was opened, or before it was read
         return False
     return state != "Z"
 
